@@ -1,0 +1,45 @@
+"""Deciding what should go: images in, candidates with reasons out. No I/O, no clock, no environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from shared.records import Candidate, Image, Policy
+
+SMALL_REPOSITORY = 10
+
+
+def applies(policy: Policy, apply: Literal["active"] | list[str]) -> bool:
+    """Whether the setting ``lifecycle_policies.apply`` lets the policy's images be deleted.
+
+    ``active``, alone or in the list, stands for every ACTIVE policy; a DISABLED one must be named by id or name.
+    """
+    named = [apply] if isinstance(apply, str) else apply
+    return (
+        (policy.status == "ACTIVE" and "active" in named) or policy.policy_id in named or policy.name in named
+    )
+
+
+def union(taken: Iterable[tuple[str, Iterable[Image]]]) -> dict[str, Candidate]:
+    """The images that any of the policies takes, each once, by id, with the reason of every policy that takes it."""
+    candidates: dict[str, Candidate] = {}
+    for reason, images in taken:
+        for image in images:
+            known = candidates.get(image.image_id)
+            reasons = (*known.reasons, reason) if known else (reason,)
+            candidates[image.image_id] = Candidate(image, reasons)
+    return candidates
+
+
+def over_share(going: int, images: int, max_share: float) -> bool:
+    """Whether deleting ``going`` of a repository's ``images`` is more than its ``max_share`` allows."""
+    return images >= SMALL_REPOSITORY and going > max_share * images + 1e-9
+
+
+def changed(candidate: Candidate, now: Mapping[str, Image]) -> Literal["gone", "gained a tag"] | None:
+    """What happened to a candidate since its dry run, if it must not be deleted for it."""
+    image = now.get(candidate.image.image_id)
+    if image is None:
+        return "gone"
+    return "gained a tag" if set(image.tags) - set(candidate.image.tags) else None

@@ -1,0 +1,120 @@
+"""Every error of the bundle. Its text is the sentence that a person reads; entry points turn it into answers.
+
+JanitorError
+├── SettingsError      a setting, a file or a key is wrong: nothing was asked of the cloud
+├── EventError         the event cannot be understood
+├── OverrideRefused    the event asks for more than the settings allow
+├── CredentialsError   no token could be had
+├── CallError          the cloud answered with an error, with nonsense, or not at all
+└── OutOfTime          the invocation ends before the work does
+"""
+
+from __future__ import annotations
+
+import re
+
+GRPC_NAMES = {
+    1: "CANCELLED",
+    2: "UNKNOWN",
+    3: "INVALID_ARGUMENT",
+    4: "DEADLINE_EXCEEDED",
+    5: "NOT_FOUND",
+    6: "ALREADY_EXISTS",
+    7: "PERMISSION_DENIED",
+    8: "RESOURCE_EXHAUSTED",
+    9: "FAILED_PRECONDITION",
+    10: "ABORTED",
+    11: "OUT_OF_RANGE",
+    12: "UNIMPLEMENTED",
+    13: "INTERNAL",
+    14: "UNAVAILABLE",
+    15: "DATA_LOSS",
+    16: "UNAUTHENTICATED",
+}
+UNKNOWN, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED = 2, 3, 5, 7
+FAILED_PRECONDITION, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 9, 13, 14, 16
+
+_SECRETS = re.compile(
+    r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"  # a JWT
+    r"|\bt1\.[\w.=-]{16,}"  # an IAM token
+    r"|(?<=Bearer )[^\s\"']+"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
+    re.DOTALL,
+)
+
+
+def without_secrets(text: str, *known: str) -> str:
+    """``text`` with every known secret, and whatever looks like a token or a private key, struck out."""
+    for secret in known:
+        for word in secret.split():
+            if len(word) >= 8:  # not the word Bearer
+                text = text.replace(word, "[secret]")
+    return _SECRETS.sub("[secret]", text)
+
+
+class JanitorError(Exception):
+    """The base: ``where`` names the setting, the event or the call; the text says what is wrong and the remedy."""
+
+    exit_status = 1
+    report_status = "failed"
+    http_status = 500
+    code = INTERNAL
+
+    def __init__(self, message: str, *, where: str = "") -> None:
+        super().__init__(message)
+        self.where = where
+
+
+class SettingsError(JanitorError):
+    exit_status = 2
+    code = INVALID_ARGUMENT
+
+
+class EventError(JanitorError):
+    exit_status = 2
+    http_status = 400
+    code = INVALID_ARGUMENT
+
+
+class OverrideRefused(JanitorError):
+    exit_status = 3
+    report_status = "refused"
+    http_status = 403
+    code = PERMISSION_DENIED
+
+
+class CredentialsError(JanitorError):
+    code = UNAUTHENTICATED
+
+
+class OutOfTime(JanitorError):
+    exit_status = 4
+    report_status = "unfinished"
+    code = 4
+
+
+class CallError(JanitorError):
+    """One call that did not succeed.
+
+    ``code`` is the gRPC code (``UNAVAILABLE`` when no answer came), ``retryable`` whether the same call may
+    succeed later, ``retry_after`` the seconds the server asked to wait, ``ambiguous`` whether the call may have
+    taken effect although it failed.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        service: str,
+        call: str,
+        code: int,
+        request_id: str = "",
+        retryable: bool = False,
+        retry_after: float | None = None,
+        ambiguous: bool = False,
+    ) -> None:
+        name = GRPC_NAMES.get(code, str(code))
+        asked = f" (request {request_id})" if request_id else ""
+        super().__init__(f"{service}: {call}: {name}: {message}{asked}", where=call)
+        self.service, self.code, self.message, self.request_id = service, code, message, request_id
+        self.retryable, self.retry_after, self.ambiguous = retryable, retry_after, ambiguous

@@ -1,0 +1,94 @@
+"""What an event may change of the settings: it may narrow them, and widen only what ``allow_overrides`` lists.
+
+``narrow`` compares key by key. Two keys cannot be judged before the cloud is asked (does a named registry lie in
+the folder? is a named policy ACTIVE?): for them ``Narrowed.permitted`` keeps the settings as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from shared.errors import EventError, OverrideRefused, SettingsError
+from shared.settings import KEYS, Settings, check
+
+MODES = ("dry-run", "apply")
+
+
+class Narrowed(msgspec.Struct, frozen=True):
+    settings: Settings
+    permitted: Settings
+
+
+def _subset(new: list[str], old: list[str]) -> bool:
+    return set(new) <= set(old)
+
+
+NARROWER: dict[str, Callable[[Any, Any], bool]] = {
+    "folder_id": lambda new, old: new == old,
+    "registries": lambda new, old: bool(new) and (not old or _subset(new, old)),
+    "mode": lambda new, old: MODES.index(new) <= MODES.index(old),
+    "lifecycle_policies.apply": lambda new, old: old == "active" or (new != "active" and _subset(new, old)),
+    "limits.max_deletions": lambda new, old: new <= old,
+    "limits.max_share": lambda new, old: new <= old,
+    "limits.concurrency": lambda new, old: new <= old,
+    "guards.in_use": lambda new, old: _subset(old, new),
+}
+
+
+def narrow(settings: Settings, overrides: dict[str, Any]) -> Narrowed:
+    """``settings`` with ``overrides`` (keys as in the TOML file, nested or dotted).
+
+    Raises EventError for a value of the wrong kind, OverrideRefused for one that widens.
+    """
+    asked = _flat(overrides)
+    for name in asked:
+        if name not in KEYS:
+            raise OverrideRefused(
+                f"The event sets {name}, which is not a setting that an event can change.", where="event"
+            )
+    new = _applied(settings, asked)
+    allowed = {name: value for name, value in asked.items() if name in settings.allow_overrides}
+    permitted = _applied(settings, allowed)
+    for name in asked:
+        narrower = NARROWER.get(name, lambda new, old: bool(new == old))
+        if not narrower(_value(new, name), _value(permitted, name)):
+            raise OverrideRefused(
+                f"The event sets {name} beyond what the settings allow; "
+                f"change the setting, or list {name} in allow_overrides.",
+                where="event",
+            )
+    return Narrowed(new, permitted)
+
+
+def _applied(settings: Settings, asked: dict[str, Any]) -> Settings:
+    document = msgspec.to_builtins(settings)
+    for name, value in asked.items():
+        *sections, last = name.split(".")
+        target = document
+        for section in sections:
+            target = target[section]
+        target[last] = value
+    try:
+        return check(document, lambda name: f"{name} in the event")
+    except SettingsError as error:
+        raise EventError(str(error), where="event") from None
+
+
+def _flat(overrides: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in overrides.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _value(settings: Settings, name: str) -> Any:
+    value: Any = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value

@@ -1,0 +1,39 @@
+"""Doing the same for many things at once, without a future for each of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def for_each(items: Collection[Item], work: Callable[[Item], None], width: int) -> None:
+    """``work(item)`` for every item, ``width`` at once. The first exception ends it, once what runs has ended."""
+    if not items:
+        return
+    waiting, lock = iter(items), threading.Lock()
+    stop = threading.Event()
+
+    def drain() -> None:
+        while not stop.is_set():
+            with lock:
+                item = next(waiting, _NONE)
+            if item is _NONE:
+                return
+            try:
+                work(item)  # type: ignore[arg-type]
+            except BaseException:
+                stop.set()
+                raise
+
+    threads = min(width, len(items))
+    with ThreadPoolExecutor(threads) as pool:
+        endings = [pool.submit(drain) for _ in range(threads)]
+    for ending in endings:
+        ending.result()
+
+
+_NONE = object()

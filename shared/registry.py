@@ -1,0 +1,178 @@
+"""Container Registry's own API: registries, repositories, images, lifecycle policies and their dry runs.
+
+Facts from yandex/cloud/containerregistry/v1/*.proto: an image's ``name`` is ``<registry id>/<repository>``;
+``lifecyclePolicies`` takes exactly one of ``registryId`` and ``repositoryId``; a dry run is
+``POST /container-registry/v1/dryRunLifecyclePolicy/{id}`` and its result id comes in the operation's response and
+in its metadata; deleting an image takes all of its tags with it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+
+import msgspec
+
+from shared.errors import INTERNAL, CallError
+from shared.http import Cloud, part
+from shared.operations import Operation, wait
+from shared.records import Image, Policy, Registry, Repository
+
+SERVICE = "container-registry"
+ROOT = "/container-registry/v1"
+VIEWER, EDITOR = "container-registry.viewer", "container-registry.editor"
+PUSHER = "container-registry.images.pusher"
+DRY_RUN_WAIT = 300.0
+DRY_RUN_IMAGES = 50_000
+
+
+class _Registry(msgspec.Struct, rename="camel"):
+    id: str
+    folder_id: str = ""
+    name: str = ""
+
+
+class _Registries(msgspec.Struct, rename="camel"):
+    registries: list[_Registry] | None = None
+    next_page_token: str = ""
+
+
+class _Repository(msgspec.Struct):
+    id: str
+    name: str
+
+
+class _Repositories(msgspec.Struct, rename="camel"):
+    repositories: list[_Repository] | None = None
+    next_page_token: str = ""
+
+
+class _Policy(msgspec.Struct, rename="camel"):
+    id: str
+    repository_id: str
+    name: str = ""
+    status: str = ""
+
+
+class _Policies(msgspec.Struct, rename="camel"):
+    lifecycle_policies: list[_Policy] | None = None
+    next_page_token: str = ""
+
+
+class _Blob(msgspec.Struct, gc=False):
+    digest: str = ""
+    size: int = 0
+
+
+class _Image(msgspec.Struct, rename="camel", gc=False):
+    id: str
+    digest: str = ""
+    compressed_size: int = 0
+    layers: list[_Blob] | None = None
+    tags: list[str] | None = None
+    created_at: str = ""
+
+
+class _Images(msgspec.Struct, rename="camel"):
+    images: list[_Image] | None = None
+    next_page_token: str = ""
+
+
+class _AffectedImages(msgspec.Struct, rename="camel"):
+    affected_images: list[_Image] | None = None
+    next_page_token: str = ""
+
+
+class _DryRun(msgspec.Struct, rename="camel"):
+    dry_run_lifecycle_policy_result_id: str = ""
+
+
+def registry(cloud: Cloud, registry_id: str) -> Registry:
+    found = cloud.call("GET", SERVICE, f"{ROOT}/registries/{part(registry_id)}", _Registry, role=VIEWER)
+    return Registry(found.id, found.folder_id, found.name)
+
+
+def registries(cloud: Cloud, folder_id: str) -> Iterator[Registry]:
+    for page in cloud.pages(
+        SERVICE,
+        f"{ROOT}/registries",
+        _Registries,
+        role=f"{VIEWER} on the folder",
+        params={"folderId": folder_id},
+    ):
+        for found in page.registries or ():
+            yield Registry(found.id, found.folder_id, found.name)
+
+
+def repositories(cloud: Cloud, registry_id: str) -> Iterator[Repository]:
+    for page in cloud.pages(
+        SERVICE, f"{ROOT}/repositories", _Repositories, role=VIEWER, params={"registryId": registry_id}
+    ):
+        for found in page.repositories or ():
+            yield Repository(found.id, registry_id, found.name)
+
+
+def policies(cloud: Cloud, registry_id: str) -> Iterator[Policy]:
+    for page in cloud.pages(
+        SERVICE, f"{ROOT}/lifecyclePolicies", _Policies, role=VIEWER, params={"registryId": registry_id}
+    ):
+        for found in page.lifecycle_policies or ():
+            yield Policy(found.id, found.name, found.repository_id, found.status)
+
+
+def images(cloud: Cloud, repository: Repository) -> Iterator[Image]:
+    """Every image of the repository. Its order is the server's."""
+    for page in cloud.pages(
+        SERVICE, f"{ROOT}/images", _Images, role=VIEWER, params={"repositoryName": repository.full_name}
+    ):
+        yield from map(_image, page.images or ())
+
+
+def dry_run(cloud: Cloud, policy_id: str) -> str:
+    """Runs the policy dry and returns the result's id. Needs ``container-registry.editor``. Raises CallError."""
+    path = f"{ROOT}/dryRunLifecyclePolicy/{part(policy_id)}"
+    operation = cloud.call("POST", SERVICE, path, Operation, body={}, role=EDITOR)
+    operation = wait(cloud, operation, f"POST {path}", at_most=DRY_RUN_WAIT)
+    for told in (operation.response, operation.metadata):
+        result_id = msgspec.json.decode(told, type=_DryRun).dry_run_lifecycle_policy_result_id
+        if result_id:
+            return result_id
+    raise CallError("the dry run names no result", service=SERVICE, call=f"POST {path}", code=INTERNAL)
+
+
+def affected_images(cloud: Cloud, result_id: str) -> Iterator[Image]:
+    """The images that a dry run's policy takes."""
+    path = f"{ROOT}/dryRunLifecyclePolicyResults/{part(result_id)}:affectedImages"
+    for page in cloud.pages(SERVICE, path, _AffectedImages, role=VIEWER):
+        yield from map(_image, page.affected_images or ())
+
+
+def image_path(image_id: str) -> str:
+    return f"{ROOT}/images/{part(image_id)}"
+
+
+def delete_image(cloud: Cloud, image_id: str) -> Operation:
+    """Asks for the image's deletion. The operation may be done later, and may still fail."""
+    return cloud.call("DELETE", SERVICE, image_path(image_id), Operation, role=PUSHER)
+
+
+def _image(found: _Image) -> Image:
+    layers = array("Q")
+    for layer in found.layers or ():
+        layers.extend((_layer_key(layer.digest), max(layer.size, 0)))
+    return Image(
+        found.id,
+        found.digest,
+        tuple(found.tags or ()),
+        found.created_at,
+        max(found.compressed_size, 0),
+        layers,
+    )
+
+
+def _layer_key(digest: str) -> int:
+    """64 bits of the digest: among a million layers, two meet by chance once in 37 million registries."""
+    try:
+        return int(digest.rpartition(":")[2][:16], 16)
+    except ValueError:
+        return hash(digest) & 0xFFFFFFFFFFFFFFFF

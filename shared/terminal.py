@@ -1,0 +1,116 @@
+"""The report for a person at a terminal: progress bars on standard error, tables on standard output."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from shared.job import Progress
+
+SHOWN = 40
+PIPE_WIDTH = 120
+NARROW = ("created", "size", "status")
+COLOURS = {"ok": "green", "partial": "yellow", "unfinished": "yellow", "refused": "red", "failed": "red"}
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Progress bars while standard error is a terminal; nothing at all elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=max(done, bars.tasks[tasks[what]].completed))
+
+        yield show
+
+
+def show(report: dict[str, Any], most: int = SHOWN) -> None:
+    """Prints the report, with ``most`` of its images. Names and tags come from strangers: they are text, never markup or control codes."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    totals = report["totals"]
+    console.print(Text(f"{report['mode']}: {report['status']}", style=f"bold {COLOURS[report['status']]}"))
+    if report["policies"]:
+        console.print(_table(Table, Text, "Policies", _POLICY_COLUMNS, report["policies"]))
+    if report["images"]:
+        console.print(_table(Table, Text, "Images", _IMAGE_COLUMNS, report["images"][:most]))
+        if totals["candidates"] > most:
+            console.print(f"… and {totals['candidates'] - most} more (--json lists them all)")
+    for row in report["warnings"]:
+        console.print(Text(f"warning: {_plain(row['message'])}", style="yellow"))
+    for row in report["errors"]:
+        console.print(Text(f"error: {_plain(row['message'])}", style="red"))
+    console.print(Text(summary(report)))
+
+
+def summary(report: dict[str, Any]) -> str:
+    """The run in one line."""
+    totals = report["totals"]
+    verb = "freed" if report["mode"] == "apply" else "to free"
+    counts = ", ".join(
+        f"{totals[name]} {name.replace('_', ' ')}"
+        for name in ("protected", "deleted", "already_gone", "failed", "remaining")
+        if totals[name]
+    )
+    parts = [f"{totals['images']} images", f"{totals['candidates']} candidates", counts]
+    price = report.get("price")
+    money = f" ({price['reclaimed_per_month']:.2f} {price['currency']} a month)" if price else ""
+    return ", ".join(part for part in parts if part) + f"; {size(totals['reclaimed_bytes'])} {verb}{money}"
+
+
+def size(count: int) -> str:
+    """Bytes as people read them, in powers of 1,024 as the cloud bills them."""
+    number = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TB"
+
+
+_POLICY_COLUMNS = {
+    "repository": lambda row: row["repository"],
+    "policy": lambda row: row["policy_name"] or row["policy_id"],
+    "status": lambda row: row["status"],
+    "applied": lambda row: "yes" if row["applied"] else "no",
+    "takes": lambda row: str(row["candidates"]),
+}
+_IMAGE_COLUMNS = {
+    "repository": lambda row: row["repository"],
+    "tags": lambda row: ", ".join(row["tags"]) or "(untagged)",
+    "created": lambda row: row["created_at"][:10],
+    "size": lambda row: size(row["size_bytes"]),
+    "outcome": lambda row: f"{row['outcome']} ({row['guard']})" if row["guard"] else row["outcome"],
+    "reason": lambda row: row["reason"],
+}
+
+
+def _table(
+    table_type: Any, text_type: Any, title: str, columns: dict[str, Any], rows: list[dict[str, Any]]
+) -> Any:
+    table = table_type(title=title, title_justify="left")
+    for name in columns:
+        table.add_column(name, no_wrap=name in NARROW)
+    for row in rows:
+        table.add_row(*(text_type(_plain(cell(row))) for cell in columns.values()))
+    return table
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)

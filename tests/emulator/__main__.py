@@ -1,0 +1,104 @@
+"""`python -m tests.emulator`: print one line of JSON, `{"url": ...}`, and serve until told to stop."""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.emulator.accounts import AuthorizedKey
+from tests.emulator.clock import rfc3339
+from tests.emulator.documents import DocumentError
+from tests.emulator.images import cloud_id
+from tests.emulator.keys import authorized_key, key_pair
+from tests.emulator.seed import state_from
+from tests.emulator.server import Emulator, listen
+from tests.emulator.state import State
+
+ALLOCATIONS_BETWEEN_COLLECTIONS = 200_000  # the default of 700 spends a third of a large seed on collecting
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.emulator", description="A stand-in for Yandex Cloud."
+    )
+    parser.add_argument(
+        "--seed", type=Path, help="what the cloud holds: YAML or JSON, see tests/emulator/seed.py"
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 (the default): any free one")
+    parser.add_argument(
+        "--write-key", type=Path, metavar="FILE", help="make a key for the first service account"
+    )
+    parser.add_argument("--latency-ms", type=float, default=0)
+    parser.add_argument("--operation-ms", type=float, default=0)
+    parser.add_argument("--until-stdin-closes", action="store_true", help="stop when standard input ends")
+    return parser.parse_args(arguments)
+
+
+def load_seed(path: Path | None) -> State:
+    document: Any = {}
+    if path is not None:
+        text = path.read_text()
+        document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    return state_from(document)
+
+
+def write_key(state: State, path: Path) -> None:
+    """Give the first service account a new key, and write its private part where the caller wants it."""
+    if not state.accounts.service_accounts:
+        raise DocumentError("--write-key needs a seed with a service account")
+    account = next(iter(state.accounts.service_accounts.values()))
+    pair = key_pair()
+    key_id = cloud_id("aje", f"key written for {account.id}")
+    state.accounts.keys[key_id] = AuthorizedKey(key_id, account.id, pair.public_key)
+    document = authorized_key(key_id, account.id, rfc3339(state.clock.now() // 1), pair)
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(document, file, indent=2)
+
+
+def stop_when_stdin_closes(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+async def serve(arguments: argparse.Namespace, state: State) -> None:
+    behaviour = {"latency_ms": arguments.latency_ms, "operation_ms": arguments.operation_ms}
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    if arguments.until_stdin_closes:
+        stop_when_stdin_closes(loop, stop)
+    runner, port = await listen(Emulator(state, behaviour), arguments.host, arguments.port)
+    print(json.dumps({"url": f"http://{arguments.host}:{port}"}), flush=True)
+    await stop.wait()
+    await runner.cleanup()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    gc.set_threshold(ALLOCATIONS_BETWEEN_COLLECTIONS)
+    try:
+        state = load_seed(arguments.seed)
+        if arguments.write_key:
+            write_key(state, arguments.write_key)
+    except (DocumentError, ValueError, OSError) as error:
+        sys.exit(f"emulator: {error}")
+    asyncio.run(serve(arguments, state))
+
+
+if __name__ == "__main__":
+    main()

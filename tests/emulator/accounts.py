@@ -1,0 +1,84 @@
+"""Service accounts, their keys, tokens and roles."""
+
+import itertools
+from dataclasses import dataclass, field
+
+from tests.emulator.clock import Clock
+from tests.emulator.errors import PERMISSION_DENIED, UNAUTHENTICATED, ApiError
+
+INCLUDED_ROLES = {
+    "container-registry.editor": ("container-registry.viewer",),
+    "container-registry.admin": ("container-registry.editor", "container-registry.images.pusher"),
+}
+
+
+@dataclass(frozen=True)
+class ServiceAccount:
+    """`roles` are those on the account's folder; None stands for every role on every folder."""
+
+    id: str
+    name: str = ""
+    folder_id: str = ""
+    roles: frozenset[str] | None = None
+
+    def holds(self, role: str, folder_id: str | None) -> bool:
+        """Whether the account has the role there; a folder that is not known (None) is no obstacle."""
+        if self.roles is None:
+            return True
+        return role in self.roles and folder_id in (None, self.folder_id)
+
+
+@dataclass(frozen=True)
+class AuthorizedKey:
+    id: str
+    service_account_id: str
+    public_key: str
+
+
+@dataclass
+class Accounts:
+    clock: Clock
+    token_seconds: float = 43_200
+    service_accounts: dict[str, ServiceAccount] = field(default_factory=dict)
+    keys: dict[str, AuthorizedKey] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._tokens: dict[str, tuple[str, float]] = {}
+        self._numbers = itertools.count(1)
+
+    def issue_token(self, service_account_id: str, token: str = "") -> tuple[str, float]:
+        """A token of the account and the time it expires."""
+        token = token or f"t1.emulator-{service_account_id}-{next(self._numbers)}"
+        expires_at = self.clock.now() + self.token_seconds
+        self._tokens[token] = (service_account_id, expires_at)
+        return token, expires_at
+
+    def revoke_token(self, token: str) -> str:
+        return self._tokens.pop(token, ("", 0.0))[0]
+
+    def expire_tokens(self) -> None:
+        self._tokens = {token: (account, 0.0) for token, (account, _) in self._tokens.items()}
+
+    def signed_in(self, authorization: str) -> ServiceAccount:
+        """The account whose token an `Authorization` header bears."""
+        token = authorization.removeprefix("Bearer ")
+        service_account_id, expires_at = self._tokens.get(token, ("", 0.0))
+        if token == authorization or expires_at <= self.clock.now():
+            raise ApiError(UNAUTHENTICATED, "Token is invalid or has expired.")
+        return self.service_accounts[service_account_id]
+
+
+def with_included(roles: list[str]) -> frozenset[str]:
+    """The roles and all that they include."""
+    held: set[str] = set()
+    open_roles = list(roles)
+    while open_roles:
+        role = open_roles.pop()
+        held.add(role)
+        open_roles += INCLUDED_ROLES.get(role, ())
+    return frozenset(held)
+
+
+def require_role(account: ServiceAccount, role: str, folder_id: str | None) -> None:
+    if not account.holds(role, folder_id):
+        raise ApiError(PERMISSION_DENIED, "Permission denied")

@@ -1,0 +1,185 @@
+"""How the emulator behaves: slow, limited, faulty, or overtaken by somebody else's changes.
+
+    {"latency_ms": 20, "operation_ms": 0, "token_seconds": 43200, "clock_offset_seconds": 0, "seed": 1,
+     "rate_limit": {"per_second": 50, "retry_after": 1}, "faults": [...], "changes": [...]}
+
+A fault is a `match` ("DELETE /container-registry/v1/images/*": a method or `*`, then a glob on the path),
+when it fires, and one effect. It fires on a matching call after the first `skip` ones, in `share` of them (by
+the dice of `seed`), at most `times` times. Of the faults that match a call, the first that fires counts:
+
+    "status": 503, "code": 14, "message": "..", "retry_after": 2     an error (`code` may go by the status)
+    "cut": "before" | "after" | "body"     no answer, before or after the call takes effect; or half an answer
+    "html": 502                            a page of HTML with that status
+    "body": "text", "status": 200          that text, said to be JSON
+    "delay_ms": 500                        late
+    "hang": true                           never
+    "expire_tokens": true                  every token expires now, so that this call gets a 401
+    "operation_error": {"code": 13, "message": "..", "before_done": true}    the call's operation fails
+    "operation_never_done": true           the call's operation never ends
+
+A change, `{"after": MATCH, "do": {...}}`, happens once, after the first matching call (see `changes.py`).
+"""
+
+import fnmatch
+import random
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.emulator.changes import check_change
+from tests.emulator.documents import DocumentError, checked, listed
+from tests.emulator.errors import CODE_OF_STATUS, UNKNOWN
+from tests.emulator.operations import OperationError
+
+_EFFECTS = (
+    "cut",
+    "html",
+    "body",
+    "status",
+    "delay_ms",
+    "hang",
+    "expire_tokens",
+    "operation_error",
+    "operation_never_done",
+)
+
+
+class Match:
+    """A method (or `*`) and a glob on the path."""
+
+    def __init__(self, text: str, where: str) -> None:
+        self.http_method, _, glob = str(text).partition(" ")
+        if not glob.startswith(("/", "*")):
+            raise DocumentError(f'{where}: expected "METHOD /path*", got {text!r}')
+        self._matches_path = re.compile(fnmatch.translate(glob)).match
+
+    def __call__(self, http_method: str, path: str) -> bool:
+        return self.http_method in ("*", http_method) and self._matches_path(path) is not None
+
+
+@dataclass
+class Fault:
+    match: Match
+    dice: random.Random
+    share: float = 1.0
+    skip: int = 0
+    times: int | None = None
+    status: int = 0
+    code: int = UNKNOWN
+    message: str = "fault"
+    retry_after: int | None = None
+    cut: str = ""
+    html: int = 0
+    body: str | None = None
+    delay_ms: float = 0
+    hang: bool = False
+    expire_tokens: bool = False
+    operation_error: OperationError | None = None
+    operation_never_done: bool = False
+
+    def fires(self, http_method: str, path: str) -> bool:
+        if self.times == 0 or not self.match(http_method, path):
+            return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        if self.share < 1 and self.dice.random() >= self.share:
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True
+
+
+@dataclass
+class RateLimit:
+    """At most `per_second` calls a second, after a first burst of as many."""
+
+    per_second: float
+    retry_after: int | None = None
+    _left: float = field(init=False)
+    _counted_at: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        self._left = max(1.0, self.per_second)
+
+    def admits(self, monotonic: float) -> bool:
+        regained = (monotonic - self._counted_at) * self.per_second
+        self._left = min(max(1.0, self.per_second), self._left + regained)
+        self._counted_at = monotonic
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+@dataclass
+class Change:
+    after: Match
+    do: dict[str, Any]
+
+
+@dataclass
+class Behaviour:
+    latency_ms: float = 0
+    operation_ms: float = 0
+    token_seconds: float = 43_200
+    clock_offset_seconds: float = 0
+    rate_limit: RateLimit | None = None
+    faults: list[Fault] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+    def fault_for(self, http_method: str, path: str) -> Fault | None:
+        for fault in self.faults:
+            if fault.fires(http_method, path):
+                return fault
+        return None
+
+    def take_changes(self, http_method: str, path: str) -> list[dict[str, Any]]:
+        """The changes that this call brings about; each is given out once."""
+        due = [change for change in self.changes if change.after(http_method, path)]
+        if due:
+            self.changes = [change for change in self.changes if change not in due]
+        return [change.do for change in due]
+
+
+def behaviour_from(document: dict[str, Any], defaults: dict[str, float]) -> Behaviour:
+    """`defaults` are for keys that the document lacks (the command line sets them)."""
+    numbers = "latency_ms operation_ms token_seconds clock_offset_seconds"
+    checked(document, "behaviour", optional=f"{numbers} rate_limit seed faults changes")
+    settings = {**defaults, **{key: document[key] for key in numbers.split() if key in document}}
+    behaviour = Behaviour(**settings)
+    if document.get("rate_limit"):
+        limit = checked(document["rate_limit"], "rate_limit", optional="retry_after", required="per_second")
+        behaviour.rate_limit = RateLimit(**limit)
+    for where, fault in listed(document.get("faults"), "faults"):
+        behaviour.faults.append(_fault(fault, where, random.Random(f"{document.get('seed', 1)} {where}")))
+    for where, change in listed(document.get("changes"), "changes"):
+        checked(change, where, required="after do")
+        check_change(change["do"])
+        behaviour.changes.append(Change(Match(change["after"], f"{where}.after"), change["do"]))
+    return behaviour
+
+
+def _fault(document: dict[str, Any], where: str, dice: random.Random) -> Fault:
+    checked(
+        document,
+        where,
+        optional=f"share skip times code message retry_after {' '.join(_EFFECTS)}",
+        required="match",
+    )
+    effects = [key for key in _EFFECTS if key in document]
+    if len(effects) != 1 and effects != ["body", "status"]:
+        raise DocumentError(f"{where}: expected one effect: {', '.join(_EFFECTS)}")
+    fields = {**document, "match": Match(document["match"], f"{where}.match"), "dice": dice}
+    fields.setdefault("code", CODE_OF_STATUS.get(document.get("status", 0), UNKNOWN))
+    if "operation_error" in document:
+        wanted = checked(
+            document["operation_error"],
+            f"{where}.operation_error",
+            optional="before_done",
+            required="code message",
+        )
+        fields["operation_error"] = OperationError(**wanted)
+    if fields.get("cut", "before") not in ("before", "after", "body"):
+        raise DocumentError(f"{where}.cut: expected before, after or body")
+    return Fault(**fields)

@@ -1,0 +1,119 @@
+"""The emulator from a test's side: start it, fill it, watch it.
+
+with emulator(seed) as cloud:
+    cloud.behaviour(latency_ms=20, faults=[{"match": "DELETE /*", "status": 503, "code": 14}])
+    ...
+    assert cloud.image_ids() == {"img1"}
+
+`service_account()` makes the account and the key with which a client under test signs in.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.emulator.keys import authorized_key, key_pair
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+class RunningEmulator:
+    """A started emulator. `url` stands for every host of the cloud's API."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def seed(self, document: dict[str, Any]) -> None:
+        self._control("POST", "/_seed", document)
+
+    def behaviour(self, **settings: Any) -> None:
+        """Replace the behaviour; without settings, back to normal."""
+        self._control("POST", "/_behaviour", settings)
+
+    def change(self, **change: Any) -> None:
+        """One change now, as in `change(add_tag={"image_id": .., "tag": ..})`."""
+        self._control("POST", "/_change", change)
+
+    def state(self) -> dict[str, Any]:
+        return dict(self._control("GET", "/_state"))
+
+    def image_ids(self, repository: str | None = None) -> set[str]:
+        """The images left, of all repositories or of those with that (short) name."""
+        registries = self._control("GET", "/_state?images=ids")["registries"].values()
+        return {
+            image_id
+            for registry in registries
+            for name, contents in registry["repositories"].items()
+            if repository in (None, name)
+            for image_id in contents["images"]
+        }
+
+    def calls(self) -> list[dict[str, Any]]:
+        return list(self._control("GET", "/_calls"))
+
+    def call_counts(self) -> dict[str, int]:
+        return dict(self._control("GET", "/_calls?count=route")["counts"])
+
+    def peak_in_flight(self) -> int:
+        return int(self._control("GET", "/_calls?count=route")["peak_in_flight"])
+
+    def clear_calls(self) -> None:
+        self._control("DELETE", "/_calls")
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _control(self, method: str, path: str, document: Any = None) -> Any:
+        body = None if document is None else json.dumps(document)
+        answer = self._session.request(method, self.url + path, data=body, timeout=60)
+        if answer.status_code != 200:
+            raise ValueError(answer.json()["message"])
+        return answer.json()
+
+
+@contextlib.contextmanager
+def emulator(seed: dict[str, Any] | None = None, *arguments: str) -> Iterator[RunningEmulator]:
+    """An emulator in a process of its own, which ends with the block, or with this process."""
+    command = [sys.executable, "-m", "tests.emulator", "--until-stdin-closes", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROJECT_ROOT, env=environment
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError("the emulator did not start; its standard error says why")
+            running = RunningEmulator(json.loads(line)["url"])
+            if seed is not None:
+                running.seed(seed)
+            yield running
+            running.close()
+        finally:
+            process.terminate()
+
+
+def service_account(
+    account_id: str = "ajecleaner0000000000", folder_id: str = "b1gfolder", roles: list[str] | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """A seed's service account with a key, and the authorized key document for it."""
+    pair = key_pair(account_id)
+    key_id = f"{account_id}-key"
+    part: dict[str, Any] = {
+        "id": account_id,
+        "name": "cleaner",
+        "folder_id": folder_id,
+        "keys": [{"id": key_id, "public_key": pair.public_key}],
+    }
+    if roles is not None:
+        part["roles"] = roles
+    return part, authorized_key(key_id, account_id, "2026-01-01T00:00:00Z", pair)

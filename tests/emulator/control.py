@@ -1,0 +1,95 @@
+"""The tests' own endpoints, without authorization and without latency or faults.
+
+GET    /_state              registries, repositories, policies and images; `?images=ids`: ids alone
+POST   /_seed               replace everything by the seed in the body; behaviour and calls start anew
+POST   /_behaviour          replace the behaviour
+POST   /_change             make one change now
+GET    /_calls              the calls so far; `?count=route`: counts by route and the peak in flight
+DELETE /_calls              forget them
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf import json_format
+
+from tests.emulator.changes import apply_change
+from tests.emulator.clock import rfc3339
+from tests.emulator.documents import DocumentError
+from tests.emulator.images import Image
+from tests.emulator.seed import state_from
+from tests.emulator.state import Repository, State
+
+if TYPE_CHECKING:
+    from tests.emulator.server import Emulator
+
+
+def answer_control(
+    emulator: "Emulator", http_method: str, path: str, query: str, body: bytes
+) -> tuple[int, Any]:
+    """HTTP status and the JSON document of the answer."""
+    try:
+        match (http_method, path, query):
+            case ("GET", "/_state", "" | "images=ids"):
+                return 200, _state_document(emulator.state, ids_only=query != "")
+            case ("GET", "/_calls", ""):
+                return 200, [call.document() for call in emulator.calls.kept]
+            case ("GET", "/_calls", "count=route"):
+                return 200, emulator.calls.counts()
+            case ("DELETE", "/_calls", ""):
+                emulator.calls.clear()
+            case ("POST", "/_seed", ""):
+                emulator.replace_state(state_from(json.loads(body)))
+            case ("POST", "/_behaviour", ""):
+                emulator.behave(json.loads(body or b"{}"))
+            case ("POST", "/_change", ""):
+                apply_change(emulator.state, json.loads(body))
+            case _:
+                return 404, {"message": f"no such control: {http_method} {path}?{query}"}
+    except (DocumentError, ValueError, TypeError) as error:
+        return 400, {"message": str(error)}
+    return 200, {}
+
+
+def _state_document(state: State, ids_only: bool) -> dict[str, Any]:
+    counts = {
+        "registries": len(state.registries),
+        "repositories": len(state.repositories),
+        "images": len(state.images),
+        "policies": len(state.policies),
+        "operations": len(state.operations),
+        "dry_runs": len(state.dry_runs),
+    }
+    registries = {
+        registry.id: {
+            "folder_id": registry.folder_id,
+            "name": registry.name,
+            "repositories": {
+                repository.short_name: _repository_document(repository, ids_only)
+                for repository in registry.repositories.values()
+            },
+        }
+        for registry in state.registries.values()
+    }
+    return {"now": rfc3339(state.clock.now()), "counts": counts, "registries": registries}
+
+
+def _repository_document(repository: Repository, ids_only: bool) -> dict[str, Any]:
+    if ids_only:
+        return {"id": repository.id, "images": repository.images.ids()}
+    policies = [
+        json_format.MessageToDict(policy, preserving_proto_field_name=True)
+        for policy in repository.policies.values()
+    ]
+    images = [_image_document(image) for image in repository.images.all()]
+    return {"id": repository.id, "policies": policies, "images": images}
+
+
+def _image_document(image: Image) -> dict[str, Any]:
+    return {
+        "id": image.id,
+        "digest": image.digest,
+        "tags": image.tags,
+        "created_at": rfc3339(image.created_at),
+        "compressed_size": image.compressed_size,
+    }

@@ -1,0 +1,21 @@
+"""The cloud's services. A new one is a module here and its name in the list.
+
+A module names the protobuf services it stands for in `SERVICES`; their methods without a handler answer 501.
+"""
+
+import importlib
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+MODULES = (
+    "iam",
+    "container_registry",
+    "lifecycle_policies",
+    "operations",
+    "lockbox",
+)
+
+
+def known_services() -> list[ServiceDescriptor]:
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in MODULES]
+    return [service for module in modules for service in module.SERVICES]
