@@ -10,36 +10,63 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
-from shared import terminal
+from shared import job, terminal, whole
 from shared.answers import carry_out
+from shared.explain import explain
+from shared.http import Cloud
 from shared.report import EXIT_STATUS
+from shared.run import Run
 
 COMMANDS = {
     "dry-run": "what a clean-up would do now; deletes nothing",
-    "cleanup": "dry runs, deletes in mode apply, report",
+    "cleanup": "dry runs, guards, deletes in mode apply, report",
+    "validate": "whether every index has its images and every signature its image; deletes nothing",
+    "explain": "what every policy and guard says about an image, and what runs it; deletes nothing",
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m functions", description="Clean-up of Yandex Container Registry."
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, help_text in COMMANDS.items():
-        command = commands.add_parser(name, help=help_text, description=help_text)
-        command.add_argument("--json", action="store_true", help="print the report as JSON, and nothing else")
-    asked = parser.parse_args(arguments)
+    asked = parser().parse_args(arguments)
+    explained: list[dict[str, Any]] = []
     with terminal.progress() as progress:
+        work: dict[str, Callable[[Run, Cloud], None]] = {
+            "validate": whole.validate,
+            "explain": lambda run, cloud: explained.extend(explain(run, cloud, asked.image)),
+        }
         report, error = carry_out(
-            None, None, os.environ, deletes=asked.command == "cleanup", rows=None, progress=progress
+            None,
+            None,
+            os.environ,
+            deletes=asked.command == "cleanup",
+            work=work.get(asked.command, lambda run, cloud: job.clean_up(run, cloud, progress)),
+            rows=None,
         )
     if asked.json:
-        json.dump(report, sys.stdout, indent=2, ensure_ascii=False)
+        json.dump(explained or report, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
+    elif explained:
+        terminal.show_explained(explained)
     else:
         terminal.show(report)
     return error.exit_status if error else EXIT_STATUS[report["status"]]
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m functions", description="Clean-up of container images in Yandex Container Registry."
+    )
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument(
+            "--json", action="store_true", help="print JSON on standard output, and nothing else"
+        )
+        if name == "explain":
+            command.add_argument("image", metavar="IMAGE", help="an id, a digest, or repository:tag")
+    return made
 
 
 if __name__ == "__main__":

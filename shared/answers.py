@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,13 @@ from shared import auth, events, job, log, report, settings
 from shared.errors import JanitorError
 from shared.http import Cloud
 from shared.overrides import Narrowed, narrow
+from shared.run import Run
 
 RESERVE = 2.0
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """No progress bar."""
 
 
 def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:
@@ -37,20 +42,20 @@ def carry_out(
     environment: Mapping[str, str],
     *,
     deletes: bool,
+    work: Callable[[Run, Cloud], None] = lambda run, cloud: job.clean_up(run, cloud, silent),
     rows: int | None = report.ROWS,
-    progress: job.Progress = lambda what, done, total: None,
 ) -> tuple[dict[str, Any], JanitorError | None]:
-    """Runs the job as the event asks, and returns its report and the error that ended it, if any."""
+    """Does ``work`` as the event asks, and returns its report and the error that ended it, if any."""
     started_at = datetime.now(UTC)
     heading = report.Heading(_run_id(started_at), "dry-run", started_at)
-    run: job.Run | None = None
+    run: Run | None = None
     error: JanitorError | None = None
     try:
         access = settings.access(environment)
         log.start(access.log_level)
         narrowed, request = _read(event, environment, deletes=deletes)
         heading = msgspec.structs.replace(heading, mode=narrowed.settings.mode)
-        run = job.Run(narrowed, request.pushed)
+        run = Run(narrowed, request.pushed, started_at, access.registry_endpoint)
         if request.pushed != frozenset():
             cloud = Cloud(
                 access.api_endpoint,
@@ -58,7 +63,7 @@ def carry_out(
                 ends_at=_ends_at(context),
             )
             auth.sign_in(cloud, access, context)
-            job.clean_up(run, cloud, progress)
+            work(run, cloud)
     except JanitorError as known:
         error = known
     except Exception as unknown:
@@ -67,7 +72,7 @@ def carry_out(
 
 
 def _told(
-    heading: report.Heading, run: job.Run | None, error: JanitorError | None, rows: int | None
+    heading: report.Heading, run: Run | None, error: JanitorError | None, rows: int | None
 ) -> dict[str, Any]:
     if run is not None:
         job.count_layers(run)

@@ -237,7 +237,7 @@ def exchange(cloud: Cloud, key: Key, clock: Callable[[], float] = time.time) -> 
     jwt = signed(key, clock())
     try:
         answer = cloud.call(
-            "POST", "iam", "/iam/v1/tokens", _Exchanged, body={"jwt": jwt}, authorized=False, secrets=(jwt,)
+            "POST", "iam", "/iam/v1/tokens", _Exchanged, body={"jwt": jwt}, authorization="", secrets=(jwt,)
         )
     except CallError as error:
         if error.retryable:

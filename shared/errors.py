@@ -96,7 +96,7 @@ class OutOfTime(JanitorError):
 class CallError(JanitorError):
     """One call that did not succeed.
 
-    ``code`` is the gRPC code (``UNAVAILABLE`` when no answer came), ``retryable`` whether the same call may
+    ``code`` is the gRPC code (``UNAVAILABLE`` when no answer came), ``status`` the HTTP status, ``retryable`` whether the same call may
     succeed later, ``retry_after`` the seconds the server asked to wait, ``ambiguous`` whether the call may have
     taken effect although it failed.
     """
@@ -108,6 +108,7 @@ class CallError(JanitorError):
         service: str,
         call: str,
         code: int,
+        status: int = 0,
         request_id: str = "",
         retryable: bool = False,
         retry_after: float | None = None,
@@ -116,5 +117,6 @@ class CallError(JanitorError):
         name = GRPC_NAMES.get(code, str(code))
         asked = f" (request {request_id})" if request_id else ""
         super().__init__(f"{service}: {call}: {name}: {message}{asked}", where=call)
-        self.service, self.code, self.message, self.request_id = service, code, message, request_id
+        self.service, self.code, self.message = service, code, message
+        self.status, self.request_id = status, request_id
         self.retryable, self.retry_after, self.ambiguous = retryable, retry_after, ambiguous

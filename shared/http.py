@@ -7,7 +7,9 @@ Requests and answers are proto3 JSON: camelCase, int64 as strings, default value
 
 from __future__ import annotations
 
+import copy
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,9 +52,17 @@ class _RequestInfo(msgspec.Struct, rename="camel"):
     request_id: str = ""
 
 
+class _RegistryError(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+
+
 class _ErrorBody(msgspec.Struct):
+    """An error of the cloud's API, of Kubernetes (``message``) or of a Docker registry (``errors``)."""
+
     code: int = 0
     message: str = ""
+    errors: list[_RegistryError] = []
     details: list[_RequestInfo] = []
 
 
@@ -84,8 +94,26 @@ class Cloud:
         self.clock, self.sleep = clock, sleep
         self.credentials: Credentials | None = None
         self.retries = 0
+        self._attempts, self._timeout = ATTEMPTS, TIMEOUT
         self._in_flight = threading.Semaphore(concurrency)
-        self._session = _session(requests.adapters.HTTPAdapter(pool_maxsize=concurrency))
+        self._session = _session(_adapter(endpoint, "", concurrency))
+        self._others: dict[Any, Cloud] = {}
+
+    def at(
+        self, endpoint: str, *, authority: str = "", attempts: int = ATTEMPTS, timeout: float = TIMEOUT
+    ) -> Cloud:
+        """Another server with the same credentials, limit of requests in flight and end.
+
+        ``authority`` is the PEM certificate of the CA to trust there instead of the usual ones; ``attempts`` and
+        ``timeout`` (seconds) are for each of its calls.
+        """
+        key = (endpoint, authority, attempts, timeout)
+        if key not in self._others:
+            other = copy.copy(self)
+            other.endpoint, other._attempts, other._timeout = endpoint.rstrip("/"), attempts, timeout
+            other._session = _session(_adapter(endpoint, authority, self.concurrency))
+            self._others[key] = other
+        return self._others[key]
 
     def call(
         self,
@@ -97,10 +125,12 @@ class Cloud:
         params: dict[str, Any] | None = None,
         body: dict[str, Any] | None = None,
         role: str = "",
-        authorized: bool = True,
+        authorization: str | None = None,
         secrets: tuple[str, ...] = (),
     ) -> Answer:
         """One call and its typed answer; ``role`` is what a refusal says is missing.
+
+        ``authorization`` is the header to send instead of the credentials' one, "" for none.
 
         Tried again where that may help and is safe. Raises CallError, or OutOfTime.
         """
@@ -109,12 +139,13 @@ class Cloud:
         content = None if body is None else msgspec.json.encode(body)
 
         def attempt(header: str) -> Answer:
+            header = header if authorization is None else authorization
             raw = self.send(method, service, path, content, header)
             return _decoded(
                 raw, answer, service, f"{method} {path.partition('?')[0]}", role, (*secrets, header)
             )
 
-        return self.persist(attempt, self.credentials if authorized else None)
+        return self.persist(attempt, self.credentials if authorization is None else None)
 
     def persist(self, attempt: Callable[[str], Answer], credentials: Credentials | None) -> Answer:
         """``attempt`` with an ``Authorization`` header, again after a 401, and after errors that may pass."""
@@ -128,7 +159,7 @@ class Cloud:
                     header, renewed = credentials.renewed(header), True
                     continue
                 error.ambiguous = ambiguous = ambiguous or error.ambiguous
-                if not error.retryable or attempts >= ATTEMPTS:
+                if not error.retryable or attempts >= self._attempts:
                     raise
                 self._wait(error, attempts)
             attempts += 1
@@ -192,7 +223,7 @@ class Cloud:
                     data=content,
                     headers=headers,
                     auth=_Authorization(authorization),
-                    timeout=min(TIMEOUT, left),
+                    timeout=min(self._timeout, left),
                     allow_redirects=False,
                 )
         except requests.RequestException as error:
@@ -227,6 +258,33 @@ class _Authorization(requests.auth.AuthBase):
         return request
 
 
+class _Trusting(requests.adapters.HTTPAdapter):
+    """Trusts one CA alone."""
+
+    def __init__(self, context: ssl.SSLContext, **options: Any) -> None:
+        self._context = context
+        super().__init__(**options)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
+
+    def cert_verify(self, *arguments: Any) -> None:
+        """Leaves the trust to the context."""
+
+
+def _adapter(endpoint: str, authority: str, connections: int) -> requests.adapters.HTTPAdapter:
+    if not authority:
+        return requests.adapters.HTTPAdapter(pool_maxsize=connections)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cadata=authority)
+    except (ssl.SSLError, ValueError):
+        raise CallError(
+            "the certificate of its CA is not PEM", service=endpoint, call="connect", code=INTERNAL
+        ) from None
+    return _Trusting(context, pool_maxsize=connections)
+
+
 def _session(adapter: requests.adapters.HTTPAdapter) -> requests.Session:
     session = requests.Session()
     session.mount("https://", adapter)
@@ -242,8 +300,7 @@ def part(text: str) -> str:
 def _decoded(
     raw: Raw, answer: type[Answer], service: str, call: str, role: str, secrets: tuple[str, ...]
 ) -> Answer:
-    if raw.status != 200:
-        raise _refusal(raw, service, call, role, secrets)
+    check(raw, service, call, role, secrets)
     try:
         return msgspec.json.decode(raw.body, type=answer, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -263,22 +320,27 @@ def _decoded(
         ) from None
 
 
-def _refusal(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]) -> CallError:
+def check(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]) -> None:
+    """Raises the CallError that an answer other than 200 stands for."""
+    if raw.status == 200:
+        return
     try:
         said = msgspec.json.decode(raw.body, type=_ErrorBody, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError):
         said = _ErrorBody()
     code = said.code if said.code in GRPC_NAMES else CODE_OF_STATUS.get(raw.status, 2)
     kind = raw.headers.get("Content-Type", "no content type")
-    message = said.message or f"HTTP {raw.status} with {kind} instead of an error in JSON"
+    message = said.message or "; ".join(f"{error.code}: {error.message}" for error in said.errors)
+    message = message or f"HTTP {raw.status} with {kind} instead of an error in JSON"
     message = without_secrets(message, *secrets)[:500]
     if code == PERMISSION_DENIED and role:
         message += f"; give the service account the role {role}"
-    return CallError(
+    raise CallError(
         message,
         service=service,
         call=call,
         code=code,
+        status=raw.status,
         request_id=next((detail.request_id for detail in said.details if detail.request_id), "")[:100],
         retryable=raw.status in RETRYABLE_STATUS,
         retry_after=_seconds(raw.headers.get("Retry-After")),

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from shared.errors import EventError, OverrideRefused, SettingsError
-from shared.settings import KEYS, Settings, check
+from shared.settings import KEYS, Settings, check, duration
 
 MODES = ("dry-run", "apply")
 
@@ -34,7 +34,11 @@ NARROWER: dict[str, Callable[[Any, Any], bool]] = {
     "limits.max_deletions": lambda new, old: new <= old,
     "limits.max_share": lambda new, old: new <= old,
     "limits.concurrency": lambda new, old: new <= old,
-    "guards.in_use": lambda new, old: _subset(old, new),
+    "guards.in_use": lambda new, old: old == "none" or (new != "none" and _subset(old, new)),
+    "guards.index_children": lambda new, old: new or not old,
+    "guards.referrers": lambda new, old: new or not old,
+    "guards.keep_tags": lambda new, old: _subset(old, new),
+    "guards.grace": lambda new, old: duration(new) >= duration(old),
 }
 
 

@@ -16,7 +16,7 @@ import msgspec
 from shared.errors import INTERNAL, CallError
 from shared.http import Cloud, part
 from shared.operations import Operation, wait
-from shared.records import Image, Policy, Registry, Repository
+from shared.records import Image, Policy, Registry, Repository, blob_key
 
 SERVICE = "container-registry"
 ROOT = "/container-registry/v1"
@@ -66,8 +66,10 @@ class _Blob(msgspec.Struct, gc=False):
 
 class _Image(msgspec.Struct, rename="camel", gc=False):
     id: str
+    name: str = ""
     digest: str = ""
     compressed_size: int = 0
+    config: _Blob | None = None
     layers: list[_Blob] | None = None
     tags: list[str] | None = None
     created_at: str = ""
@@ -128,6 +130,12 @@ def images(cloud: Cloud, repository: Repository) -> Iterator[Image]:
         yield from map(_image, page.images or ())
 
 
+def image(cloud: Cloud, image_id: str) -> tuple[str, Image]:
+    """An image, and the full name of its repository."""
+    found = cloud.call("GET", SERVICE, image_path(image_id), _Image, role=VIEWER)
+    return found.name, _image(found)
+
+
 def dry_run(cloud: Cloud, policy_id: str) -> str:
     """Runs the policy dry and returns the result's id. Needs ``container-registry.editor``. Raises CallError."""
     path = f"{ROOT}/dryRunLifecyclePolicy/{part(policy_id)}"
@@ -159,20 +167,13 @@ def delete_image(cloud: Cloud, image_id: str) -> Operation:
 def _image(found: _Image) -> Image:
     layers = array("Q")
     for layer in found.layers or ():
-        layers.extend((_layer_key(layer.digest), max(layer.size, 0)))
+        layers.extend((blob_key(layer.digest), max(layer.size, 0)))
     return Image(
         found.id,
         found.digest,
         tuple(found.tags or ()),
         found.created_at,
         max(found.compressed_size, 0),
+        blob_key(found.config.digest) if found.config and found.config.digest else 0,
         layers,
     )
-
-
-def _layer_key(digest: str) -> int:
-    """64 bits of the digest: among a million layers, two meet by chance once in 37 million registries."""
-    try:
-        return int(digest.rpartition(":")[2][:16], 16)
-    except ValueError:
-        return hash(digest) & 0xFFFFFFFFFFFFFFFF

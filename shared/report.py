@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from shared.errors import JanitorError, without_secrets
-from shared.job import REMAINING, Run, Survey
 from shared.records import Candidate, Outcome
+from shared.run import REMAINING, Run, Survey
 
 ROWS = 1000
 GIB = 2**30
@@ -59,7 +59,7 @@ def build(
     report["images_truncated"] = len(listed) < candidates
     report["warnings"] = msgspec.to_builtins(run.warnings)
     report["errors"] = msgspec.to_builtins(run.errors) + ([_problem(error)] if error else [])
-    price = run.narrowed.settings.price
+    price = run.settings.price
     if price.per_gb_month is not None:
         saved = report["totals"]["reclaimed_bytes"] / GIB * price.per_gb_month
         report["price"] = {"currency": price.currency, "reclaimed_per_month": round(saved, 2)}
@@ -98,7 +98,7 @@ def status(run: Run, error: JanitorError | None) -> str:
         return error.report_status
     if run.refused:
         return "refused"
-    if error or any(survey.going() for survey in run.surveys if run.narrowed.settings.mode == "apply"):
+    if error or (run.settings.mode == "apply" and any(survey.going() for survey in run.surveys)):
         return "unfinished"
     if run.errors:
         policies = any(survey.policies for survey in run.surveys)
@@ -127,6 +127,7 @@ def _row(survey: Survey, candidate: Candidate, outcome: Outcome) -> dict[str, An
         "outcome": outcome.outcome,
         "reason": ", ".join(candidate.reasons),
         "guard": outcome.guard,
+        "kept_by": outcome.kept_by or None,
     }
 
 

@@ -10,8 +10,10 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +22,8 @@ from msgspec import Meta
 from shared.errors import SettingsError
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]
+SOURCES: tuple[Source, ...] = get_args(Source)
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}$")]
 
 
@@ -34,7 +38,14 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    in_use: list[Literal["none"]] = msgspec.field(default_factory=lambda: ["none"])
+    in_use: Literal["none"] | Annotated[list[Source], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: list(SOURCES)
+    )
+    folders: list[Id] = []
+    index_children: bool = True
+    referrers: bool = True
+    keep_tags: list[Annotated[str, Meta(min_length=1)]] = []
+    grace: Annotated[str, Meta(pattern=r"^[0-9]{1,7}[hdw]$")] = "0h"
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +75,7 @@ class Access(msgspec.Struct, frozen=True):
     sa_key_secret_id: str = ""
     iam_token: str = ""
     api_endpoint: str = ""
+    registry_endpoint: str = ""
     metadata_address: str = "169.254.169.254"
     log_level: str = "INFO"
 
@@ -84,12 +96,18 @@ KEYS = {
     "limits.max_deletions": _Key("MAX_DELETIONS", "whole", "a whole number, 0 or more"),
     "limits.max_share": _Key("MAX_SHARE", "number", "a number from 0 to 1"),
     "limits.concurrency": _Key("CONCURRENCY", "whole", "a whole number from 1 to 256"),
-    "guards.in_use": _Key("GUARDS_IN_USE", "list", "none"),
+    "guards.in_use": _Key("GUARDS_IN_USE", "list", f"some of {', '.join(SOURCES)}, or none"),
+    "guards.folders": _Key(None, "list", "ids of folders"),
+    "guards.index_children": _Key(None, "text", "true or false"),
+    "guards.referrers": _Key(None, "text", "true or false"),
+    "guards.keep_tags": _Key(None, "list", "regular expressions"),
+    "guards.grace": _Key(None, "text", 'a duration such as "36h", "7d" or "2w", of 100 years at most'),
     "state_dir": _Key("STATE_DIR", "text", "the path of a directory"),
     "price.per_gb_month": _Key("PRICE_PER_GB_MONTH", "number", "a number, 0 or more"),
     "price.currency": _Key("CURRENCY", "text", "a currency's code, such as RUB"),
     "allow_overrides": _Key(None, "list", "keys of this file that an event may set"),
 }
+LONGEST_DURATION = timedelta(days=36_525)
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
@@ -118,13 +136,12 @@ def load(environment: Mapping[str, str]) -> Settings:
 
 def check(document: dict[str, Any], spoken: Any) -> Settings:
     """``document`` as Settings; ``spoken`` says for a key where its value was written. Raises SettingsError."""
-    apply = document.get("lifecycle_policies", {})
-    if isinstance(apply, dict) and apply.get("apply") == ["active"]:
-        document = {**document, "lifecycle_policies": {**apply, "apply": "active"}}
+    document = _single(_single(document, "lifecycle_policies", "apply", "active"), "guards", "in_use", "none")
     try:
         settings = msgspec.convert(document, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_sentence(str(error), document, spoken), where=_where(str(error))) from None
+    _check_guards(settings.guards, spoken)
     for name in settings.allow_overrides:
         if name not in KEYS or name == "allow_overrides":
             raise SettingsError(
@@ -134,20 +151,28 @@ def check(document: dict[str, Any], spoken: Any) -> Settings:
     return settings
 
 
+def _check_guards(guards: Guards, spoken: Any) -> None:
+    if duration(guards.grace) > LONGEST_DURATION:
+        raise SettingsError(
+            f"{spoken('guards.grace')} is {_short(guards.grace)}; give {KEYS['guards.grace'].accepts}.",
+            where="guards.grace",
+        )
+    for text in guards.keep_tags:
+        try:
+            pattern(text)
+        except ValueError as error:
+            raise SettingsError(
+                f"{spoken('guards.keep_tags')} has {_short(text)}, which is no regular expression: {error}.",
+                where="guards.keep_tags",
+            ) from None
+
+
 def access(environment: Mapping[str, str]) -> Access:
     """Credentials, endpoints and log level. Raises SettingsError."""
 
     def text(name: str) -> str:
         return environment.get(name, "").strip()
 
-    endpoint = text("YC_API_ENDPOINT").rstrip("/")
-    if endpoint:
-        parts = urlsplit(endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise SettingsError(
-                "YC_API_ENDPOINT is not a base URL; give one such as https://api.example.net.",
-                where="YC_API_ENDPOINT",
-            )
     level = text("LOG_LEVEL").upper() or "INFO"
     if level not in LOG_LEVELS:
         raise SettingsError(
@@ -158,10 +183,39 @@ def access(environment: Mapping[str, str]) -> Access:
         sa_key_file=text("SA_KEY_FILE"),
         sa_key_secret_id=text("SA_KEY_SECRET_ID"),
         iam_token=text("IAM_TOKEN"),
-        api_endpoint=endpoint,
+        api_endpoint=_url(environment, "YC_API_ENDPOINT"),
+        registry_endpoint=_url(environment, "YC_REGISTRY_ENDPOINT"),
         metadata_address=text("YC_METADATA_ADDR") or "169.254.169.254",
         log_level=level,
     )
+
+
+def _url(environment: Mapping[str, str], name: str) -> str:
+    url = environment.get(name, "").strip().rstrip("/")
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query):
+        raise SettingsError(
+            f"{name} is not a base URL; give one such as https://api.example.net.", where=name
+        )
+    return url
+
+
+def duration(text: str) -> timedelta:
+    """The time that a duration such as ``36h``, ``7d`` or ``2w`` stands for."""
+    return (
+        int(text[:-1]) * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[text[-1]]
+    )
+
+
+@cache
+def pattern(text: str) -> Any:
+    """The compiled regular expression of a setting, of the regex package. Raises ValueError."""
+    import regex  # imported here: most settings have no pattern
+
+    try:
+        return regex.compile(text)
+    except regex.error as error:
+        raise ValueError(str(error)) from None
 
 
 def _read(file: str) -> dict[str, Any]:
@@ -190,6 +244,14 @@ def _parse(key: _Key, text: str) -> Any:
             f"{key.variable} is {_short(text)}; give {key.accepts}.", where=key.variable or ""
         ) from None
     return text
+
+
+def _single(document: dict[str, Any], section: str, name: str, word: str) -> dict[str, Any]:
+    """``document`` with a list of one ``word`` as the word alone."""
+    inner = document.get(section)
+    if isinstance(inner, dict) and inner.get(name) == [word]:
+        return {**document, section: {**inner, name: word}}
+    return document
 
 
 def _put(document: dict[str, Any], name: str, value: Any) -> None:

@@ -12,6 +12,11 @@ from shared.job import Progress
 
 SHOWN = 40
 PIPE_WIDTH = 120
+EXPLAINED = {
+    "not-taken": "No applied policy takes it: it stays.",
+    "protected": "It stays.",
+    "would-delete": "A clean-up would delete it.",
+}
 NARROW = ("created", "size", "status")
 COLOURS = {"ok": "green", "partial": "yellow", "unfinished": "yellow", "refused": "red", "failed": "red"}
 
@@ -59,6 +64,30 @@ def show(report: dict[str, Any], most: int = SHOWN) -> None:
     console.print(Text(summary(report)))
 
 
+def show_explained(images: list[dict[str, Any]]) -> None:
+    """Prints what `shared.explain` found out about images."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    for image in images:
+        tags = ", ".join(image["tags"]) or "untagged"
+        console.print(
+            Text(_plain(f"{image['registry_id']}/{image['repository']}: {image['digest']}"), style="bold")
+        )
+        console.print(Text(_plain(f"  {image['image_id']}, {tags}, created at {image['created_at']}")))
+        for policy in image["policies"]:
+            name = policy["policy_name"] or policy["policy_id"]
+            verb = "takes it" if policy["takes"] else "does not take it"
+            applied = "" if policy["applied"] else ", and is not applied here"
+            console.print(Text(_plain(f"  policy {name} ({policy['status']}) {verb}{applied}")))
+        for guard in image["guards"]:
+            console.print(Text(_plain(f"  guard {guard['guard']} keeps it: {guard['kept_by']}")))
+        if not image["guards"]:
+            console.print(Text("  no guard keeps it"))
+        console.print(Text(f"  {EXPLAINED[image['outcome']]}", style="bold"))
+
+
 def summary(report: dict[str, Any]) -> str:
     """The run in one line."""
     totals = report["totals"]
@@ -97,7 +126,7 @@ _IMAGE_COLUMNS = {
     "created": lambda row: row["created_at"][:10],
     "size": lambda row: size(row["size_bytes"]),
     "outcome": lambda row: f"{row['outcome']} ({row['guard']})" if row["guard"] else row["outcome"],
-    "reason": lambda row: row["reason"],
+    "reason": lambda row: f"{row['reason']}; kept by {row['kept_by']}" if row["kept_by"] else row["reason"],
 }
 
 

@@ -1,0 +1,126 @@
+"""What every policy and guard says about one image, and what runs it. Deletes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from shared import choose, guards, protect, registry, scope
+from shared.errors import NOT_FOUND, CallError, SettingsError
+from shared.http import Cloud
+from shared.in_use.references import parse
+from shared.records import Candidate, Image, Policy
+from shared.run import Run, Survey
+
+
+def explain(run: Run, cloud: Cloud, wanted: str) -> list[dict[str, Any]]:
+    """The explanations of the images that ``wanted`` names: an id, a digest, or ``repository:tag``.
+
+    Raises SettingsError when there is none.
+    """
+    scope.find(run, cloud)
+    found = list(_found(run, cloud, wanted))
+    if not found:
+        raise SettingsError(
+            f"There is no image {wanted} in the registries that the settings name.", where="IMAGE"
+        )
+    run.surveys = [survey for survey in run.surveys if any(survey is one for one, _, _ in found)]
+    taken = {survey.repository.full_name: _taken(run, cloud, survey) for survey in run.surveys}
+    protect.look_in_use(run, cloud, run.surveys)
+    return [
+        _explained(run, cloud, survey, images, image, taken[survey.repository.full_name])
+        for survey, images, image in found
+    ]
+
+
+def _taken(run: Run, cloud: Cloud, survey: Survey) -> list[tuple[Policy, bool, set[str]]]:
+    """Each policy of the repository, whether it is applied, and the ids of the images that it takes."""
+    apply = run.settings.lifecycle_policies.apply
+    taken = [
+        (
+            policy,
+            choose.applies(policy, apply),
+            list(registry.affected_images(cloud, registry.dry_run(cloud, policy.policy_id))),
+        )
+        for policy in survey.policies
+    ]
+    survey.candidates = choose.union((policy.label, images) for policy, applied, images in taken if applied)
+    return [(policy, applied, {image.image_id for image in images}) for policy, applied, images in taken]
+
+
+def _found(run: Run, cloud: Cloud, wanted: str) -> Iterator[tuple[Survey, list[Image], Image]]:
+    """The images named, each with its repository's survey and all images of that."""
+    surveys, by_digest = run.surveys, wanted.startswith("sha256:")
+    reference = None if by_digest or not (":" in wanted or "/" in wanted) else parse(wanted)
+    if reference:
+        surveys = [
+            one
+            for one in surveys
+            if reference.path == one.repository.name
+            or f"/{reference.path}".endswith(f"/{one.repository.full_name}")
+        ]
+    elif not by_digest:
+        surveys = [one for one in surveys if one.repository.full_name == _repository_of(cloud, wanted)]
+    for survey in surveys:
+        images = list(registry.images(cloud, survey.repository))
+        for image in images:
+            named = reference and (reference.tag in image.tags or reference.digest == image.digest)
+            if named or wanted in (image.image_id, image.digest):
+                yield survey, images, image
+
+
+def _repository_of(cloud: Cloud, image_id: str) -> str:
+    try:
+        return registry.image(cloud, image_id)[0]
+    except CallError as error:
+        if error.code != NOT_FOUND:
+            raise
+        return ""
+
+
+def _explained(
+    run: Run,
+    cloud: Cloud,
+    survey: Survey,
+    images: list[Image],
+    image: Image,
+    taken: list[tuple[Policy, bool, set[str]]],
+) -> dict[str, Any]:
+    found = list(_guards(run, cloud, survey, images, image))
+    candidate = image.image_id in survey.candidates
+    return {
+        "image_id": image.image_id,
+        "registry_id": survey.registry.registry_id,
+        "repository": survey.repository.name,
+        "digest": image.digest,
+        "tags": list(image.tags),
+        "created_at": image.created_at,
+        "size_bytes": image.size_bytes,
+        "outcome": ("protected" if found else "would-delete") if candidate else "not-taken",
+        "policies": [
+            {
+                "policy_id": policy.policy_id,
+                "policy_name": policy.name,
+                "status": policy.status,
+                "applied": applied,
+                "takes": image.image_id in ids,
+            }
+            for policy, applied, ids in taken
+        ],
+        "guards": [{"guard": one.guard, "kept_by": one.by} for one in found],
+        "used_by": run.usage.where(survey.repository.full_name, image),
+    }
+
+
+def _guards(
+    run: Run, cloud: Cloud, survey: Survey, images: list[Image], image: Image
+) -> Iterator[guards.Kept]:
+    """Every guard that keeps the image, or would if a policy took it."""
+    yield from protect.each_own_guard(run, survey.repository, image)
+    candidates = {**survey.candidates, image.image_id: Candidate(image, ())}
+    kept = protect.own_guards(run, survey.repository, candidates)
+    kept.pop(image.image_id, None)
+    manifests = protect.needed_manifests(run, cloud, survey.repository, images)
+    bound = protect.bound(run, images, candidates, manifests, kept).get(image.image_id)
+    if bound:
+        yield bound

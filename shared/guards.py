@@ -1,0 +1,185 @@
+"""What must stay, and why: images, manifests and uses in, guards out. No I/O, no clock, no environment.
+
+Two things bind the images of a repository together: an index holds its platform images, which often have no tag of
+their own, and a referrer (a signature, an attestation, an SBOM) refers to its image, by the OCI ``subject`` field, by
+the fallback tag ``sha256-<hex>``, or by cosign's tags ``sha256-<hex>.sig``, ``.att`` and ``.sbom``. What stays keeps
+what it holds and what refers to it; a referrer goes with its image.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from shared.records import PLAIN, Candidate, Image, Manifest
+
+REFERRER_TAG = re.compile(r"(sha256)-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
+
+Binding = Mapping[str, Manifest]
+
+
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """The guard that keeps an image, and what it is kept for."""
+
+    guard: str
+    by: str
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """Something in a repository that is not whole: the report's warning code, the image, and the digests missing."""
+
+    code: str
+    image: Image
+    missing: tuple[str, ...]
+
+
+def in_use(where: str) -> Kept:
+    return Kept("in-use", where)
+
+
+def keep_tag(image: Image, patterns: Iterable[Any]) -> Kept | None:
+    """The guard of an image with any tag that one of the compiled ``patterns`` matches as a whole."""
+    tag = next((tag for pattern in patterns for tag in image.tags if pattern.fullmatch(tag)), None)
+    return Kept("keep-tag", f"tag {tag}") if tag is not None else None
+
+
+def grace(image: Image, span: timedelta, now: datetime) -> Kept | None:
+    """The guard of what was created less than ``span`` ago, and of what does not say when."""
+    if not span:
+        return None
+    try:
+        created_at = datetime.fromisoformat(image.created_at)
+        young = now - created_at < span
+    except (ValueError, TypeError):
+        return Kept("grace", "its creation time cannot be read")
+    return Kept("grace", f"created at {image.created_at}") if young else None
+
+
+def referred_to(image: Image, manifest: Manifest) -> frozenset[str]:
+    """The digests that the image refers to, by its manifest or by its tags."""
+    by_tag = (REFERRER_TAG.fullmatch(tag) for tag in image.tags)
+    digests = {f"{found[1]}:{found[2]}" for found in by_tag if found}
+    return frozenset(digests | {manifest.refers_to} if manifest.refers_to else digests)
+
+
+def close(
+    images: Iterable[Image],
+    candidates: Mapping[str, Candidate],
+    manifests: Binding,
+    kept: Mapping[str, Kept],
+    *,
+    index_children: bool,
+    referrers: bool,
+) -> dict[str, Kept]:
+    """``kept`` and every candidate that stays because of what stays: what it holds, and what refers to it."""
+    by_digest = {image.digest: image for image in images}
+    referring = _referring(by_digest, manifests) if referrers else {}
+    kept = dict(kept)
+    staying = [
+        image for image in by_digest.values() if image.image_id not in candidates or image.image_id in kept
+    ]
+    while staying:
+        image = staying.pop()
+        bound: list[tuple[str, str]] = []
+        if index_children:
+            bound += [(digest, "index-child") for digest in _held(image.digest, manifests)]
+        bound += [(digest, "referrer") for digest in referring.get(image.digest, ())]
+        for digest, guard in bound:
+            other = by_digest.get(digest)
+            if other and other.image_id in candidates and other.image_id not in kept:
+                kept[other.image_id] = Kept(guard, described(image))
+                staying.append(other)
+    return kept
+
+
+def following(
+    images: Iterable[Image], candidates: Mapping[str, Candidate], kept: Mapping[str, Kept], manifests: Binding
+) -> dict[str, Candidate]:
+    """The referrers that no policy takes, but whose image goes: they go with it, unless they have a name of their own."""
+    by_digest = {image.digest: image for image in images}
+    referring = _referring(by_digest, manifests)
+    going = [candidate for image_id, candidate in candidates.items() if image_id not in kept]
+    found: dict[str, Candidate] = {}
+    while going:
+        candidate = going.pop()
+        for digest in referring.get(candidate.image.digest, ()):
+            image = by_digest[digest]
+            named = any(not REFERRER_TAG.fullmatch(tag) for tag in image.tags)
+            if not named and image.image_id not in candidates and image.image_id not in found:
+                follower = Candidate(
+                    image, tuple(f"{reason}, with its image" for reason in candidate.reasons)
+                )
+                found[image.image_id] = follower
+                going.append(follower)
+    return found
+
+
+def waves(going: Iterable[Image], manifests: Binding) -> list[list[Image]]:
+    """``going`` in the order of deletion: an index before what it holds, an image before what refers to it.
+
+    If a deletion fails, nothing is gone that the image, which stays then, still needs.
+    """
+    by_digest = {image.digest: image for image in going}
+    after: dict[str, set[str]] = {digest: set() for digest in by_digest}
+    for digest, image in by_digest.items():
+        for held in _held(digest, manifests):
+            if held in after:
+                after[held].add(digest)
+        after[digest] |= referred_to(image, manifests.get(digest, PLAIN)) & by_digest.keys()
+    ordered: list[list[Image]] = []
+    done: set[str] = set()
+    while len(done) < len(after):
+        ready = [digest for digest in after if digest not in done and after[digest] <= done]
+        ready = ready or [digest for digest in after if digest not in done]
+        done.update(ready)
+        ordered.append([by_digest[digest] for digest in ready])
+    return ordered
+
+
+def damage(images: Iterable[Image], manifests: Binding, exists: Callable[[str], bool]) -> list[Damage]:
+    """What is not whole: indexes with children missing, and referrers without their image.
+
+    ``exists`` tells of a digest that is not among ``images`` whether the registry has it all the same.
+    """
+    images = list(images)
+    listed = {image.digest for image in images}
+    found: list[Damage] = []
+    for image in images:
+        manifest = manifests.get(image.digest, PLAIN)
+        missing = tuple(digest for digest in manifest.holds if digest not in listed and not exists(digest))
+        if missing:
+            code = "broken-index" if len(missing) == len(manifest.holds) else "partial-index"
+            found.append(Damage(code, image, missing))
+        subjects = referred_to(image, manifest)
+        if subjects and not any(digest in listed or exists(digest) for digest in subjects):
+            found.append(Damage("orphaned-referrer", image, tuple(sorted(subjects))))
+    return found
+
+
+def described(image: Image) -> str:
+    return f"{image.digest} ({', '.join(image.tags)})" if image.tags else image.digest
+
+
+def _held(digest: str, manifests: Binding) -> set[str]:
+    """Every digest that an index holds, through nested indexes too."""
+    held: set[str] = set()
+    waiting = [digest]
+    while waiting:
+        for child in manifests.get(waiting.pop(), PLAIN).holds:
+            if child not in held:
+                held.add(child)
+                waiting.append(child)
+    return held
+
+
+def _referring(by_digest: Mapping[str, Image], manifests: Binding) -> dict[str, list[str]]:
+    """For each digest, the digests of the images that refer to it."""
+    referring: dict[str, list[str]] = {}
+    for digest, image in by_digest.items():
+        for subject in referred_to(image, manifests.get(digest, PLAIN)):
+            referring.setdefault(subject, []).append(digest)
+    return referring

@@ -1,0 +1,68 @@
+"""What runs somewhere: where an image is used, looked up in every place that Yandex Cloud can run one.
+
+Each source is a module with ``look(cloud, folder_id, registry_ids)``, which gives the uses that it finds and what is
+doubtful about them, and ``PLACE``, what it looks at. Matching uses with images is in `references`, and pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from types import ModuleType
+
+import msgspec
+
+from shared.errors import CallError
+from shared.http import Cloud
+from shared.in_use import compute, instance_groups, kubernetes, serverless_containers
+from shared.in_use.references import Use
+from shared.parallel import for_each
+
+SOURCES: dict[str, ModuleType] = {
+    "serverless-containers": serverless_containers,
+    "compute": compute,
+    "instance-groups": instance_groups,
+    "kubernetes": kubernetes,
+}
+
+
+class Blind(msgspec.Struct, frozen=True):
+    """A source that could not be looked at in a folder, so that nothing it may use can be deleted."""
+
+    source: str
+    folder_id: str
+    error: CallError
+
+    def __str__(self) -> str:
+        return (
+            f"What {SOURCES[self.source].PLACE} of the folder {self.folder_id} run cannot be told, so nothing is"
+            f" deleted that they could use: {self.error}. To go without looking there, leave {self.source} out of"
+            " GUARDS_IN_USE."
+        )
+
+
+class Found(msgspec.Struct):
+    """What was found: the uses, what could not be looked at, and what is worth a warning."""
+
+    uses: list[Use] = []
+    blind: list[Blind] = []
+    doubts: list[str] = []
+
+
+def look(cloud: Cloud, folders: Iterable[str], sources: Iterable[str], registry_ids: frozenset[str]) -> Found:
+    """Looks at every source of every folder. A source that fails ends up in ``Found.blind``."""
+    found = Found()
+    places = [(source, folder_id) for folder_id in folders for source in sources]
+    for_each(places, partial(_look_at, cloud, registry_ids, found), len(places))
+    return found
+
+
+def _look_at(cloud: Cloud, registry_ids: frozenset[str], found: Found, place: tuple[str, str]) -> None:
+    source, folder_id = place
+    try:
+        uses, doubts = SOURCES[source].look(cloud, folder_id, registry_ids)
+    except CallError as error:
+        found.blind.append(Blind(source, folder_id, error))
+    else:
+        found.uses.extend(uses)
+        found.doubts.extend(doubts)

@@ -1,0 +1,224 @@
+"""Manifests, read over the Docker Registry HTTP API V2: what an index holds, and what a referrer refers to.
+
+``GET /v2/<name>/manifests/<digest>`` answers an image manifest, or an index (a "manifest list" in Docker's words) with
+``manifests: [{digest, ...}]``; either may have a ``subject``, which it then refers to (OCI image specification 1.1).
+Signing in is as the registry asks for in ``WWW-Authenticate``: Basic, or a Bearer token from the ``realm`` it names,
+both with the user ``iam`` and an IAM token as the password (Yandex Cloud's documentation:
+container-registry/operations/authentication).
+
+A manifest is known by its digest for ever, so each is read once in the life of the process.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterable
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from shared.errors import INTERNAL, NOT_FOUND, UNAUTHENTICATED, CallError
+from shared.http import Cloud, Raw, check
+from shared.parallel import for_each
+from shared.records import PLAIN, Manifest
+
+ENDPOINT = "https://cr.yandex"
+SERVICE, ROLE = "cr.yandex", "container-registry.images.puller"
+PING = "GET /v2/"
+INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+ACCEPT = ", ".join(
+    (
+        *INDEXES,
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.oci.artifact.manifest.v1+json",
+        "*/*",
+    )
+)
+TRUSTED_REALMS = ("cr.yandex", "yandex.net", "yandexcloud.net")
+MOST_REMEMBERED = 200_000
+DIGEST = re.compile(r"sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})")
+
+
+class _Descriptor(msgspec.Struct, rename="camel"):
+    digest: str
+    media_type: str = ""
+
+
+class _Document(msgspec.Struct, rename="camel"):
+    schema_version: int = 0
+    manifests: list[_Descriptor] | None = None
+    subject: _Descriptor | None = None
+
+
+class _Token(msgspec.Struct):
+    token: str = ""
+    access_token: str = ""
+
+
+class _SignIn:
+    """The ``Authorization`` header for one repository, as the registry asks for it; obtained once for all threads."""
+
+    def __init__(self, registry: Cloud, repository: str) -> None:
+        self._registry, self._repository = registry, repository
+        self._header: str | None = None
+        self._lock = threading.Lock()
+
+    def header(self) -> str:
+        with self._lock:
+            if self._header is None:
+                self._header = self._obtained()
+            return self._header
+
+    def renewed(self, refused: str) -> str:
+        with self._lock:
+            if self._header is None or self._header == refused:
+                self._header = self._obtained()
+            return self._header
+
+    def _obtained(self) -> str:
+        asked = self._registry.persist(lambda header: self._ping(), None)
+        if asked.status == 200:
+            return ""
+        scheme, _, rest = asked.headers.get("WWW-Authenticate", "").partition(" ")
+        wanted = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        if scheme.lower() == "basic":
+            return self._basic()
+        if scheme.lower() != "bearer" or not wanted.get("realm"):
+            raise CallError(
+                "it does not say how to sign in", service=SERVICE, call=PING, code=UNAUTHENTICATED
+            )
+        return self._bearer(wanted["realm"], wanted.get("service", ""))
+
+    def _ping(self) -> Raw:
+        raw = self._registry.send("GET", SERVICE, "/v2/")
+        if raw.status != 401:
+            check(raw, SERVICE, PING, ROLE, ())
+        return raw
+
+    def _basic(self) -> str:
+        credentials = self._registry.credentials
+        token = credentials.header().removeprefix("Bearer ") if credentials else ""
+        return f"Basic {base64.b64encode(f'iam:{token}'.encode()).decode()}"
+
+    def _bearer(self, realm: str, service: str) -> str:
+        parts = urlsplit(realm)
+        call, basic = f"GET {parts.path}", self._basic()
+        if not _trusted(parts.hostname or "", urlsplit(self._registry.endpoint).hostname or ""):
+            raise CallError(
+                f"it asks to sign in at {parts.hostname}, a host that is not its own; no token is sent there",
+                service=SERVICE,
+                call=call,
+                code=UNAUTHENTICATED,
+            )
+        asked = urlencode({"service": service, "scope": f"repository:{self._repository}:pull"})
+        issuer = self._registry.at(f"{parts.scheme}://{parts.netloc}")
+        path = f"{parts.path}?{parts.query}&{asked}" if parts.query else f"{parts.path}?{asked}"
+        answer = issuer.call("GET", SERVICE, path, _Token, role=ROLE, authorization=basic)
+        return f"Bearer {answer.token or answer.access_token}"
+
+
+def _trusted(realm: str, registry: str) -> bool:
+    return realm == registry or any(realm == name or realm.endswith(f".{name}") for name in TRUSTED_REALMS)
+
+
+_remembered: dict[str, Manifest] = {}
+
+
+class Manifests:
+    """Reads the manifests of one repository, by its full name ``<registry id>/<name>``."""
+
+    def __init__(self, cloud: Cloud, endpoint: str, repository: str) -> None:
+        self._registry = cloud.at(endpoint or ENDPOINT)
+        self._root = f"/v2/{quote(repository)}/manifests"
+        self._sign_in = _SignIn(self._registry, repository)
+
+    def read(self, digests: Iterable[str], gone: Callable[[str], bool]) -> dict[str, Manifest]:
+        """The manifests of ``digests``, and of the indexes nested in them. Raises CallError if one cannot be read.
+
+        One that the registry does not have is left out when ``gone`` confirms of its digest that it may be missing.
+        """
+        found: dict[str, Manifest] = {}
+        listed = set(digests)
+        waiting, missing = listed, set[str]()
+        while waiting:
+            missing |= self._missing(waiting, lambda digest: digest not in listed or gone(digest))
+            found |= {digest: _remembered[digest] for digest in waiting - missing}
+            waiting = {nested for one in found.values() for nested in one.nested} - found.keys() - missing
+        return found
+
+    def exists(self, digest: str) -> bool:
+        """Whether the registry has the manifest now. Raises CallError."""
+        try:
+            self._registry.persist(lambda header: self._answer("HEAD", digest, header), self._sign_in)
+        except CallError as error:
+            if error.code != NOT_FOUND:
+                raise
+            return False
+        return True
+
+    def _missing(self, digests: set[str], may_miss: Callable[[str], bool]) -> set[str]:
+        """Remembers the manifests of ``digests``, and returns those that there are not."""
+        if len(_remembered) + len(digests) > MOST_REMEMBERED:
+            _remembered.clear()
+        missing: set[str] = set()
+
+        def one(digest: str) -> None:
+            try:
+                manifest = self._registry.persist(lambda header: self._fetched(digest, header), self._sign_in)
+            except CallError as error:
+                if error.code != NOT_FOUND or not may_miss(digest):
+                    raise
+                missing.add(digest)
+            else:
+                _remembered[digest] = manifest
+
+        for_each([digest for digest in digests if digest not in _remembered], one, self._registry.concurrency)
+        return missing
+
+    def _answer(self, method: str, digest: str, header: str) -> Raw:
+        path = f"{self._root}/{digest}"
+        if not DIGEST.fullmatch(digest):
+            raise CallError("that is no digest", service=SERVICE, call=f"{method} {path}", code=INTERNAL)
+        raw = self._registry.send(method, SERVICE, path, None, header, ACCEPT)
+        check(raw, SERVICE, f"{method} {path}", ROLE, (header,))
+        return raw
+
+    def _fetched(self, digest: str, header: str) -> Manifest:
+        body = self._answer("GET", digest, header).body
+        try:
+            document = msgspec.json.decode(body, type=_Document)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            document = _Document()
+        if not _is(body, digest, document):
+            raise CallError(
+                "the answer is not the manifest that the digest names",
+                service=SERVICE,
+                call=f"GET {self._root}/{digest}",
+                code=INTERNAL,
+                retryable=True,
+            )
+        return _meaning(document)
+
+
+def _is(body: bytes, digest: str, document: _Document) -> bool:
+    """Whether ``body`` has the digest; manifests of schema 1 have it without their signatures, and hold nothing."""
+    algorithm, _, expected = digest.partition(":")
+    return document.schema_version == 1 or hashlib.new(algorithm, body).hexdigest() == expected
+
+
+def _meaning(document: _Document) -> Manifest:
+    if document.manifests is None and document.subject is None:
+        return PLAIN
+    held = document.manifests or []
+    return Manifest(
+        tuple(descriptor.digest for descriptor in held),
+        tuple(descriptor.digest for descriptor in held if descriptor.media_type in INDEXES),
+        document.subject.digest if document.subject else "",
+    )

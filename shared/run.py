@@ -1,0 +1,89 @@
+"""What a run learns, gathered as it goes, so that its report can be told also when it breaks off."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared import log
+from shared.errors import CallError
+from shared.events import Pushed
+from shared.in_use.references import Usage
+from shared.layers import LayerCount
+from shared.overrides import Narrowed
+from shared.records import (
+    Candidate,
+    Image,
+    Notice,
+    Outcome,
+    Policy,
+    PolicyResult,
+    Problem,
+    Registry,
+    Repository,
+)
+from shared.settings import Settings
+
+REMAINING = Outcome("remaining")
+
+
+class Survey(msgspec.Struct):
+    """One repository as the run finds it.
+
+    ``taken_by_active`` is what Yandex Cloud itself will delete, applied or not. ``images`` counts all, and is None
+    until they were listed.
+    """
+
+    registry: Registry
+    repository: Repository
+    policies: list[Policy]
+    results: list[PolicyResult] = []
+    candidates: dict[str, Candidate] = {}
+    taken_by_active: list[tuple[Policy, list[Image]]] = []
+    images: int | None = None
+    outcomes: dict[str, Outcome] = {}
+
+    def going(self) -> dict[str, Candidate]:
+        """The candidates that nothing keeps from being deleted so far, by id."""
+        return {image_id: one for image_id, one in self.candidates.items() if image_id not in self.outcomes}
+
+
+class Run(msgspec.Struct):
+    """A run: its settings, what it found, and what went wrong. ``layers`` counts by registry id."""
+
+    narrowed: Narrowed
+    pushed: frozenset[Pushed] | None = None
+    started_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    registry_endpoint: str = ""
+    surveys: list[Survey] = []
+    usage: Usage = msgspec.field(default_factory=Usage)
+    layers: dict[str, LayerCount] = {}
+    warnings: list[Notice] = []
+    errors: list[Problem] = []
+    refused: bool = False
+    lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
+
+    @property
+    def settings(self) -> Settings:
+        return self.narrowed.settings
+
+    def warn(self, code: str, message: str) -> None:
+        with self.lock:
+            self.warnings.append(Notice(code, message))
+        log.warn(message, code=code)
+
+    def refuse(self, code: str, message: str) -> None:
+        self.refused = True
+        self.warn(code, message)
+
+    def problem(self, error: CallError, image_id: str = "") -> None:
+        with self.lock:
+            self.errors.append(Problem(error.where, error.code, str(error), image_id))
+        log.error(str(error), where=error.where)
+
+    def leave(self, survey: Survey) -> None:
+        """Leaves what would go of the repository; where nothing is deleted there is nothing to leave."""
+        if self.settings.mode == "apply":
+            survey.outcomes |= dict.fromkeys(survey.going(), REMAINING)

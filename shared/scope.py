@@ -1,0 +1,96 @@
+"""What a run is about: its registries, their repositories and policies, within what event and settings allow."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from shared import choose, registry
+from shared.errors import NOT_FOUND, CallError, OverrideRefused, SettingsError
+from shared.http import Cloud
+from shared.layers import LayerCount
+from shared.parallel import for_each
+from shared.records import Policy, Registry
+from shared.run import Run, Survey
+
+
+def find(run: Run, cloud: Cloud) -> None:
+    """Adds a survey to the run for every repository that it is about, in the order of their names."""
+    registries = find_registries(run, cloud)
+    for_each(registries, partial(find_repositories, run, cloud), cloud.concurrency)
+    run.surveys.sort(key=lambda survey: survey.repository.full_name)
+    check_policies(run)
+
+
+def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
+    """The registries to clean. Raises SettingsError for one that there isn't, OverrideRefused for one not allowed."""
+    settings, permitted = run.narrowed.settings, run.narrowed.permitted
+    if settings.registries:
+        registries = [_registry(cloud, registry_id) for registry_id in dict.fromkeys(settings.registries)]
+    else:
+        registries = list(registry.registries(cloud, settings.folder_id or ""))
+        if not registries:
+            run.warn(
+                "no-registries", f"The service account sees no registry in the folder {settings.folder_id}."
+            )
+    for found in registries:
+        if not permitted.registries and found.folder_id != permitted.folder_id:
+            raise OverrideRefused(
+                f"The event names the registry {found.registry_id}, which is not in the folder {permitted.folder_id}.",
+                where="event",
+            )
+    if run.pushed is None:
+        return registries
+    pushed = {repository.registry_id for repository in run.pushed}
+    foreign = pushed - {found.registry_id for found in registries}
+    if foreign:
+        raise OverrideRefused(
+            f"The event comes from the registry {min(foreign)}, which the settings do not name.",
+            where="event",
+        )
+    return [found for found in registries if found.registry_id in pushed]
+
+
+def _registry(cloud: Cloud, registry_id: str) -> Registry:
+    try:
+        return registry.registry(cloud, registry_id)
+    except CallError as error:
+        if error.code != NOT_FOUND:
+            raise
+        raise SettingsError(
+            f"REGISTRY_IDS names {registry_id}, which does not exist, or which the service account cannot see.",
+            where="REGISTRY_IDS",
+        ) from None
+
+
+def find_repositories(run: Run, cloud: Cloud, found: Registry) -> None:
+    """Adds a survey for every repository of the registry, or for those pushed to."""
+    policies: dict[str, list[Policy]] = {}
+    for policy in registry.policies(cloud, found.registry_id):
+        policies.setdefault(policy.repository_id, []).append(policy)
+    wanted = None if run.pushed is None else {pushed.full_name for pushed in run.pushed}
+    surveys = [
+        Survey(found, repository, policies.get(repository.repository_id, []))
+        for repository in registry.repositories(cloud, found.registry_id)
+        if wanted is None or repository.full_name in wanted
+    ]
+    with run.lock:
+        run.layers[found.registry_id] = LayerCount()
+        run.surveys.extend(surveys)
+
+
+def check_policies(run: Run) -> None:
+    """Warns of names that no policy has. Raises OverrideRefused when an event names a policy that it must not."""
+    settings, permitted = run.narrowed.settings, run.narrowed.permitted
+    apply, allowed = settings.lifecycle_policies.apply, permitted.lifecycle_policies.apply
+    policies = [policy for survey in run.surveys for policy in survey.policies]
+    for policy in policies:
+        if choose.applies(policy, apply) and not choose.applies(policy, allowed):
+            raise OverrideRefused(
+                f"The event names the policy {policy.label}, which the settings do not let it apply.",
+                where="event",
+            )
+    if isinstance(apply, list):
+        known = {"active"} | {policy.policy_id for policy in policies} | {policy.name for policy in policies}
+        for name in apply:
+            if name not in known and run.pushed is None:
+                run.warn("unknown-policy", f"APPLY_POLICIES names {name}, but no policy has that id or name.")
