@@ -55,14 +55,14 @@ def delete(
 
 def settle(cloud: Cloud, repository: Repository, deletion: Deletion, width: int) -> None:
     """Lists the repository until every open delete is settled, or the time is over."""
-    started, pause = cloud.clock(), operations.FIRST_PAUSE
+    started, pause = cloud.pace.clock(), operations.FIRST_PAUSE
     message, code = f"its deletion is not done after {SETTLE_WAIT:.0f} s; the next run looks again", UNKNOWN
     try:
         while deletion.open or deletion.listed is None:
             deletion.listed = list(registry.images(cloud, repository))
             _strike_gone(deletion)
             _ask_operations(cloud, deletion, width)
-            waited = cloud.clock() - started
+            waited = cloud.pace.clock() - started
             if not deletion.open or waited > (SETTLE_WAIT if any(deletion.open.values()) else LISTING_WAIT):
                 break
             cloud.pause(pause, f"the deletions in {repository.full_name} are not settled")

@@ -96,9 +96,8 @@ class OutOfTime(JanitorError):
 class CallError(JanitorError):
     """One call that did not succeed.
 
-    ``code`` is the gRPC code (``UNAVAILABLE`` when no answer came), ``status`` the HTTP status, ``retryable`` whether the same call may
-    succeed later, ``retry_after`` the seconds the server asked to wait, ``ambiguous`` whether the call may have
-    taken effect although it failed.
+    ``code`` is the gRPC code (``UNAVAILABLE`` when no answer came), ``status`` the HTTP status, ``retryable`` whether
+    the same call may succeed later, ``ambiguous`` whether the call may have taken effect although it failed.
     """
 
     def __init__(
@@ -111,7 +110,6 @@ class CallError(JanitorError):
         status: int = 0,
         request_id: str = "",
         retryable: bool = False,
-        retry_after: float | None = None,
         ambiguous: bool = False,
     ) -> None:
         name = GRPC_NAMES.get(code, str(code))
@@ -119,4 +117,4 @@ class CallError(JanitorError):
         super().__init__(f"{service}: {call}: {name}: {message}{asked}", where=call)
         self.service, self.code, self.message = service, code, message
         self.status, self.request_id = status, request_id
-        self.retryable, self.retry_after, self.ambiguous = retryable, retry_after, ambiguous
+        self.retryable, self.ambiguous = retryable, ambiguous

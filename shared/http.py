@@ -8,33 +8,31 @@ Requests and answers are proto3 JSON: camelCase, int64 as strings, default value
 from __future__ import annotations
 
 import copy
-import random
-import ssl
-import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
-import requests
+import urllib3
 
 from shared import log
+from shared.connections import Connections, Raw, lost
 from shared.errors import (
     GRPC_NAMES,
     INTERNAL,
     PERMISSION_DENIED,
     UNAUTHENTICATED,
-    UNAVAILABLE,
     CallError,
     OutOfTime,
     without_secrets,
 )
+from shared.pace import Pace, backoff
 
 PAGE_SIZE = 1000
-ATTEMPTS = 8
+ATTEMPTS = 10
 TIMEOUT = 30.0
 CODE_OF_STATUS = {400: 3, 401: 16, 403: 7, 404: 5, 409: 10, 429: 8, 499: 1, 500: 13, 501: 12, 503: 14, 504: 4}
+SLOW_DOWN = frozenset({429, 503})
 RETRYABLE_STATUS = frozenset({429, 500, 502, 503, 504})
 
 Answer = TypeVar("Answer")
@@ -66,16 +64,8 @@ class _ErrorBody(msgspec.Struct):
     details: list[_RequestInfo] = []
 
 
-class Raw(msgspec.Struct, frozen=True):
-    """An answer as it came."""
-
-    status: int
-    headers: Any
-    body: bytes
-
-
 class Cloud:
-    """The cloud's APIs behind one session.
+    """The cloud's APIs, asked at one pace.
 
     ``endpoint`` replaces every ``https://<service>.api.cloud.yandex.net``; ``ends_at`` is the monotonic time, in
     seconds, after which no call is started or waited for.
@@ -87,22 +77,19 @@ class Cloud:
         *,
         concurrency: int = 16,
         ends_at: float = float("inf"),
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        pace: Pace | None = None,
     ) -> None:
         self.endpoint, self.concurrency, self.ends_at = endpoint, concurrency, ends_at
-        self.clock, self.sleep = clock, sleep
+        self.pace = pace or Pace(concurrency)
         self.credentials: Credentials | None = None
-        self.retries = 0
-        self._attempts, self._timeout = ATTEMPTS, TIMEOUT
-        self._in_flight = threading.Semaphore(concurrency)
-        self._session = _session(_adapter(endpoint, "", concurrency))
+        self._attempts, self._timeout, self._authority = ATTEMPTS, TIMEOUT, ""
+        self._servers: dict[str, Connections] = {}
         self._others: dict[Any, Cloud] = {}
 
     def at(
         self, endpoint: str, *, authority: str = "", attempts: int = ATTEMPTS, timeout: float = TIMEOUT
     ) -> Cloud:
-        """Another server with the same credentials, limit of requests in flight and end.
+        """Another server, with the same credentials, pace and end.
 
         ``authority`` is the PEM certificate of the CA to trust there instead of the usual ones; ``attempts`` and
         ``timeout`` (seconds) are for each of its calls.
@@ -110,8 +97,8 @@ class Cloud:
         key = (endpoint, authority, attempts, timeout)
         if key not in self._others:
             other = copy.copy(self)
-            other.endpoint, other._attempts, other._timeout = endpoint.rstrip("/"), attempts, timeout
-            other._session = _session(_adapter(endpoint, authority, self.concurrency))
+            other.endpoint, other._authority = endpoint.rstrip("/"), authority
+            other._attempts, other._timeout, other._servers = attempts, timeout, {}
             self._others[key] = other
         return self._others[key]
 
@@ -159,9 +146,10 @@ class Cloud:
                     header, renewed = credentials.renewed(header), True
                     continue
                 error.ambiguous = ambiguous = ambiguous or error.ambiguous
-                if not error.retryable or attempts >= self._attempts:
+                if not error.retryable or attempts >= self._attempts or not self.pace.may_retry():
                     raise
-                self._wait(error, attempts)
+                if error.status not in SLOW_DOWN:
+                    self.pause(backoff(attempts), str(error))
             attempts += 1
 
     def pages(
@@ -190,13 +178,13 @@ class Cloud:
             asked["pageToken"] = token
 
     def time_left(self) -> float:
-        return self.ends_at - self.clock()
+        return self.ends_at - self.pace.clock()
 
     def pause(self, seconds: float, why: str) -> None:
         """Waits. Raises OutOfTime, saying ``why`` there was something to wait for, when there is no time to."""
         if seconds >= self.time_left():
             raise OutOfTime(f"The time of this invocation is over: {why}.")
-        self.sleep(seconds)
+        self.pace.sleep(seconds)
 
     def send(
         self,
@@ -209,87 +197,32 @@ class Cloud:
     ) -> Raw:
         """Sends once, whatever the answer's status. Raises CallError when none comes, or OutOfTime."""
         call = f"{method} {path.partition('?')[0]}"
-        left = self.time_left()
-        if left <= 0:
-            raise OutOfTime("The time of this invocation is over.", where=call)
-        headers = {"Accept": accept}
+        headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "registry-janitor"}
+        if authorization:
+            headers["Authorization"] = authorization
         if content is not None:
             headers["Content-Type"] = "application/json"
+        server = self._server(service)
+        sent_at = self.pace.enter(self.ends_at)
         try:
-            with self._in_flight:
-                answer = self._session.request(
-                    method,
-                    f"{self.endpoint or f'https://{service}.api.cloud.yandex.net'}{path}",
-                    data=content,
-                    headers=headers,
-                    auth=_Authorization(authorization),
-                    timeout=min(self._timeout, left),
-                    allow_redirects=False,
-                )
-        except requests.RequestException as error:
-            raise CallError(
-                _plain(error),
-                service=service,
-                call=call,
-                code=UNAVAILABLE,
-                retryable=True,
-                ambiguous=not isinstance(error, requests.ConnectTimeout),
-            ) from None
-        log.debug(f"{call}: {answer.status_code}")
-        return Raw(answer.status_code, answer.headers, answer.content)
+            raw = server.send(method, path, content, headers, min(self._timeout, self.ends_at - sent_at))
+        except urllib3.exceptions.HTTPError as error:
+            raise lost(error, service, call) from None
+        finally:
+            self.pace.leave()
+        if raw.status in SLOW_DOWN:
+            self.pace.slow_down(sent_at, _seconds(raw.headers.get("Retry-After")))
+        elif raw.status < 500:
+            self.pace.succeeded()
+        log.debug(f"{call}: {raw.status}")
+        return raw
 
-    def _wait(self, error: CallError, attempt: int) -> None:
-        pause = error.retry_after
-        if pause is None:
-            pause = random.uniform(0.5, 1) * min(5.0, 0.1 * 2**attempt)
-        self.pause(pause, str(error))
-        self.retries += 1
-
-
-class _Authorization(requests.auth.AuthBase):
-    """The ``Authorization`` header; an auth object also keeps requests from reading ~/.netrc."""
-
-    def __init__(self, header: str) -> None:
-        self._header = header
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._header:
-            request.headers["Authorization"] = self._header
-        return request
-
-
-class _Trusting(requests.adapters.HTTPAdapter):
-    """Trusts one CA alone."""
-
-    def __init__(self, context: ssl.SSLContext, **options: Any) -> None:
-        self._context = context
-        super().__init__(**options)
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
-
-    def cert_verify(self, *arguments: Any) -> None:
-        """Leaves the trust to the context."""
-
-
-def _adapter(endpoint: str, authority: str, connections: int) -> requests.adapters.HTTPAdapter:
-    if not authority:
-        return requests.adapters.HTTPAdapter(pool_maxsize=connections)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(cadata=authority)
-    except (ssl.SSLError, ValueError):
-        raise CallError(
-            "the certificate of its CA is not PEM", service=endpoint, call="connect", code=INTERNAL
-        ) from None
-    return _Trusting(context, pool_maxsize=connections)
-
-
-def _session(adapter: requests.adapters.HTTPAdapter) -> requests.Session:
-    session = requests.Session()
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+    def _server(self, service: str) -> Connections:
+        base = self.endpoint or f"https://{service}.api.cloud.yandex.net"
+        found = self._servers.get(base)
+        if found is None:
+            found = self._servers.setdefault(base, Connections(base, self.concurrency, self._authority))
+        return found
 
 
 def part(text: str) -> str:
@@ -343,7 +276,6 @@ def check(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]
         status=raw.status,
         request_id=next((detail.request_id for detail in said.details if detail.request_id), "")[:100],
         retryable=raw.status in RETRYABLE_STATUS,
-        retry_after=_seconds(raw.headers.get("Retry-After")),
         ambiguous=raw.status >= 500,
     )
 
@@ -351,11 +283,3 @@ def check(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]
 def _seconds(text: str | None) -> float | None:
     """A ``Retry-After`` header's seconds; its date form is rare and is met by the ordinary pause."""
     return float(text) if text and text.strip().isdigit() else None
-
-
-def _plain(error: requests.RequestException) -> str:
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the server's certificate is not trusted"
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    return f"no connection or a broken one ({type(error).__name__})"

@@ -20,8 +20,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from shared.connections import Raw
 from shared.errors import INTERNAL, NOT_FOUND, UNAUTHENTICATED, CallError
-from shared.http import Cloud, Raw, check
+from shared.http import Cloud, check
 from shared.parallel import for_each
 from shared.records import PLAIN, Manifest
 

@@ -35,9 +35,9 @@ def get(cloud: Cloud, operation_id: str) -> Operation:
 
 def wait(cloud: Cloud, operation: Operation, call: str, *, at_most: float) -> Operation:
     """``operation`` when it is done. Raises CallError when it failed, or isn't done ``at_most`` seconds later."""
-    until, pause = cloud.clock() + at_most, FIRST_PAUSE
+    until, pause = cloud.pace.clock() + at_most, FIRST_PAUSE
     while not operation.done:
-        if cloud.clock() + pause > until:
+        if cloud.pace.clock() + pause > until:
             raise unsettled(operation, call, at_most)
         cloud.pause(pause, f"{call}: the operation {operation.id} is not done")
         pause = min(LONGEST_PAUSE, pause * 1.5)
