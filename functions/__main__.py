@@ -13,8 +13,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from shared import job, terminal, whole
+from shared import job, report, settings, terminal, whole
 from shared.answers import carry_out
+from shared.errors import JanitorError
 from shared.explain import explain
 from shared.http import Cloud
 from shared.report import EXIT_STATUS
@@ -23,6 +24,7 @@ from shared.run import Run
 COMMANDS = {
     "dry-run": "what a clean-up would do now; deletes nothing",
     "cleanup": "dry runs, guards, deletes in mode apply, report",
+    "report": "the report of the last run, or of RUN_ID, from the state directory, also of one that was cut off",
     "validate": "whether every index has its images and every signature its image; deletes nothing",
     "explain": "what every policy and guard says about an image, and what runs it; deletes nothing",
 }
@@ -30,13 +32,15 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
+    if asked.command == "report":
+        return show_kept(asked.run_id, as_json=asked.json)
     explained: list[dict[str, Any]] = []
     with terminal.progress() as progress:
         work: dict[str, Callable[[Run, Cloud], None]] = {
             "validate": whole.validate,
             "explain": lambda run, cloud: explained.extend(explain(run, cloud, asked.image)),
         }
-        report, error = carry_out(
+        told, error = carry_out(
             None,
             None,
             os.environ,
@@ -44,14 +48,30 @@ def main(arguments: list[str] | None = None) -> int:
             work=work.get(asked.command, lambda run, cloud: job.clean_up(run, cloud, progress)),
             rows=None,
         )
-    if asked.json:
-        json.dump(explained or report, sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
-    elif explained:
+    if explained and not asked.json:
         terminal.show_explained(explained)
     else:
-        terminal.show(report)
-    return error.exit_status if error else EXIT_STATUS[report["status"]]
+        show(explained or told, as_json=asked.json)
+    return error.exit_status if error else EXIT_STATUS[told["status"]]
+
+
+def show_kept(run_id: str | None, *, as_json: bool) -> int:
+    """Shows what the state directory tells of a run."""
+    try:
+        kept = report.kept(settings.load(os.environ).state_dir, run_id)
+    except JanitorError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    show(kept, as_json=as_json)
+    return EXIT_STATUS[kept["status"]]
+
+
+def show(what: Any, *, as_json: bool) -> None:
+    if as_json:
+        json.dump(what, sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+    else:
+        terminal.show(what)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,6 +86,8 @@ def parser() -> argparse.ArgumentParser:
         )
         if name == "explain":
             command.add_argument("image", metavar="IMAGE", help="an id, a digest, or repository:tag")
+        if name == "report":
+            command.add_argument("run_id", metavar="RUN_ID", nargs="?", help="a run; the last one by default")
     return made
 
 

@@ -1,4 +1,4 @@
-"""From an event to an answer: settings, credentials, the job, the report. Errors end here, as reports."""
+"""From an event to an answer: settings, credentials, the work, the report. Errors end here, as reports."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from typing import Any
 import msgspec
 
 from shared import auth, events, job, log, report, settings
-from shared.errors import JanitorError
+from shared.errors import JanitorError, StateError
 from shared.http import Cloud
+from shared.journal import Begin, Journal
+from shared.lease import Leases
 from shared.overrides import Narrowed, narrow
 from shared.run import Run
+from shared.state import StateDir
 
 RESERVE = 2.0
 
-
-def silent(what: str, done: int, total: int) -> None:
-    """No progress bar."""
+Work = Callable[[Run, Cloud], None]
 
 
 def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:
@@ -36,18 +37,22 @@ def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:
     return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": json.dumps(told)}
 
 
+def clean_up(run: Run, cloud: Cloud) -> None:
+    job.clean_up(run, cloud, lambda what, done, total: None)
+
+
 def carry_out(
     event: object,
     context: object,
     environment: Mapping[str, str],
     *,
     deletes: bool,
-    work: Callable[[Run, Cloud], None] = lambda run, cloud: job.clean_up(run, cloud, silent),
+    work: Work = clean_up,
     rows: int | None = report.ROWS,
 ) -> tuple[dict[str, Any], JanitorError | None]:
     """Does ``work`` as the event asks, and returns its report and the error that ended it, if any."""
-    started_at = datetime.now(UTC)
-    heading = report.Heading(_run_id(started_at), "dry-run", started_at)
+    heading = report.Heading(_run_id(), "dry-run", datetime.now(UTC))
+    ends_at = _ends_at(context)
     run: Run | None = None
     error: JanitorError | None = None
     try:
@@ -55,35 +60,23 @@ def carry_out(
         log.start(access.log_level)
         narrowed, request = _read(event, environment, deletes=deletes)
         heading = msgspec.structs.replace(heading, mode=narrowed.settings.mode)
-        run = Run(narrowed, request.pushed, started_at, access.registry_endpoint)
+        run = Run(narrowed, request.pushed, heading.run_id, heading.started_at, access.registry_endpoint)
         if request.pushed != frozenset():
-            cloud = Cloud(
-                access.api_endpoint,
-                concurrency=narrowed.settings.limits.concurrency,
-                ends_at=_ends_at(context),
+            _open_journal(run)
+            run.cloud = Cloud(
+                access.api_endpoint, concurrency=narrowed.settings.limits.concurrency, ends_at=ends_at
             )
-            auth.sign_in(cloud, access, context)
-            work(run, cloud)
+            auth.sign_in(run.cloud, access, context)
+            work(run, run.cloud)
     except JanitorError as known:
         error = known
     except Exception as unknown:
         error = _fault(unknown)
-    return _told(heading, run, error, rows), error
-
-
-def _told(
-    heading: report.Heading, run: Run | None, error: JanitorError | None, rows: int | None
-) -> dict[str, Any]:
-    if run is not None:
-        job.count_layers(run)
-        told = report.build(heading, run, error, datetime.now(UTC), rows)
-    elif error is not None:
-        told = report.of_error(heading, error, datetime.now(UTC))
-    say = log.info if told["status"] == "ok" else log.fatal if told["status"] == "failed" else log.warn
-    say(f"{heading.mode}: {told['status']}", run_id=heading.run_id, **told["totals"])
-    if error is not None:
-        log.error(str(error), where=error.where)
-    return told
+    try:
+        return _told(heading, run, error, rows), error
+    finally:
+        if run and run.leases:
+            run.leases.release()
 
 
 def _read(event: object, environment: Mapping[str, str], *, deletes: bool) -> tuple[Narrowed, events.Request]:
@@ -96,6 +89,49 @@ def _read(event: object, environment: Mapping[str, str], *, deletes: bool) -> tu
     return narrowed, request
 
 
+def _open_journal(run: Run) -> None:
+    """Begins the run's journal, if there is a place for it; without it nothing is deleted. Raises StateError."""
+    if not run.settings.state_dir:
+        return
+    begin = Begin(run.run_id, run.settings.mode, report.timestamp(run.started_at))
+    try:
+        state = StateDir(run.settings.state_dir)
+        run.journal = Journal(state, begin)
+        if run.settings.mode == "apply":
+            run.leases = Leases(state, run.run_id)
+    except StateError as error:
+        if run.settings.mode == "apply":
+            raise
+        run.warn("state-dir", str(error))
+
+
+def _told(
+    heading: report.Heading, run: Run | None, error: JanitorError | None, rows: int | None
+) -> dict[str, Any]:
+    if run is None:
+        told = report.of_error(heading, error or JanitorError("The run did not begin."), datetime.now(UTC))
+    else:
+        job.count_layers(run)
+        told = report.build(heading, run, error, datetime.now(UTC), rows)
+        _keep(run, told)
+    say = log.info if told["status"] == "ok" else log.fatal if told["status"] == "failed" else log.warn
+    say(f"{heading.mode}: {told['status']}", run_id=heading.run_id, **told["totals"])
+    if error is not None:
+        log.error(str(error), where=error.where)
+    return told
+
+
+def _keep(run: Run, told: dict[str, Any]) -> None:
+    """Puts the whole report into the journal."""
+    if run.journal is None:
+        return
+    try:
+        run.journal.finish(told, report.image_rows(run, told["mode"]))
+    except StateError as error:
+        run.warn("state-dir", f"The report could not be kept. {error}")
+        told["warnings"] = msgspec.to_builtins(run.warnings)
+
+
 def _ends_at(context: object) -> float:
     """The monotonic time at which no call may be under way any more, so that the report still gets out."""
     remaining = getattr(context, "get_remaining_time_in_millis", None)
@@ -104,8 +140,8 @@ def _ends_at(context: object) -> float:
     return time.monotonic() + float(remaining()) / 1000 - RESERVE
 
 
-def _run_id(started_at: datetime) -> str:
-    return f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+def _run_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
 
 
 def _fault(error: Exception) -> JanitorError:

@@ -12,7 +12,7 @@ from contextlib import suppress
 import msgspec
 
 from shared import operations, registry
-from shared.errors import INTERNAL, NOT_FOUND, UNKNOWN, CallError, OutOfTime
+from shared.errors import INTERNAL, NOT_FOUND, UNKNOWN, CallError, JanitorError, OutOfTime
 from shared.http import Cloud
 from shared.parallel import for_each
 from shared.records import Image, Outcome, Repository
@@ -29,26 +29,33 @@ class Deletion(msgspec.Struct):
     """What is known of the deletes of one repository: outcomes by image id, and the deletes that are still open.
 
     ``open`` maps an image id to the operation to ask for, or to "" when there is none to ask for: the answer got
-    lost, or the operation is done. ``listed`` are the repository's images afterwards, None when unknown.
+    lost, or the operation is done. ``listed`` are the repository's images afterwards, None when unknown. ``stopped``
+    is why not every image was asked for.
     """
 
     outcomes: dict[str, Outcome] = {}
     open: dict[str, str] = {}
     listed: list[Image] | None = None
+    stopped: JanitorError | None = None
 
 
 def delete(
-    cloud: Cloud, repository: Repository, images: list[Image], width: int, done: Callable[[], None]
+    cloud: Cloud, repository: Repository, images: list[Image], width: int, before_each: Callable[[], None]
 ) -> Deletion:
-    """Deletes ``images``. Those without an outcome afterwards are those the time did not suffice for."""
+    """Deletes ``images``; ``before_each`` may stop that by a JanitorError.
+
+    Those without an outcome afterwards are those that were not asked for, or whose operations are not done.
+    """
     deletion = Deletion()
 
     def one(image: Image) -> None:
+        before_each()
         _ask(cloud, image.image_id, deletion)
-        done()
 
-    with suppress(OutOfTime):
+    try:
         for_each(images, one, width)
+    except JanitorError as error:
+        deletion.stopped = error
     settle(cloud, repository, deletion, width)
     return deletion
 

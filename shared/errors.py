@@ -87,6 +87,18 @@ class CredentialsError(JanitorError):
     code = UNAUTHENTICATED
 
 
+class StateError(JanitorError):
+    exit_status = 3
+    report_status = "refused"
+    code = FAILED_PRECONDITION
+
+
+class LeaseLost(JanitorError):
+    exit_status = 3
+    report_status = "refused"
+    code = FAILED_PRECONDITION
+
+
 class OutOfTime(JanitorError):
     exit_status = 4
     report_status = "unfinished"

@@ -182,9 +182,13 @@ class Cloud:
 
     def pause(self, seconds: float, why: str) -> None:
         """Waits. Raises OutOfTime, saying ``why`` there was something to wait for, when there is no time to."""
+        self.need(seconds, why)
+        self.pace.sleep(seconds)
+
+    def need(self, seconds: float, why: str) -> None:
+        """Raises OutOfTime, saying ``why``, when less time is left than that."""
         if seconds >= self.time_left():
             raise OutOfTime(f"The time of this invocation is over: {why}.")
-        self.pace.sleep(seconds)
 
     def send(
         self,

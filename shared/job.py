@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from shared import choose, guards, protect, registry, scope, whole
+from shared import choose, guards, protect, recover, registry, scope, whole
 from shared.delete import ALREADY_GONE, DELETED, Deletion, delete
-from shared.errors import CallError
+from shared.errors import CallError, LeaseLost, StateError
 from shared.http import Cloud
 from shared.layers import layer_keys
 from shared.parallel import for_each
@@ -19,6 +19,7 @@ from shared.records import Image, Outcome, PolicyResult, Problem
 from shared.run import REMAINING, Run, Survey
 
 REPOSITORIES_AT_ONCE = 4
+SETTLING = 3.0
 
 Progress = Callable[[str, int, int], None]
 
@@ -26,6 +27,7 @@ Progress = Callable[[str, int, int], None]
 def clean_up(run: Run, cloud: Cloud, progress: Progress) -> None:
     """Carries the run out. Raises what ends it as a whole; one repository's trouble ends up in ``run.errors``."""
     scope.find(run, cloud)
+    take_over(run, cloud)
     in_parallel(run, progress, "dry runs", partial(dry_run, run, cloud))
     taking = [survey for survey in run.surveys if survey.candidates or survey.taken_by_active]
     protect.look_in_use(run, cloud, taking)
@@ -35,6 +37,21 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress) -> None:
         delete_all(run, cloud, progress)
     if run.pushed is not None and any(survey.candidates for survey in run.surveys):
         count_other_repositories(run, cloud)
+
+
+def take_over(run: Run, cloud: Cloud) -> None:
+    """Takes the leases of the registries, leaves those that another run has, and settles what was cut off."""
+    if run.leases is None or run.journal is None:
+        return
+    for registry_id in list(run.layers):
+        other = run.leases.claim(registry_id)
+        if other is not None:
+            run.refuse(
+                "another-run", f"The run {other} is at work on the registry {registry_id}; it is left alone."
+            )
+            run.surveys = [one for one in run.surveys if one.registry.registry_id != registry_id]
+            del run.layers[registry_id]
+    recover.settle_cut_off(run, cloud, run.journal.state, run.layers)
 
 
 def in_parallel(run: Run, progress: Progress, what: str, work: Callable[[Survey], None]) -> None:
@@ -148,23 +165,55 @@ def delete_all(run: Run, cloud: Cloud, progress: Progress) -> None:
 
 def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
     """Lists the repository again, deletes those candidates that are unchanged and unguarded, and looks again."""
+    started_at = cloud.pace.clock()
     try:
         images = list(registry.images(cloud, survey.repository))
     except CallError as error:
         run.problem(error)
         run.leave(survey)
         return
+    reserve = SETTLING + 2 * (cloud.pace.clock() - started_at)
+
+    def before_each() -> None:
+        cloud.need(reserve, "the rest is left to the next run")
+        if run.leases:
+            run.leases.check()
+        deleted()
+
     leave_changed(survey, images)
     manifests = protect.guard_candidates(run, cloud, survey, images)
     for wave in guards.waves([candidate.image for candidate in survey.going().values()], manifests):
         going = [image for image in wave if image.image_id not in survey.outcomes]
-        deletion = delete(cloud, survey.repository, going, cloud.concurrency, deleted)
-        record(run, survey, deletion)
-        if deletion.listed is None or len(deletion.outcomes) < len(going):
+        deletion = delete_journaled(run, cloud, survey, going, before_each)
+        if deletion is None or deletion.listed is None or len(deletion.outcomes) < len(going):
             return
         images = deletion.listed
         protect.keep_bound(run, survey, images, manifests)
     whole.check(run, cloud, survey, images)
+
+
+def delete_journaled(
+    run: Run, cloud: Cloud, survey: Survey, going: list[Image], before_each: Callable[[], None]
+) -> Deletion | None:
+    """Deletes ``going`` once they are in the journal, and puts there what came of it."""
+    number = 0
+    try:
+        if run.journal:
+            reasons = survey.candidates
+            number = run.journal.intend(
+                survey.repository, ((image, reasons[image.image_id].reasons) for image in going)
+            )
+        deletion = delete(cloud, survey.repository, going, cloud.concurrency, before_each)
+        record(run, survey, deletion)
+        if run.journal:
+            run.journal.settle(number, deletion.outcomes)
+    except StateError as error:
+        run.refuse("journal", str(error))
+        run.leave(survey)
+        return None
+    if isinstance(deletion.stopped, LeaseLost):
+        run.refuse("lease-lost", str(deletion.stopped))
+    return deletion
 
 
 def leave_changed(survey: Survey, images: Iterable[Image]) -> None:

@@ -10,9 +10,12 @@ from typing import Any
 
 import msgspec
 
-from shared.errors import JanitorError, without_secrets
+from shared import journal
+from shared.errors import JanitorError, SettingsError, without_secrets
+from shared.journal import Entry, Intent, Row
 from shared.records import Candidate, Outcome
 from shared.run import REMAINING, Run, Survey
+from shared.state import StateDir
 
 ROWS = 1000
 GIB = 2**30
@@ -39,10 +42,7 @@ def build(
     """The report of a run, or of what there is of it when ``error`` ended it; at most ``rows`` images are listed."""
     outcomes = Counter(outcome.outcome for *_, outcome in _outcomes(run, heading.mode))
     candidates = outcomes.total()
-    listed = [
-        _row(survey, candidate, outcome)
-        for survey, candidate, outcome in islice(_outcomes(run, heading.mode), rows)
-    ]
+    listed = list(islice(image_rows(run, heading.mode), rows))
     report = empty(heading, finished_at)
     report["status"] = status(run, error)
     report["totals"] = {
@@ -54,6 +54,7 @@ def build(
         ),
         "reclaimed_bytes": sum(layers.freed_bytes() for layers in run.layers.values()),
     }
+    report["retries"] = run.cloud.pace.retries if run.cloud else 0
     report["policies"] = [_policy(result) for survey in run.surveys for result in survey.results]
     report["images"] = listed
     report["images_truncated"] = len(listed) < candidates
@@ -64,6 +65,66 @@ def build(
         saved = report["totals"]["reclaimed_bytes"] / GIB * price.per_gb_month
         report["price"] = {"currency": price.currency, "reclaimed_per_month": round(saved, 2)}
     return report
+
+
+def image_rows(run: Run, mode: str) -> Iterator[dict[str, Any]]:
+    """Every candidate's row."""
+    return (_row(survey, candidate, outcome) for survey, candidate, outcome in _outcomes(run, mode))
+
+
+def kept(state_dir: str | None, run_id: str | None = None) -> dict[str, Any]:
+    """The report of a run as the state directory has it, by default of the last one. Raises JanitorError."""
+    if not state_dir:
+        raise SettingsError(
+            "STATE_DIR is not set, so no report is kept; set it to a directory.", where="STATE_DIR"
+        )
+    state = StateDir(state_dir)
+    run_id = run_id or next(reversed(journal.runs(state)), "")
+    entry = journal.entry(state, run_id) if run_id in journal.runs(state) else None
+    if entry is None:
+        raise SettingsError(f"STATE_DIR ({state_dir}) has no run {run_id}.", where="STATE_DIR")
+    return journal.written_report(state, run_id) or of_journal(entry, None)
+
+
+def of_journal(entry: Entry, rows: int | None = ROWS) -> dict[str, Any]:
+    """What is known of a run that was cut off before its report."""
+    outcomes = [
+        (intent, row, entry.outcomes.get(intent.number, {}).get(row.image_id))
+        for intent in entry.intents
+        for row in intent.images
+    ]
+    counts = Counter((outcome or REMAINING).outcome for *_, outcome in outcomes)
+    unknown = sum(len(intent.images) for intent in entry.open())
+    started_at = datetime.fromisoformat(entry.begin.started_at)
+    report = empty(Heading(entry.begin.run_id, entry.begin.mode, started_at), started_at)
+    report["status"] = "unfinished"
+    report["finished_at"] = None
+    report["totals"] |= {name.replace("-", "_"): counts[name] for name in OUTCOMES if name != "would-delete"}
+    report["totals"]["candidates"] = len(outcomes)
+    report["totals"]["candidate_bytes"] = sum(row.size_bytes for _, row, _ in outcomes)
+    report["images"] = [_journal_row(*one) for one in outcomes[:rows]]
+    report["images_truncated"] = len(report["images"]) < len(outcomes)
+    if unknown:
+        message = f"The run was cut off; of {unknown} images it is not known yet whether they are gone. The next run looks."
+        report["warnings"] = [{"code": "run-cut-off", "message": message}]
+    return report
+
+
+def _journal_row(intent: Intent, row: Row, outcome: Outcome | None) -> dict[str, Any]:
+    known = outcome or REMAINING
+    return {
+        "image_id": row.image_id,
+        "registry_id": intent.registry_id,
+        "repository": intent.repository,
+        "digest": row.digest,
+        "tags": list(row.tags),
+        "created_at": row.created_at,
+        "size_bytes": row.size_bytes,
+        "outcome": known.outcome,
+        "reason": row.reason,
+        "guard": known.guard,
+        "kept_by": known.kept_by or None,
+    }
 
 
 def of_error(heading: Heading, error: JanitorError, finished_at: datetime) -> dict[str, Any]:

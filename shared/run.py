@@ -10,8 +10,11 @@ import msgspec
 from shared import log
 from shared.errors import CallError
 from shared.events import Pushed
+from shared.http import Cloud
 from shared.in_use.references import Usage
+from shared.journal import Journal
 from shared.layers import LayerCount
+from shared.lease import Leases
 from shared.overrides import Narrowed
 from shared.records import (
     Candidate,
@@ -55,8 +58,12 @@ class Run(msgspec.Struct):
 
     narrowed: Narrowed
     pushed: frozenset[Pushed] | None = None
+    run_id: str = ""
     started_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
     registry_endpoint: str = ""
+    journal: Journal | None = None
+    leases: Leases | None = None
+    cloud: Cloud | None = None
     surveys: list[Survey] = []
     usage: Usage = msgspec.field(default_factory=Usage)
     layers: dict[str, LayerCount] = {}

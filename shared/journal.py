@@ -1,0 +1,183 @@
+"""The journal of a run, ``runs/<run id>/`` in the state directory.
+
+``begin.json``         when the run began, and in what mode
+``<n>.intent.json``    images of one repository that are about to be deleted, on disk before the first delete
+``<n>.outcome.json``   what came of them
+``report.json``        the report with every image, which ends the run
+``<n>.settled.json``, ``settled.json``   the same two, written by a later run for one that was cut off
+
+An intent without an outcome is open: some of its images may be gone. The next run on that registry looks which.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from shared.records import Image, Outcome, Repository
+from shared.state import StateDir
+
+BEGIN, REPORT, SETTLED = "begin.json", "report.json", "settled.json"
+
+
+class Begin(msgspec.Struct, frozen=True):
+    run_id: str
+    mode: str
+    started_at: str
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """An image of an intent."""
+
+    image_id: str
+    digest: str
+    tags: tuple[str, ...]
+    created_at: str
+    size_bytes: int
+    reason: str
+
+
+class Intent(msgspec.Struct, frozen=True):
+    number: int
+    registry_id: str
+    repository: str
+    full_name: str
+    images: list[Row]
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What came of an intent's images, by id; those that are missing were left."""
+
+    outcomes: dict[str, Outcome]
+
+
+class Journal:
+    """Writes one run's journal. Raises StateError when it cannot."""
+
+    def __init__(self, state: StateDir, begin: Begin) -> None:
+        self.state, self.run_id = state, begin.run_id
+        self._folder = f"runs/{begin.run_id}"
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        state.make(self._folder)
+        state.write(f"{self._folder}/{BEGIN}", [msgspec.json.encode(begin)])
+
+    def intend(self, repository: Repository, images: Iterable[tuple[Image, tuple[str, ...]]]) -> int:
+        """Puts on disk which images, each with its reasons, will be deleted. Returns the intent's number."""
+        with self._lock:
+            number = next(self._numbers)
+        head = {
+            "number": number,
+            "registry_id": repository.registry_id,
+            "repository": repository.name,
+            "full_name": repository.full_name,
+        }
+        rows = (
+            Row(
+                image.image_id,
+                image.digest,
+                image.tags,
+                image.created_at,
+                image.size_bytes,
+                ", ".join(reasons),
+            )
+            for image, reasons in images
+        )
+        self.state.write(
+            f"{self._folder}/{number}.intent.json", _with_list(head, "images", map(msgspec.json.encode, rows))
+        )
+        return number
+
+    def settle(self, number: int, outcomes: Mapping[str, Outcome]) -> None:
+        """Puts on disk what came of an intent."""
+        settled = msgspec.json.encode(Settled(dict(outcomes)))
+        self.state.write(f"{self._folder}/{number}.outcome.json", [settled])
+
+    def finish(self, report: dict[str, Any], rows: Iterable[dict[str, Any]]) -> None:
+        """Puts the report on disk, with all its ``rows``."""
+        head = {name: value for name, value in report.items() if name not in ("images", "images_truncated")}
+        whole = _with_list({**head, "images_truncated": False}, "images", map(msgspec.json.encode, rows))
+        self.state.write(f"{self._folder}/{REPORT}", whole)
+
+
+def _with_list(head: dict[str, Any], name: str, items: Iterable[bytes]) -> Iterator[bytes]:
+    """The JSON object ``head`` with a list as its last member, an item a line, without holding it all."""
+    yield json.dumps(head).encode()[:-1] + f', "{name}": ['.encode()
+    separator = b"\n"
+    for item in items:
+        yield separator + item
+        separator = b",\n"
+    yield b"\n]}\n"
+
+
+class Entry(msgspec.Struct):
+    """A run as its journal tells it. ``outcomes`` holds an intent's by its number."""
+
+    begin: Begin
+    ended: bool
+    intents: list[Intent] = []
+    outcomes: dict[int, dict[str, Outcome]] = {}
+
+    def open(self) -> list[Intent]:
+        return [intent for intent in self.intents if intent.number not in self.outcomes]
+
+
+def runs(state: StateDir) -> list[str]:
+    """The ids of the runs, oldest first."""
+    return state.names("runs")
+
+
+def ended(state: StateDir, run_id: str) -> bool:
+    names = state.names(f"runs/{run_id}")
+    return REPORT in names or SETTLED in names
+
+
+def entry(state: StateDir, run_id: str) -> Entry | None:
+    """A run's journal, or None when it had not begun. A file that was cut off in writing counts as not written."""
+    folder = f"runs/{run_id}"
+    begin = _decoded(state.read(f"{folder}/{BEGIN}"), Begin)
+    if begin is None:
+        return None
+    found = Entry(begin, ended(state, run_id))
+    for name in state.names(folder):
+        number, _, kind = name.partition(".")
+        if kind == "intent.json":
+            intent = _decoded(state.read(f"{folder}/{name}"), Intent)
+            if intent:
+                found.intents.append(intent)
+        elif kind in ("outcome.json", "settled.json") and number.isdigit():
+            settled = _decoded(state.read(f"{folder}/{name}"), Settled)
+            if settled:
+                found.outcomes[int(number)] = settled.outcomes
+    found.intents.sort(key=lambda intent: intent.number)
+    return found
+
+
+def written_report(state: StateDir, run_id: str) -> dict[str, Any] | None:
+    """The report that ended the run, if it got that far."""
+    report: dict[str, Any] | None = _decoded(state.read(f"runs/{run_id}/{REPORT}"), dict[str, Any])
+    return report
+
+
+def settle_for(state: StateDir, run_id: str, intent: Intent, outcomes: Mapping[str, Outcome]) -> None:
+    """What a later run found out about an open intent of a run that was cut off."""
+    state.write(f"runs/{run_id}/{intent.number}.settled.json", [msgspec.json.encode(Settled(dict(outcomes)))])
+
+
+def close_for(state: StateDir, run_id: str) -> None:
+    """Ends a run that was cut off: nothing of it is open any more."""
+    state.write(f"runs/{run_id}/{SETTLED}", [b"{}\n"])
+
+
+def _decoded(text: bytes | None, kind: Any) -> Any:
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,61 @@
+"""Settles the runs that were cut off: looks which of the images that they were about to delete are gone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from shared import journal, lease, registry
+from shared.delete import DELETED
+from shared.errors import NOT_FOUND, CallError
+from shared.http import Cloud
+from shared.records import Outcome, Repository
+from shared.run import REMAINING, Run
+from shared.state import StateDir
+
+
+def settle_cut_off(run: Run, cloud: Cloud, state: StateDir, registry_ids: Iterable[str]) -> None:
+    """Settles what earlier runs left open in ``registry_ids``, on which this run holds the leases."""
+    held = set(registry_ids)
+    for run_id in journal.runs(state):
+        if run_id == run.run_id or journal.ended(state, run_id):
+            continue
+        entry = journal.entry(state, run_id)
+        if entry is None or lease.alive(
+            state, run_id, {one.registry_id for one in entry.intents}, time.time()
+        ):
+            continue
+        open_here = [intent for intent in entry.open() if intent.registry_id in held]
+        for intent in open_here:
+            outcomes = _outcomes(cloud, intent)
+            journal.settle_for(state, run_id, intent, outcomes)
+            entry.outcomes[intent.number] = outcomes
+        if not entry.open():
+            journal.close_for(state, run_id)
+        if open_here:
+            _tell(run, run_id, [entry.outcomes[intent.number] for intent in open_here])
+
+
+def _outcomes(cloud: Cloud, intent: journal.Intent) -> dict[str, Outcome]:
+    there = _there(cloud, intent)
+    return {row.image_id: REMAINING if row.image_id in there else DELETED for row in intent.images}
+
+
+def _there(cloud: Cloud, intent: journal.Intent) -> set[str]:
+    repository = Repository("", intent.registry_id, intent.full_name)
+    try:
+        return {image.image_id for image in registry.images(cloud, repository)}
+    except CallError as error:
+        if error.code != NOT_FOUND:
+            raise
+        return set()
+
+
+def _tell(run: Run, run_id: str, settled: list[dict[str, Outcome]]) -> None:
+    outcomes = [one for outcomes in settled for one in outcomes.values()]
+    gone = outcomes.count(DELETED)
+    run.warn(
+        "run-cut-off",
+        f"The run {run_id} was cut off. Of {len(outcomes)} images whose fate it did not tell, {gone} are gone and"
+        f" {len(outcomes) - gone} are still there.",
+    )
