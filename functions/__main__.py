@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from shared import job, report, settings, terminal, whole
-from shared.answers import carry_out
+from shared.answers import Work, carry_out
 from shared.errors import JanitorError
 from shared.explain import explain
 from shared.http import Cloud
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         return show_kept(asked.run_id, as_json=asked.json)
     explained: list[dict[str, Any]] = []
     with terminal.progress() as progress:
-        work: dict[str, Callable[[Run, Cloud], None]] = {
+        work: dict[str, Work] = {
             "validate": whole.validate,
             "explain": lambda run, cloud: explained.extend(explain(run, cloud, asked.image)),
         }
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             None,
             os.environ,
             deletes=asked.command == "cleanup",
-            work=work.get(asked.command, lambda run, cloud: job.clean_up(run, cloud, progress)),
+            work=stoppable(work.get(asked.command, lambda run, cloud: job.clean_up(run, cloud, progress))),
             rows=None,
         )
     if explained and not asked.json:
@@ -91,5 +91,24 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def stoppable(work: Work) -> Work:
+    """``work`` that Ctrl-C ends as time would: nothing new begins, what was begun is settled and reported."""
+
+    def stop(cloud: Cloud) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        cloud.pace.stop(job.SETTLING)
+
+    def stoppable_work(run: Run, cloud: Cloud) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, frame: stop(cloud))
+        work(run, cloud)
+
+    return stoppable_work
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(130)

@@ -20,6 +20,7 @@ from shared.http import Cloud
 from shared.journal import Begin, Journal
 from shared.lease import Leases
 from shared.overrides import Narrowed, narrow
+from shared.pace import Pace
 from shared.run import Run
 from shared.state import StateDir
 
@@ -33,7 +34,8 @@ def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:
     told, error = carry_out(event, context, os.environ, deletes=deletes)
     if not events.is_http(event):
         return told
-    status = error.http_status if error and told["status"] in ("failed", "refused") else 200
+    failed = 500 if told["status"] == "failed" else 200
+    status = error.http_status if error and told["status"] in ("failed", "refused") else failed
     return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": json.dumps(told)}
 
 
@@ -53,6 +55,7 @@ def carry_out(
     """Does ``work`` as the event asks, and returns its report and the error that ended it, if any."""
     heading = report.Heading(_run_id(), "dry-run", datetime.now(UTC))
     ends_at = _ends_at(context)
+    log.start("INFO")
     run: Run | None = None
     error: JanitorError | None = None
     try:
@@ -63,9 +66,8 @@ def carry_out(
         run = Run(narrowed, request.pushed, heading.run_id, heading.started_at, access.registry_endpoint)
         if request.pushed != frozenset():
             _open_journal(run)
-            run.cloud = Cloud(
-                access.api_endpoint, concurrency=narrowed.settings.limits.concurrency, ends_at=ends_at
-            )
+            pace = Pace(narrowed.settings.limits.concurrency, ends_at)
+            run.cloud = Cloud(access.api_endpoint, pace)
             auth.sign_in(run.cloud, access, context)
             work(run, run.cloud)
     except JanitorError as known:

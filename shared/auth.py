@@ -137,12 +137,10 @@ def _source(access: Access, ambient: object) -> tuple[str, Callable[[Cloud], Tok
     """The credential to use, by the contract's order: a text that tells it from others, and how to ask."""
     if access.iam_token:
         return f"IAM_TOKEN {access.iam_token}", lambda cloud: Token(access.iam_token)
-    for where, text in (
-        ("SA_KEY", access.sa_key),
-        ("SA_KEY_FILE", access.sa_key_file and _file(access.sa_key_file)),
-    ):
-        if text:
-            return f"key {text}", lambda cloud, where=where, text=text: exchange(cloud, read_key(text, where))
+    if access.sa_key or access.sa_key_file:
+        where = "SA_KEY" if access.sa_key else "SA_KEY_FILE"
+        text = access.sa_key or _file(access.sa_key_file)
+        return f"key {text}", lambda cloud: exchange(cloud, read_key(text, where))
     name, source = _ambient(access, ambient)
     if access.sa_key_secret_id:
         return f"lockbox {access.sa_key_secret_id} {name}", lambda cloud: _from_lockbox(cloud, access, source)
@@ -273,7 +271,7 @@ class _Payload(msgspec.Struct):
 
 def _from_lockbox(cloud: Cloud, access: Access, ambient: Callable[[Cloud], Token]) -> Token:
     where = "SA_KEY_SECRET_ID"
-    reader = Cloud(cloud.endpoint, ends_at=cloud.ends_at)
+    reader = Cloud(cloud.endpoint, cloud.pace)
     reader.credentials = Bearer(TokenKeeper(ambient), reader)
     path = f"/lockbox/v1/secrets/{part(access.sa_key_secret_id)}/payload"
     try:

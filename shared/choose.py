@@ -13,12 +13,13 @@ SMALL_REPOSITORY = 10
 def applies(policy: Policy, apply: Literal["active"] | list[str]) -> bool:
     """Whether the setting ``lifecycle_policies.apply`` lets the policy's images be deleted.
 
-    ``active``, alone or in the list, stands for every ACTIVE policy; a DISABLED one must be named by id or name.
+    ``active``, alone or in the list, stands for every ACTIVE policy, and is never a name; a DISABLED one must be
+    named by id or name.
     """
-    named = [apply] if isinstance(apply, str) else apply
-    return (
-        (policy.status == "ACTIVE" and "active" in named) or policy.policy_id in named or policy.name in named
-    )
+    if policy.status == "ACTIVE" and "active" in apply:
+        return True
+    named = [name for name in apply if name != "active"] if isinstance(apply, list) else []
+    return policy.policy_id in named or policy.name in named
 
 
 def union(taken: Iterable[tuple[str, Iterable[Image]]]) -> dict[str, Candidate]:

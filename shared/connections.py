@@ -6,6 +6,8 @@ Sending through `requests` itself costs three times the processor time of a call
 from __future__ import annotations
 
 import ssl
+import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +16,8 @@ import requests
 import urllib3
 
 from shared.errors import INTERNAL, UNAVAILABLE, CallError
+
+CHUNK = 65536
 
 
 class Raw(msgspec.Struct, frozen=True):
@@ -35,6 +39,7 @@ class Connections:
         self, method: str, path: str, content: bytes | None, headers: dict[str, str], seconds: float
     ) -> Raw:
         """Sends once and waits for ``seconds`` at most. Follows no redirect. Raises urllib3's HTTPError."""
+        until = time.monotonic() + seconds
         answer = self._pool.urlopen(
             method,
             self._prefix + path,
@@ -43,8 +48,21 @@ class Connections:
             timeout=urllib3.Timeout(total=seconds),
             retries=False,
             redirect=False,
+            preload_content=False,
         )
-        return Raw(answer.status, answer.headers, answer.data)
+        try:
+            return Raw(answer.status, answer.headers, b"".join(_body(answer, until)))
+        finally:
+            answer.release_conn()
+
+
+def _body(answer: Any, until: float) -> Iterator[bytes]:
+    """The body as it comes. A timeout of urllib3 is for each read alone, and a body may drip."""
+    while chunk := answer.read1(CHUNK):
+        yield chunk
+        if time.monotonic() > until:
+            answer.close()
+            raise urllib3.exceptions.ProtocolError("the body takes too long")
 
 
 def lost(error: urllib3.exceptions.HTTPError, service: str, call: str) -> CallError:

@@ -18,7 +18,6 @@ from shared.parallel import for_each
 from shared.records import Image, Outcome, Repository
 
 SETTLE_WAIT, LISTING_WAIT = 60.0, 5.0
-FEW = 50
 DELETED, ALREADY_GONE = Outcome("deleted"), Outcome("already-gone")
 STILL_LISTED = Outcome(
     "failed", message="its deletion is done, but the registry still lists it", code=INTERNAL
@@ -68,16 +67,18 @@ def settle(cloud: Cloud, repository: Repository, deletion: Deletion, width: int)
         while deletion.open or deletion.listed is None:
             deletion.listed = list(registry.images(cloud, repository))
             _strike_gone(deletion)
-            _ask_operations(cloud, deletion, width)
             waited = cloud.pace.clock() - started
-            if not deletion.open or waited > (SETTLE_WAIT if any(deletion.open.values()) else LISTING_WAIT):
+            late = waited > (SETTLE_WAIT if any(deletion.open.values()) else LISTING_WAIT)
+            _ask_operations(cloud, deletion, width, last=late)
+            if late:
                 break
-            cloud.pause(pause, f"the deletions in {repository.full_name} are not settled")
+            if deletion.open:
+                cloud.pause(pause, f"the deletions in {repository.full_name} are not settled")
             pause = min(operations.LONGEST_PAUSE, pause * 1.5)
     except OutOfTime:
         _trust_operations(deletion)
         return
-    except CallError as error:
+    except JanitorError as error:
         _trust_operations(deletion)
         message, code = f"whether it is gone cannot be told: {error}", error.code
     _give_up(deletion, message, code)
@@ -117,15 +118,15 @@ def _strike_gone(deletion: Deletion) -> None:
         deletion.outcomes[image_id] = DELETED
 
 
-def _ask_operations(cloud: Cloud, deletion: Deletion, width: int) -> None:
-    """Asks for the operations of what is still there; of many, only when the oldest of them is done."""
+def _ask_operations(cloud: Cloud, deletion: Deletion, width: int, *, last: bool) -> None:
+    """Asks for the operations of what is still there, if the oldest of them is done, or at the ``last`` chance."""
     waiting = [image_id for image_id, operation_id in deletion.open.items() if operation_id]
 
     def one(image_id: str) -> None:
         with suppress(CallError):  # the listing decides
             _note(deletion, image_id, operations.get(cloud, deletion.open[image_id]))
 
-    if len(waiting) > FEW:
+    if waiting and not last:
         one(waiting[0])
         if deletion.open.get(waiting[0]):
             return

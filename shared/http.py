@@ -65,22 +65,10 @@ class _ErrorBody(msgspec.Struct):
 
 
 class Cloud:
-    """The cloud's APIs, asked at one pace.
+    """The cloud's APIs, asked at one pace. ``endpoint`` replaces every ``https://<service>.api.cloud.yandex.net``."""
 
-    ``endpoint`` replaces every ``https://<service>.api.cloud.yandex.net``; ``ends_at`` is the monotonic time, in
-    seconds, after which no call is started or waited for.
-    """
-
-    def __init__(
-        self,
-        endpoint: str = "",
-        *,
-        concurrency: int = 16,
-        ends_at: float = float("inf"),
-        pace: Pace | None = None,
-    ) -> None:
-        self.endpoint, self.concurrency, self.ends_at = endpoint, concurrency, ends_at
-        self.pace = pace or Pace(concurrency)
+    def __init__(self, endpoint: str, pace: Pace) -> None:
+        self.endpoint, self.pace, self.concurrency = endpoint, pace, pace.most
         self.credentials: Credentials | None = None
         self._attempts, self._timeout, self._authority = ATTEMPTS, TIMEOUT, ""
         self._servers: dict[str, Connections] = {}
@@ -128,7 +116,7 @@ class Cloud:
         def attempt(header: str) -> Answer:
             header = header if authorization is None else authorization
             raw = self.send(method, service, path, content, header)
-            return _decoded(
+            return decoded(
                 raw, answer, service, f"{method} {path.partition('?')[0]}", role, (*secrets, header)
             )
 
@@ -178,7 +166,7 @@ class Cloud:
             asked["pageToken"] = token
 
     def time_left(self) -> float:
-        return self.ends_at - self.pace.clock()
+        return self.pace.ends_at - self.pace.clock()
 
     def pause(self, seconds: float, why: str) -> None:
         """Waits. Raises OutOfTime, saying ``why`` there was something to wait for, when there is no time to."""
@@ -207,9 +195,9 @@ class Cloud:
         if content is not None:
             headers["Content-Type"] = "application/json"
         server = self._server(service)
-        sent_at = self.pace.enter(self.ends_at)
+        sent_at = self.pace.enter()
         try:
-            raw = server.send(method, path, content, headers, min(self._timeout, self.ends_at - sent_at))
+            raw = server.send(method, path, content, headers, min(self._timeout, self.pace.ends_at - sent_at))
         except urllib3.exceptions.HTTPError as error:
             raise lost(error, service, call) from None
         finally:
@@ -234,7 +222,7 @@ def part(text: str) -> str:
     return quote(text, safe="")
 
 
-def _decoded(
+def decoded(
     raw: Raw, answer: type[Answer], service: str, call: str, role: str, secrets: tuple[str, ...]
 ) -> Answer:
     check(raw, service, call, role, secrets)

@@ -11,7 +11,7 @@ from functools import partial
 
 from shared import choose, guards, protect, recover, registry, scope, whole
 from shared.delete import ALREADY_GONE, DELETED, Deletion, delete
-from shared.errors import CallError, LeaseLost, StateError
+from shared.errors import CallError, LeaseLost, OutOfTime, StateError
 from shared.http import Cloud
 from shared.layers import layer_keys
 from shared.parallel import for_each
@@ -180,7 +180,7 @@ def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Surve
             run.leases.check()
         deleted()
 
-    leave_changed(survey, images)
+    leave_changed(run, survey, images)
     manifests = protect.guard_candidates(run, cloud, survey, images)
     for wave in guards.waves([candidate.image for candidate in survey.going().values()], manifests):
         going = [image for image in wave if image.image_id not in survey.outcomes]
@@ -211,18 +211,29 @@ def delete_journaled(
         run.refuse("journal", str(error))
         run.leave(survey)
         return None
-    if isinstance(deletion.stopped, LeaseLost):
-        run.refuse("lease-lost", str(deletion.stopped))
+    stopped = deletion.stopped
+    if isinstance(stopped, LeaseLost):
+        run.refuse("lease-lost", str(stopped))
+    elif stopped and not isinstance(stopped, OutOfTime):
+        run.problem(stopped)
     return deletion
 
 
-def leave_changed(survey: Survey, images: Iterable[Image]) -> None:
+def leave_changed(run: Run, survey: Survey, images: Iterable[Image]) -> None:
     """Settles the candidates that are gone since their dry run, or that have gained a tag."""
     now = {image.image_id: image for image in images}
-    for image_id, candidate in survey.going().items():
-        change = choose.changed(candidate, now)
-        if change is not None:
-            survey.outcomes[image_id] = ALREADY_GONE if change == "gone" else REMAINING
+    changed = {image_id: choose.changed(candidate, now) for image_id, candidate in survey.going().items()}
+    outcome = {"gone": ALREADY_GONE, "gained a tag": REMAINING}
+    survey.outcomes |= {image_id: outcome[change] for image_id, change in changed.items() if change}
+    tagged = [
+        survey.candidates[image_id].image for image_id, change in changed.items() if change == "gained a tag"
+    ]
+    if tagged:
+        run.warn(
+            "tagged-since-dry-run",
+            f"{survey.repository.full_name}: {len(tagged)} images have gained a tag since their dry run and stay,"
+            f" such as {guards.described(now[tagged[0].image_id])}.",
+        )
 
 
 def record(run: Run, survey: Survey, deletion: Deletion) -> None:
@@ -265,7 +276,10 @@ def stays(outcome: Outcome | None, apply: bool) -> bool:
 def count_other_repositories(run: Run, cloud: Cloud) -> None:
     """After a push only some repositories were looked at, but their layers may serve all of the registry."""
     looked_at = {survey.repository.full_name for survey in run.surveys}
-    for registry_id, layers in run.layers.items():
-        for repository in registry.repositories(cloud, registry_id):
-            if repository.full_name not in looked_at:
-                layers.stays(layer_keys(registry.images(cloud, repository)))
+    try:
+        for registry_id, layers in run.layers.items():
+            for repository in registry.repositories(cloud, registry_id):
+                if repository.full_name not in looked_at:
+                    layers.stays(layer_keys(registry.images(cloud, repository)))
+    except (CallError, OutOfTime) as error:
+        run.problem(error)

@@ -22,7 +22,7 @@ import msgspec
 
 from shared.connections import Raw
 from shared.errors import INTERNAL, NOT_FOUND, UNAUTHENTICATED, CallError
-from shared.http import Cloud, check
+from shared.http import Cloud, check, decoded
 from shared.parallel import for_each
 from shared.records import PLAIN, Manifest
 
@@ -74,28 +74,32 @@ class _SignIn:
     def header(self) -> str:
         with self._lock:
             if self._header is None:
-                self._header = self._obtained()
+                self._header = self._obtained("")
             return self._header
 
     def renewed(self, refused: str) -> str:
         with self._lock:
             if self._header is None or self._header == refused:
-                self._header = self._obtained()
+                self._header = self._obtained(refused)
             return self._header
 
-    def _obtained(self) -> str:
+    def _obtained(self, refused: str) -> str:
         asked = self._registry.persist(lambda header: self._ping(), None)
         if asked.status == 200:
             return ""
         scheme, _, rest = asked.headers.get("WWW-Authenticate", "").partition(" ")
         wanted = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        if scheme.lower() == "basic":
-            return self._basic()
-        if scheme.lower() != "bearer" or not wanted.get("realm"):
+        if scheme.lower() == "bearer" and wanted.get("realm"):
+            return self._bearer(wanted["realm"], wanted.get("service", ""))
+        if scheme.lower() != "basic":
             raise CallError(
                 "it does not say how to sign in", service=SERVICE, call=PING, code=UNAUTHENTICATED
             )
-        return self._bearer(wanted["realm"], wanted.get("service", ""))
+        credentials = self._registry.credentials
+        bearer = credentials.header() if credentials else ""
+        if credentials and _basic(bearer) == refused:
+            bearer = credentials.renewed(bearer)
+        return _basic(bearer)
 
     def _ping(self) -> Raw:
         raw = self._registry.send("GET", SERVICE, "/v2/")
@@ -103,14 +107,9 @@ class _SignIn:
             check(raw, SERVICE, PING, ROLE, ())
         return raw
 
-    def _basic(self) -> str:
-        credentials = self._registry.credentials
-        token = credentials.header().removeprefix("Bearer ") if credentials else ""
-        return f"Basic {base64.b64encode(f'iam:{token}'.encode()).decode()}"
-
     def _bearer(self, realm: str, service: str) -> str:
         parts = urlsplit(realm)
-        call, basic = f"GET {parts.path}", self._basic()
+        call = f"GET {parts.path}"
         if not _trusted(parts.hostname or "", urlsplit(self._registry.endpoint).hostname or ""):
             raise CallError(
                 f"it asks to sign in at {parts.hostname}, a host that is not its own; no token is sent there",
@@ -119,10 +118,22 @@ class _SignIn:
                 code=UNAUTHENTICATED,
             )
         asked = urlencode({"service": service, "scope": f"repository:{self._repository}:pull"})
-        issuer = self._registry.at(f"{parts.scheme}://{parts.netloc}")
         path = f"{parts.path}?{parts.query}&{asked}" if parts.query else f"{parts.path}?{asked}"
-        answer = issuer.call("GET", SERVICE, path, _Token, role=ROLE, authorization=basic)
+        issuer = self._registry.at(f"{parts.scheme}://{parts.netloc}")
+
+        def attempt(bearer: str) -> _Token:
+            basic = _basic(bearer)
+            return decoded(
+                issuer.send("GET", SERVICE, path, None, basic), _Token, SERVICE, call, ROLE, (basic,)
+            )
+
+        answer = issuer.persist(attempt, issuer.credentials)
         return f"Bearer {answer.token or answer.access_token}"
+
+
+def _basic(bearer: str) -> str:
+    token = bearer.removeprefix("Bearer ")
+    return f"Basic {base64.b64encode(f'iam:{token}'.encode()).decode()}"
 
 
 def _trusted(realm: str, registry: str) -> bool:

@@ -22,15 +22,15 @@ class Narrowed(msgspec.Struct, frozen=True):
     permitted: Settings
 
 
-def _subset(new: list[str], old: list[str]) -> bool:
-    return set(new) <= set(old)
+def _subset(new: list[str] | str, old: list[str] | str) -> bool:
+    return set([new] if isinstance(new, str) else new) <= set([old] if isinstance(old, str) else old)
 
 
 NARROWER: dict[str, Callable[[Any, Any], bool]] = {
     "folder_id": lambda new, old: new == old,
     "registries": lambda new, old: bool(new) and (not old or _subset(new, old)),
     "mode": lambda new, old: MODES.index(new) <= MODES.index(old),
-    "lifecycle_policies.apply": lambda new, old: old == "active" or (new != "active" and _subset(new, old)),
+    "lifecycle_policies.apply": lambda new, old: "active" in old or _subset(new, old),
     "limits.max_deletions": lambda new, old: new <= old,
     "limits.max_share": lambda new, old: new <= old,
     "limits.concurrency": lambda new, old: new <= old,

@@ -22,28 +22,29 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 
 
 class Pace:
-    """Enter before a request, leave after it. Times are monotonic seconds."""
+    """Enter before a request, leave after it. Times are monotonic seconds; none is entered after ``ends_at``."""
 
     def __init__(
         self,
         most: int,
+        ends_at: float = float("inf"),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.clock, self.sleep = clock, sleep
+        self.ends_at, self.clock, self.sleep = ends_at, clock, sleep
         self.retries = 0
-        self._most = self._width = most
+        self.most = self._width = most
         self._in_flight = self._successes = self._slowings = 0
         self._resume_at = self._slowed_at = float("-inf")
         self._budget = BUDGET
         self._changed = threading.Condition()
 
-    def enter(self, ends_at: float) -> float:
-        """Waits for its turn and returns when it came. Raises OutOfTime when that would be after ``ends_at``."""
+    def enter(self) -> float:
+        """Waits for its turn and returns when it came. Raises OutOfTime when that would be too late."""
         with self._changed:
             while True:
                 now = self.clock()
-                if max(now, self._resume_at) >= ends_at:
+                if max(now, self._resume_at) >= self.ends_at:
                     raise OutOfTime("The time of this invocation is over.")
                 if now < self._resume_at:
                     self._changed.wait(self._resume_at - now)
@@ -51,7 +52,13 @@ class Pace:
                     self._in_flight += 1
                     return now
                 else:
-                    self._changed.wait(min(ends_at - now, threading.TIMEOUT_MAX))
+                    self._changed.wait(min(self.ends_at - now, LONGEST_PAUSE))
+
+    def stop(self, seconds: float) -> None:
+        """Ends the time after so many seconds, if it doesn't end earlier."""
+        with self._changed:
+            self.ends_at = min(self.ends_at, self.clock() + seconds)
+            self._changed.notify_all()
 
     def leave(self) -> None:
         with self._changed:
@@ -63,7 +70,7 @@ class Pace:
             self._slowings = 0
             self._budget = min(BUDGET, self._budget + REFILL)
             self._successes += 1
-            if self._successes >= STEADY and self._width < self._most:
+            if self._successes >= STEADY and self._width < self.most:
                 self._successes = 0
                 self._width += 1
                 self._changed.notify()

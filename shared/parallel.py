@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -31,7 +31,12 @@ def for_each(items: Collection[Item], work: Callable[[Item], None], width: int) 
 
     threads = min(width, len(items))
     with ThreadPoolExecutor(threads) as pool:
-        endings = [pool.submit(drain) for _ in range(threads)]
+        try:
+            endings = [pool.submit(drain) for _ in range(threads)]
+            wait(endings)
+        except BaseException:  # Ctrl-C: what runs goes to its end, nothing new begins
+            stop.set()
+            raise
     for ending in endings:
         ending.result()
 

@@ -58,8 +58,8 @@ class Image(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[str, ...]
     created_at: str
     size_bytes: int
-    config: int
     layers: array[int]
+    config: int = 0
 
 
 class Manifest(msgspec.Struct, frozen=True, gc=False):

@@ -174,6 +174,6 @@ def _image(found: _Image) -> Image:
         tuple(found.tags or ()),
         found.created_at,
         max(found.compressed_size, 0),
-        blob_key(found.config.digest) if found.config and found.config.digest else 0,
         layers,
+        blob_key(found.config.digest) if found.config and found.config.digest else 0,
     )

@@ -155,6 +155,9 @@ def empty(heading: Heading, finished_at: datetime) -> dict[str, Any]:
 
 
 def status(run: Run, error: JanitorError | None) -> str:
+    deleted = any(one.outcome == "deleted" for survey in run.surveys for one in survey.outcomes.values())
+    if error and error.report_status == "failed" and deleted:
+        return "partial"
     if error and error.report_status != "unfinished":
         return error.report_status
     if run.refused:
@@ -163,8 +166,8 @@ def status(run: Run, error: JanitorError | None) -> str:
         return "unfinished"
     if run.errors:
         policies = any(survey.policies for survey in run.surveys)
-        nothing_done = policies and not any(survey.results for survey in run.surveys)
-        return "failed" if nothing_done else "partial"
+        done = any(survey.results for survey in run.surveys) if policies else bool(run.surveys)
+        return "partial" if done else "failed"
     return "ok"
 
 

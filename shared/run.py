@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from shared import log
-from shared.errors import CallError
+from shared.errors import JanitorError
 from shared.events import Pushed
 from shared.http import Cloud
 from shared.in_use.references import Usage
@@ -85,7 +85,7 @@ class Run(msgspec.Struct):
         self.refused = True
         self.warn(code, message)
 
-    def problem(self, error: CallError, image_id: str = "") -> None:
+    def problem(self, error: JanitorError, image_id: str = "") -> None:
         with self.lock:
             self.errors.append(Problem(error.where, error.code, str(error), image_id))
         log.error(str(error), where=error.where)

@@ -25,7 +25,8 @@ def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
     """The registries to clean. Raises SettingsError for one that there isn't, OverrideRefused for one not allowed."""
     settings, permitted = run.narrowed.settings, run.narrowed.permitted
     if settings.registries:
-        registries = [_registry(cloud, registry_id) for registry_id in dict.fromkeys(settings.registries)]
+        named = dict.fromkeys(settings.registries)
+        registries = [_registry(cloud, registry_id, permitted.registries) for registry_id in named]
     else:
         registries = list(registry.registries(cloud, settings.folder_id or ""))
         if not registries:
@@ -50,29 +51,34 @@ def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
     return [found for found in registries if found.registry_id in pushed]
 
 
-def _registry(cloud: Cloud, registry_id: str) -> Registry:
+def _registry(cloud: Cloud, registry_id: str, configured: list[str]) -> Registry:
     try:
         return registry.registry(cloud, registry_id)
     except CallError as error:
         if error.code != NOT_FOUND:
             raise
+        where = "REGISTRY_IDS" if registry_id in configured else "the event"
         raise SettingsError(
-            f"REGISTRY_IDS names {registry_id}, which does not exist, or which the service account cannot see.",
-            where="REGISTRY_IDS",
+            f"The registry {registry_id}, named by {where}, does not exist, or the service account cannot see it.",
+            where=where,
         ) from None
 
 
 def find_repositories(run: Run, cloud: Cloud, found: Registry) -> None:
     """Adds a survey for every repository of the registry, or for those pushed to."""
-    policies: dict[str, list[Policy]] = {}
-    for policy in registry.policies(cloud, found.registry_id):
-        policies.setdefault(policy.repository_id, []).append(policy)
     wanted = None if run.pushed is None else {pushed.full_name for pushed in run.pushed}
-    surveys = [
-        Survey(found, repository, policies.get(repository.repository_id, []))
-        for repository in registry.repositories(cloud, found.registry_id)
-        if wanted is None or repository.full_name in wanted
-    ]
+    policies: dict[str, list[Policy]] = {}
+    try:
+        for policy in registry.policies(cloud, found.registry_id):
+            policies.setdefault(policy.repository_id, []).append(policy)
+        surveys = [
+            Survey(found, repository, policies.get(repository.repository_id, []))
+            for repository in registry.repositories(cloud, found.registry_id)
+            if wanted is None or repository.full_name in wanted
+        ]
+    except CallError as error:
+        run.problem(error)
+        return
     with run.lock:
         run.layers[found.registry_id] = LayerCount()
         run.surveys.extend(surveys)

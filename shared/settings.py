@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
@@ -24,7 +23,7 @@ from shared.errors import SettingsError
 Share = Annotated[float, Meta(ge=0, le=1)]
 Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]
 SOURCES: tuple[Source, ...] = get_args(Source)
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}$")]
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}$(?!\n)")]
 
 
 class LifecyclePolicies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,11 +44,11 @@ class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     index_children: bool = True
     referrers: bool = True
     keep_tags: list[Annotated[str, Meta(min_length=1)]] = []
-    grace: Annotated[str, Meta(pattern=r"^[0-9]{1,7}[hdw]$")] = "0h"
+    grace: Annotated[str, Meta(pattern=r"^[0-9]{1,7}[hdw]$(?!\n)")] = "0h"
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    per_gb_month: Annotated[float, Meta(ge=0)] | None = None
+    per_gb_month: Annotated[float, Meta(ge=0, le=1e9)] | None = None
     currency: Annotated[str, Meta(min_length=1, max_length=8)] = "RUB"
 
 
@@ -103,7 +102,7 @@ KEYS = {
     "guards.keep_tags": _Key(None, "list", "regular expressions"),
     "guards.grace": _Key(None, "text", 'a duration such as "36h", "7d" or "2w", of 100 years at most'),
     "state_dir": _Key("STATE_DIR", "text", "the path of a directory"),
-    "price.per_gb_month": _Key("PRICE_PER_GB_MONTH", "number", "a number, 0 or more"),
+    "price.per_gb_month": _Key("PRICE_PER_GB_MONTH", "number", "a number from 0 to 1000000000"),
     "price.currency": _Key("CURRENCY", "text", "a currency's code, such as RUB"),
     "allow_overrides": _Key(None, "list", "keys of this file that an event may set"),
 }
@@ -178,26 +177,47 @@ def access(environment: Mapping[str, str]) -> Access:
         raise SettingsError(
             f"LOG_LEVEL is {_short(level)}; give one of {', '.join(LOG_LEVELS)}.", where="LOG_LEVEL"
         )
+    address = text("YC_METADATA_ADDR") or Access().metadata_address
+    if not re.fullmatch(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?", address):
+        raise SettingsError(
+            f"YC_METADATA_ADDR is {_short(address)}; give a host, or host:port.", where="YC_METADATA_ADDR"
+        )
+    token = text("IAM_TOKEN")
+    if not re.fullmatch(r"[!-~]*", token):
+        raise SettingsError("IAM_TOKEN is no token; give what yc iam create-token prints.", where="IAM_TOKEN")
     return Access(
         sa_key=text("SA_KEY"),
         sa_key_file=text("SA_KEY_FILE"),
         sa_key_secret_id=text("SA_KEY_SECRET_ID"),
-        iam_token=text("IAM_TOKEN"),
+        iam_token=token,
         api_endpoint=_url(environment, "YC_API_ENDPOINT"),
         registry_endpoint=_url(environment, "YC_REGISTRY_ENDPOINT"),
-        metadata_address=text("YC_METADATA_ADDR") or "169.254.169.254",
+        metadata_address=address,
         log_level=level,
     )
 
 
 def _url(environment: Mapping[str, str], name: str) -> str:
     url = environment.get(name, "").strip().rstrip("/")
-    parts = urlsplit(url)
-    if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query):
+    if url and not _is_base(url):
         raise SettingsError(
             f"{name} is not a base URL; give one such as https://api.example.net.", where=name
         )
     return url
+
+
+def _is_base(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and "@" not in url
+            and "?" not in url
+        )
+    except ValueError:
+        return False
 
 
 def duration(text: str) -> timedelta:
@@ -219,6 +239,8 @@ def pattern(text: str) -> Any:
 
 
 def _read(file: str) -> dict[str, Any]:
+    import tomllib  # imported here: most functions have no file
+
     try:
         return tomllib.loads(Path(file).read_bytes().decode())
     except OSError as error:
@@ -229,12 +251,19 @@ def _read(file: str) -> dict[str, Any]:
         raise SettingsError(f"{file} is not UTF-8; save it as UTF-8.", where="JANITOR_CONFIG") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file} is not TOML: {error}.", where="JANITOR_CONFIG") from None
+    except RecursionError:
+        raise SettingsError(
+            f"{file} is TOML nested too deeply to be settings.", where="JANITOR_CONFIG"
+        ) from None
 
 
 def _parse(key: _Key, text: str) -> Any:
     try:
         if key.kind == "list":
-            return [part.strip() for part in text.split(",") if part.strip()]
+            parts = [part.strip() for part in text.split(",")]
+            if not any(parts):
+                raise ValueError
+            return [part for part in parts if part]
         if key.kind == "whole":
             return int(text)
         if key.kind == "number":

@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.cloud import Invocation, invoke, unpacked
 from tests.emulator.client import RunningEmulator, emulator, service_account
 
 FOLDER = "b1gfolder"
+
+hypothesis.settings.register_profile("steady", deadline=None, database=None)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +40,7 @@ class Cloud:
         self.account, self.key = service_account(folder_id=FOLDER)
         self.environment = {
             "YC_API_ENDPOINT": running.url,
+            "YC_REGISTRY_ENDPOINT": running.url,
             "FOLDER_ID": FOLDER,
             "SA_KEY": json.dumps(self.key),
             "LOG_LEVEL": "TRACE",
@@ -52,7 +57,7 @@ class Cloud:
         self.emulator.seed({"service_accounts": [self.account], "registries": [registry], **more})
 
     def call(
-        self, entry_point: str, *events: Any, token: Any = None, timeout: float = 600, **settings: str
+        self, entry_point: str, *events: Any, token: Any = None, timeout: float = 600, **settings: Any
     ) -> Invocation:
         environment = {name: value for name, value in (self.environment | settings).items() if value}
         return invoke(

@@ -1,16 +1,25 @@
-"""A stand-in for Yandex Cloud: one HTTP server that speaks the cloud's REST API to the tests.
+"""A stand-in for Yandex Cloud: an HTTP server that speaks the cloud's REST API and the Docker Registry API to the
+tests, and an HTTPS server for the Kubernetes API of each cluster.
 
-The API it offers is read from the `yandexcloud` package, not written here: the protobuf descriptors give
+The REST API it offers is read from the `yandexcloud` package, not written here: the protobuf descriptors give
 the routes (`routes.py`), the messages (`transcoding.py`) and the limits on their fields (`validation.py`).
 What the methods do is in `services/`, one module a cloud service; each handler takes a request message and
 returns a response message, so that it does not know by which front (HTTP) it was reached.
 
     errors.py clock.py paging.py      answers and limits that every service shares
-    images.py state.py operations.py  what the cloud holds
+    images.py manifests.py            images as the cloud lists them, and as a registry does
+    workloads.py                      what runs images
+    kubernetes_objects.py             and what is in its clusters
+    state.py operations.py            all that the cloud holds
+    upstream.py                       a real registry behind the emulated one
     lifecycle.py                      what a lifecycle policy takes, as documented
     accounts.py methods.py            who may call what
     behaviour.py changes.py           delays, faults and races that a test asks for
-    server.py control.py calls.py     the HTTP front and the tests' own endpoints
+    server.py listening.py calls.py   the front, through which every call comes
+    cloud_api.py responses.py         from there to the cloud's methods, and back
+    control.py                        the tests' own endpoints
+    kubernetes_servers.py             the clusters' servers,
+    certificates.py                   and their certificates
     seed.py client.py keys.py         how a test fills it, starts it and signs in
 
 Run it by hand with `python -m tests.emulator --seed FILE`.

@@ -18,8 +18,9 @@ from tests.emulator.clock import rfc3339
 from tests.emulator.documents import DocumentError
 from tests.emulator.images import cloud_id
 from tests.emulator.keys import authorized_key, key_pair
+from tests.emulator.listening import listen
 from tests.emulator.seed import state_from
-from tests.emulator.server import Emulator, listen
+from tests.emulator.server import Emulator
 from tests.emulator.state import State
 
 ALLOCATIONS_BETWEEN_COLLECTIONS = 200_000  # the default of 700 spends a third of a large seed on collecting
@@ -39,16 +40,19 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--latency-ms", type=float, default=0)
     parser.add_argument("--operation-ms", type=float, default=0)
+    parser.add_argument(
+        "--registry-upstream", default="", metavar="URL", help="a registry that answers V2 calls"
+    )
     parser.add_argument("--until-stdin-closes", action="store_true", help="stop when standard input ends")
     return parser.parse_args(arguments)
 
 
-def load_seed(path: Path | None) -> State:
+def load_seed(path: Path | None, registry_upstream: str) -> State:
     document: Any = {}
     if path is not None:
         text = path.read_text()
         document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    return state_from(document)
+    return state_from(document, registry_upstream)
 
 
 def write_key(state: State, path: Path) -> None:
@@ -82,17 +86,20 @@ async def serve(arguments: argparse.Namespace, state: State) -> None:
         loop.add_signal_handler(signal_number, stop.set)
     if arguments.until_stdin_closes:
         stop_when_stdin_closes(loop, stop)
-    runner, port = await listen(Emulator(state, behaviour), arguments.host, arguments.port)
+    emulator = Emulator(state, behaviour, arguments.registry_upstream)
+    await emulator.start()
+    runner, port = await listen(emulator.handle, arguments.host, arguments.port)
     print(json.dumps({"url": f"http://{arguments.host}:{port}"}), flush=True)
     await stop.wait()
     await runner.cleanup()
+    await emulator.stop()
 
 
 def main() -> None:
     arguments = parse_arguments()
     gc.set_threshold(ALLOCATIONS_BETWEEN_COLLECTIONS)
     try:
-        state = load_seed(arguments.seed)
+        state = load_seed(arguments.seed, arguments.registry_upstream)
         if arguments.write_key:
             write_key(state, arguments.write_key)
     except (DocumentError, ValueError, OSError) as error:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from tests.emulator.clock import Clock
 from tests.emulator.errors import PERMISSION_DENIED, UNAUTHENTICATED, ApiError
 
+REGISTRY_TOKEN_SECONDS = 300
+
 INCLUDED_ROLES = {
     "container-registry.editor": ("container-registry.viewer",),
     "container-registry.admin": ("container-registry.editor", "container-registry.images.pusher"),
@@ -44,6 +46,7 @@ class Accounts:
 
     def __post_init__(self) -> None:
         self._tokens: dict[str, tuple[str, float]] = {}
+        self._registry_tokens: dict[str, tuple[str, frozenset[str], float]] = {}
         self._numbers = itertools.count(1)
 
     def issue_token(self, service_account_id: str, token: str = "") -> tuple[str, float]:
@@ -58,6 +61,7 @@ class Accounts:
 
     def expire_tokens(self) -> None:
         self._tokens = {token: (account, 0.0) for token, (account, _) in self._tokens.items()}
+        self._registry_tokens.clear()
 
     def signed_in(self, authorization: str) -> ServiceAccount:
         """The account whose token an `Authorization` header bears."""
@@ -66,6 +70,22 @@ class Accounts:
         if token == authorization or expires_at <= self.clock.now():
             raise ApiError(UNAUTHENTICATED, "Token is invalid or has expired.")
         return self.service_accounts[service_account_id]
+
+    def issue_registry_token(self, account: ServiceAccount, repositories: frozenset[str]) -> str:
+        """A token with which a V2 client may pull from those repositories."""
+        token = f"registry-token-{next(self._numbers)}"
+        expires_at = self.clock.now() + REGISTRY_TOKEN_SECONDS
+        self._registry_tokens[token] = (account.id, repositories, expires_at)
+        return token
+
+    def pulling_with(self, registry_token: str, repository: str | None) -> ServiceAccount | None:
+        """The account of a token that is good for the repository, or for the registry as such (None)."""
+        account_id, repositories, expires_at = self._registry_tokens.get(
+            registry_token, ("", frozenset(), 0.0)
+        )
+        if expires_at <= self.clock.now() or (repository is not None and repository not in repositories):
+            return None
+        return self.service_accounts[account_id]
 
 
 def with_included(roles: list[str]) -> frozenset[str]:

@@ -1,7 +1,11 @@
 """How the emulator behaves: slow, limited, faulty, or overtaken by somebody else's changes.
 
     {"latency_ms": 20, "operation_ms": 0, "token_seconds": 43200, "clock_offset_seconds": 0, "seed": 1,
-     "rate_limit": {"per_second": 50, "retry_after": 1}, "faults": [...], "changes": [...]}
+     "rate_limit": {"per_second": 50, "retry_after": 1}, "v2_auth": "bearer" | "basic" | "none",
+     "faults": [...], "changes": [...]}
+
+`rate_limit` is for the cloud's API, `v2_auth` how the Docker Registry API wants its clients to sign in. A path in
+the Kubernetes API of a cluster is written `k8s:<cluster id>/api/v1/pods`.
 
 A fault is a `match` ("DELETE /container-registry/v1/images/*": a method or `*`, then a glob on the path),
 when it fires, and one effect. It fires on a matching call after the first `skip` ones, in `share` of them (by
@@ -49,8 +53,8 @@ class Match:
 
     def __init__(self, text: str, where: str) -> None:
         self.http_method, _, glob = str(text).partition(" ")
-        if not glob.startswith(("/", "*")):
-            raise DocumentError(f'{where}: expected "METHOD /path*", got {text!r}')
+        if not glob.startswith(("/", "*", "k8s:")):
+            raise DocumentError(f'{where}: expected "METHOD /path*" or "METHOD k8s:*", got {text!r}')
         self._matches_path = re.compile(fnmatch.translate(glob)).match
 
     def __call__(self, http_method: str, path: str) -> bool:
@@ -125,6 +129,7 @@ class Behaviour:
     token_seconds: float = 43_200
     clock_offset_seconds: float = 0
     rate_limit: RateLimit | None = None
+    v2_auth: str = "bearer"
     faults: list[Fault] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 
@@ -145,9 +150,11 @@ class Behaviour:
 def behaviour_from(document: dict[str, Any], defaults: dict[str, float]) -> Behaviour:
     """`defaults` are for keys that the document lacks (the command line sets them)."""
     numbers = "latency_ms operation_ms token_seconds clock_offset_seconds"
-    checked(document, "behaviour", optional=f"{numbers} rate_limit seed faults changes")
+    checked(document, "behaviour", optional=f"{numbers} rate_limit v2_auth seed faults changes")
     settings = {**defaults, **{key: document[key] for key in numbers.split() if key in document}}
-    behaviour = Behaviour(**settings)
+    behaviour = Behaviour(**settings, v2_auth=document.get("v2_auth", "bearer"))
+    if behaviour.v2_auth not in ("bearer", "basic", "none"):
+        raise DocumentError(f"v2_auth: expected bearer, basic or none, got {behaviour.v2_auth!r}")
     if document.get("rate_limit"):
         limit = checked(document["rate_limit"], "rate_limit", optional="retry_after", required="per_second")
         behaviour.rate_limit = RateLimit(**limit)

@@ -52,7 +52,7 @@ def _add_image(state: State, arguments: dict[str, Any]) -> None:
     if name not in state.repositories_by_name:
         raise DocumentError(f"no repository {name}")
     where = f"pushed image {next(_push_numbers)}"
-    for image in images_of(arguments["image"], where, name, state.clock.now()):
+    for image in images_of(state, arguments["image"], where, state.repositories_by_name[name]):
         state.put_image(image)
 
 

@@ -60,6 +60,15 @@ class RunningEmulator:
     def calls(self) -> list[dict[str, Any]]:
         return list(self._control("GET", "/_calls"))
 
+    def kubernetes_calls(self, cluster_id: str) -> list[str]:
+        """The paths, with their queries, that were asked of the cluster's Kubernetes API."""
+        prefix = f"k8s:{cluster_id}"
+        return [
+            f"{call['path'].removeprefix(prefix)}?{call['query']}".rstrip("?")
+            for call in self.calls()
+            if call["path"].startswith(prefix + "/")
+        ]
+
     def call_counts(self) -> dict[str, int]:
         return dict(self._control("GET", "/_calls?count=route")["counts"])
 

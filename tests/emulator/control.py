@@ -16,6 +16,7 @@ from google.protobuf import json_format
 from tests.emulator.changes import apply_change
 from tests.emulator.clock import rfc3339
 from tests.emulator.documents import DocumentError
+from tests.emulator.errors import ApiError
 from tests.emulator.images import Image
 from tests.emulator.seed import state_from
 from tests.emulator.state import Repository, State
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tests.emulator.server import Emulator
 
 
-def answer_control(
+async def answer_control(
     emulator: "Emulator", http_method: str, path: str, query: str, body: bytes
 ) -> tuple[int, Any]:
     """HTTP status and the JSON document of the answer."""
@@ -39,14 +40,14 @@ def answer_control(
             case ("DELETE", "/_calls", ""):
                 emulator.calls.clear()
             case ("POST", "/_seed", ""):
-                emulator.replace_state(state_from(json.loads(body)))
+                await emulator.replace_state(state_from(json.loads(body), emulator.registry_upstream))
             case ("POST", "/_behaviour", ""):
                 emulator.behave(json.loads(body or b"{}"))
             case ("POST", "/_change", ""):
                 apply_change(emulator.state, json.loads(body))
             case _:
                 return 404, {"message": f"no such control: {http_method} {path}?{query}"}
-    except (DocumentError, ValueError, TypeError) as error:
+    except (DocumentError, ApiError, ValueError, TypeError) as error:
         return 400, {"message": str(error)}
     return 200, {}
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+DEFAULT_FOLDER = "b1gfolder"  # where a seed names none
+
 
 class DocumentError(ValueError):
     """A seed, behaviour or change that cannot be read; the text says where and why."""

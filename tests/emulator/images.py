@@ -2,6 +2,7 @@
 
 Both records are frozen: a change of tags makes a new record, so the result of a dry run keeps the images as
 they were. An image carries its own JSON text, for a page of a thousand of them must cost no more than a join.
+An index has neither config nor layers. Manifests are told of in `manifests.py`.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from google.protobuf import json_format
 from yandex.cloud.containerregistry.v1.image_pb2 import Image as ImageMessage
 
 from tests.emulator.clock import rfc3339
+from tests.emulator.manifests import OCI_MANIFEST, Descriptor, digest_of, plain_manifest
 
 _ID_ALPHABET = "0123456789abcdefghijklmnopqrstuv"
 
@@ -28,10 +30,6 @@ def cloud_id(prefix: str, name: str) -> str:
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:11], "big")
     letters = [_ID_ALPHABET[number >> 5 * place & 31] for place in range(20 - len(prefix))]
     return prefix + "".join(letters)
-
-
-def digest_of(name: str) -> str:
-    return "sha256:" + hashlib.sha256(name.encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,18 +49,21 @@ class Image:
     name: str
     digest: str
     compressed_size: int
-    config: Blob
+    config: Blob | None
     layers: tuple[Blob, ...]
     tags: tuple[str, ...]
     created_at: float
     modified_at: float
+    media_type: str = OCI_MANIFEST
+    own_manifest: str | None = None
 
     @cached_property
     def json_text(self) -> str:
         fields = [f'"id":"{self.id}","name":"{self.name}","digest":"{self.digest}"']
         if self.compressed_size:
             fields.append(f'"compressedSize":"{self.compressed_size}"')
-        fields.append(f'"config":{self.config.json_text}')
+        if self.config:
+            fields.append(f'"config":{self.config.json_text}')
         if self.layers:
             fields.append(f'"layers":[{",".join([layer.json_text for layer in self.layers])}]')
         if self.tags:
@@ -74,6 +75,16 @@ class Image:
         message = ImageMessage()
         json_format.Parse(self.json_text, message)
         return message
+
+    def manifest(self) -> str | None:
+        """The manifest's text; None for an image of which no more than the digest is known."""
+        if self.own_manifest is not None or self.config is None:
+            return self.own_manifest
+        text = plain_manifest(self.media_type, self.config, self.layers)
+        return text if digest_of(text) == self.digest else None
+
+    def descriptor(self) -> Descriptor:
+        return Descriptor(self.media_type, self.digest, len((self.manifest() or "").encode()))
 
     def with_tags(self, tags: tuple[str, ...], now: float) -> "Image":
         return dataclasses.replace(self, tags=tags, modified_at=now)
@@ -103,6 +114,9 @@ class ImageSet:
 
     def __contains__(self, image_id: str) -> bool:
         return image_id in self._images
+
+    def get(self, image_id: str) -> Image | None:
+        return self._images.get(image_id)
 
     def put(self, image: Image) -> None:
         if image.id in self._images:

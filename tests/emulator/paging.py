@@ -7,14 +7,14 @@ two pages skips none of the others. It is good for the query that it was given f
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from tests.emulator.errors import invalid
 
 DEFAULT_PAGE_SIZE = 100
 
-_NAME_FILTER = re.compile(r"""\s*name\s*=\s*(?:"([^"]*)"|'([^']*)')\s*""")
+_CONDITION = re.compile(r"""\s*(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)')\s*""")
 
 
 class PageTokens:
@@ -52,10 +52,24 @@ def filtered_name(expression: str) -> str | None:
     """The name that a filter asks for; the only filter that there is."""
     if not expression:
         return None
-    match = _NAME_FILTER.fullmatch(expression)
-    if match is None:
-        raise invalid(f'filter: only name="..." is supported, got {expression!r}')
-    return match[1] if match[1] is not None else match[2]
+    conditions = filter_conditions(expression, ("name",))
+    if len(conditions) > 1:
+        raise invalid(f"filter: only one condition is supported, got {expression!r}")
+    return conditions[0][1]
+
+
+def filter_conditions(expression: str, fields: Collection[str]) -> list[tuple[str, str]]:
+    """The conditions `field="value"` of a filter, joined by AND."""
+    if not expression:
+        return []
+    conditions = []
+    for part in re.split(r"\sAND\s", expression):
+        match = _CONDITION.fullmatch(part)
+        if match is None or match[1] not in fields:
+            known = ", ".join(f'{field}="..."' for field in fields)
+            raise invalid(f"filter: only {known} is supported, got {expression!r}")
+        conditions.append((match[1], match[2] if match[2] is not None else match[3]))
+    return conditions
 
 
 def order_fields(order_by: str, allowed: Iterable[str]) -> tuple[str, ...]:

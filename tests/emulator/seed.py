@@ -20,6 +20,25 @@
               - {id: pol1, name: old-builds, description: "", status: ACTIVE, age: 90d, rules: [{
                   description: "", tag_regexp: "v.*", untagged: false, expire_period: 720h, retained_top: 5}]}
             images: [...]
+    registry_upstream: "http://127.0.0.1:5000"    # V2 calls are answered from that registry (`upstream.py`)
+    containers:
+      - {id: bba1, folder_id: b1gfolder, name: web, status: ACTIVE, age: 1d, revisions: [
+          {id: rev1, status: ACTIVE, age: 3d, image: "cr.yandex/crp1/app:v1", digest: "sha256:.."}]}
+    instances:
+      - {id: fhm1, folder_id: b1gfolder, name: vm1, status: RUNNING, age: 1d, labels: {a: b},
+         metadata: {docker-compose: "..."}}
+    instance_groups: [{id: cl1, folder_id: b1gfolder, name: g, status: ACTIVE, age: 1d, metadata: {..}}]
+    clusters:
+      - id: cat1
+        folder_id: b1gfolder
+        name: production
+        status: RUNNING            # STOPPED: nothing listens at its endpoint
+        age: 1d
+        endpoint: external         # or internal: then it has no external one
+        bearer_needed: true        # false: the Kubernetes API asks for no token
+        objects: [{kind: Deployment, metadata: {name: web}, spec: {..}}]    # as in Kubernetes' own YAML
+        series: [{kind: Pod, count: 5000, image: "cr.yandex/crp1/app:v{n}", image_id: "", name: pod,
+                  namespace: default}]
 
 An image is one of two. A single one, all of whose keys are optional (`created_at` may stand for `age`, and
 `layers` may be a number or a list of blobs):
@@ -29,6 +48,19 @@ An image is one of two. A single one, all of whose keys are optional (`created_a
 or a series: n = 1, 2, .. of images, each `step` older than the one before; `{n}` in a tag stands for n:
 
     {series: 1200, tags: ["build-{n}"], newest: 1h, step: 1h, layers: 8, shared_layers: 5, size: 300MB}
+
+An image's digest is that of its manifest (`manifests.py`). With a `digest` of its own it has no manifest unless
+one of these keys gives it one. They refer to images of the same repository, by id (earlier or later in the list;
+not those of a series) or by digest:
+
+    index: [img1, img2]           an index over these, in order; it has no config, layers or size
+    platforms: [linux/amd64, ..]  theirs; absent: linux/amd64, linux/arm64, linux/arm/v7, ..
+    subject: img1                 an artifact (or an index) that says something of img1
+    referrers_tag_of: img1        the tag `sha256-<img1's digest>`, OCI's fallback for the referrers API
+    signature_of: img1            the tag `sha256-<..>.sig`, as cosign names it;
+    attestation_of, sbom_of       .att and .sbom
+    manifest: {..}                the manifest itself, a mapping or its very text
+    media_type: ".."              of the manifest; absent: OCI's
 
 The `shared_layers` first layers are common to the images of one series, and to no other. Sizes are bytes or
 KB, MB, GB (powers of 1024); the layers' sizes add up to the image's. An image whose `layers` are listed is as
@@ -43,29 +75,32 @@ from yandex.cloud.containerregistry.v1.lifecycle_policy_pb2 import LifecyclePoli
 
 from tests.emulator.accounts import AuthorizedKey, ServiceAccount, with_included
 from tests.emulator.clock import Clock, moment, span_seconds, timestamp
-from tests.emulator.documents import DocumentError, checked, listed
+from tests.emulator.documents import DEFAULT_FOLDER, DocumentError, checked, listed
 from tests.emulator.errors import ApiError
 from tests.emulator.images import cloud_id
 from tests.emulator.lifecycle import check_rules
 from tests.emulator.seed_images import images_of
+from tests.emulator.seed_manifests import in_order_of_reference
+from tests.emulator.seed_workloads import add_workloads
 from tests.emulator.state import Registry, Repository, Secret, State
+from tests.emulator.upstream import RegistryUpstream
 from tests.emulator.validation import validate
 
-DEFAULT_FOLDER = "b1gfolder"
 
-
-def state_from(document: dict[str, Any]) -> State:
+def state_from(document: dict[str, Any], registry_upstream: str = "") -> State:
+    """The cloud of the document; `registry_upstream` is for one that names none."""
     try:
-        return _state_from(document)
+        return _state_from(document, registry_upstream)
     except (ApiError, json_format.ParseError) as error:
         raise DocumentError(f"seed: {error}") from None
 
 
-def _state_from(document: dict[str, Any]) -> State:
+def _state_from(document: dict[str, Any], registry_upstream: str) -> State:
     checked(
         document,
         "seed",
-        optional="now folders service_accounts tokens metadata_service secrets registries",
+        optional="now folders service_accounts tokens metadata_service secrets registries registry_upstream"
+        " containers instances instance_groups clusters",
     )
     state = State(Clock(moment(document["now"]) if document.get("now") else None))
     state.folders = set(document.get("folders") or ())
@@ -80,8 +115,11 @@ def _state_from(document: dict[str, Any]) -> State:
     for where, secret in listed(document.get("secrets"), "secrets"):
         checked(secret, where, optional="folder_id", required="id entries")
         state.secrets[secret["id"]] = Secret(secret["id"], secret.get("folder_id", ""), secret["entries"])
+    if upstream := document.get("registry_upstream") or registry_upstream:
+        state.registry_upstream = RegistryUpstream(upstream)
     for where, registry in listed(document.get("registries"), "registries"):
         _add_registry(state, where, registry)
+    add_workloads(state, document)
     return state
 
 
@@ -130,10 +168,12 @@ def _add_repository(state: State, where: str, registry: Registry, document: dict
         state.add_policy(_policy(state, policy_where, repository, policy))
     if sum(policy.status == LifecyclePolicy.Status.ACTIVE for policy in repository.policies.values()) > 1:
         raise DocumentError(f"{where}.policies: only one policy of a repository may be ACTIVE")
-    for image_where, image in listed(document.get("images"), f"{where}.images"):
-        for made in images_of(image, image_where, name, state.clock.now()):
+    for image_where, image in in_order_of_reference(list(listed(document.get("images"), f"{where}.images"))):
+        for made in images_of(state, image, image_where, repository):
             if made.id in state.images:
                 raise DocumentError(f"{image_where}: there is an image {made.id} already")
+            if made.digest in repository.owner_of_digest:
+                raise DocumentError(f"{image_where}: another image has the digest {made.digest} already")
             if taken := repository.owner_of_tag.keys() & set(made.tags):
                 raise DocumentError(f"{image_where}: tag {min(taken)} is on another image already")
             state.put_image(made)

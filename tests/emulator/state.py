@@ -1,4 +1,5 @@
-"""What the cloud holds: folders, registries, repositories, images, policies, secrets, accounts, operations.
+"""What the cloud holds: folders, registries, repositories, images, policies, secrets, accounts, operations,
+and the workloads that use images.
 
 Everything is found by id in a dict; nothing is looked for by walking through images or operations.
 """
@@ -14,6 +15,8 @@ from tests.emulator.clock import Clock
 from tests.emulator.images import Image, ImageSet
 from tests.emulator.operations import Operations
 from tests.emulator.paging import PageTokens
+from tests.emulator.upstream import RegistryUpstream
+from tests.emulator.workloads import Workloads
 
 
 @dataclass
@@ -23,11 +26,17 @@ class Repository:
     registry: "Registry"
     images: ImageSet = field(default_factory=ImageSet)
     owner_of_tag: dict[str, str] = field(default_factory=dict)
+    owner_of_digest: dict[str, str] = field(default_factory=dict)
     policies: dict[str, LifecyclePolicy] = field(default_factory=dict)
 
     @property
     def short_name(self) -> str:
         return self.name.removeprefix(self.registry.id + "/")
+
+    def image_of(self, reference: str) -> Image | None:
+        """The image with that tag or digest."""
+        owners = self.owner_of_digest if ":" in reference else self.owner_of_tag
+        return self.images.get(owners.get(reference, ""))
 
 
 @dataclass
@@ -66,6 +75,8 @@ class State:
         self.folders: set[str] = set()
         self.metadata_account: str | None = None
         self.secrets: dict[str, Secret] = {}
+        self.workloads = Workloads()
+        self.registry_upstream: RegistryUpstream | None = None
         self.registries: dict[str, Registry] = {}
         self.repositories: dict[str, Repository] = {}
         self.repositories_by_name: dict[str, Repository] = {}
@@ -112,13 +123,18 @@ class State:
                 self.remove_tag(owner, tag)
             repository.owner_of_tag[tag] = image.id
         self.images[image.id] = image
+        repository.owner_of_digest[image.digest] = image.id
         repository.images.put(image)
         repository.registry.images.put(image)
 
     def remove_image(self, image_id: str) -> None:
+        image = self.images[image_id]
+        if self.registry_upstream:
+            self.registry_upstream.delete_manifest(image.name, image.digest)
         self._forget_tags(image_id)
-        image = self.images.pop(image_id)
+        del self.images[image_id]
         repository = self.repositories_by_name[image.name]
+        repository.owner_of_digest.pop(image.digest, None)
         repository.images.remove(image_id)
         repository.registry.images.remove(image_id)
 

@@ -1,0 +1,175 @@
+"""The Docker Registry HTTP API V2 of Container Registry: manifests by tag or digest, for those who may pull.
+
+`GET /v2/` and `GET|HEAD /v2/<registry id>/<repository>/manifests/<tag or digest>`; a manifest is given only to
+a client that accepts its media type, as by the distribution registry. With a `registry_upstream`, whatever is
+read below /v2/ is read there. Signing in, by the behaviour's `v2_auth`:
+
+    bearer   401, WWW-Authenticate: Bearer realm="<url>/v2-token",service="cr.yandex",scope="repository:R:pull";
+             GET <realm>?service=..&scope=.. with Basic authorization -> {"token": "..", "expires_in": 300};
+             then Authorization: Bearer <that token>, which is good for repository R alone
+    basic    401, WWW-Authenticate: Basic realm="cr.yandex"; then Basic authorization with every call
+    none     nobody is asked
+
+Basic authorization is the user `iam` with an IAM token as password. Errors: {"errors": [{"code", "message"}]}.
+(distribution.github.io: HTTP API V2, Token authentication. That Container Registry's own token endpoint is like
+this isn't documented.)
+"""
+
+import asyncio
+import base64
+import json
+import re
+from urllib.parse import parse_qs, unquote
+
+from aiohttp import web
+from multidict import CIMultiDictProxy
+
+from tests.emulator.accounts import REGISTRY_TOKEN_SECONDS, ServiceAccount
+from tests.emulator.behaviour import Fault
+from tests.emulator.calls import Call
+from tests.emulator.errors import HTTP_STATUS, ApiError
+from tests.emulator.responses import json_response
+from tests.emulator.state import State
+
+SERVICE = "cr.yandex"
+PULLER = "container-registry.images.puller"
+TOKEN_PATH = "/v2-token"
+FORWARDED = ("Content-Type", "Content-Length", "Content-Range", "Docker-Content-Digest", "ETag")
+
+_THING = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs|tags)/(?P<reference>[^/]+)")
+_CODE_OF_STATUS = {401: "UNAUTHORIZED", 403: "DENIED", 404: "NAME_UNKNOWN", 429: "TOOMANYREQUESTS"}
+
+
+class Refusal(Exception):
+    def __init__(self, status: int, code: str, message: str, challenge: str = "") -> None:
+        super().__init__(message)
+        self.status, self.code, self.challenge = status, code, challenge
+
+
+class DockerRegistryApi:
+    """`url` is where clients see the emulator."""
+
+    has_rate_limit = False
+
+    def __init__(self, state: State, v2_auth: str, url: str) -> None:
+        self._state = state
+        self._v2_auth = v2_auth
+        self._url = url
+
+    @staticmethod
+    def is_for(path: str) -> bool:
+        return path in ("/v2", TOKEN_PATH) or path.startswith("/v2/")
+
+    def route_of(self, call: Call) -> str:
+        thing = _THING.fullmatch(call.path)
+        if thing:
+            return f"/v2/{{name}}/{thing['kind']}/{{reference}}"
+        return call.path if call.path in ("/v2", "/v2/", TOKEN_PATH) else ""
+
+    async def answer(
+        self, call: Call, headers: CIMultiDictProxy[str], body: bytes, fault: Fault | None
+    ) -> web.Response:
+        try:
+            if call.path == TOKEN_PATH:
+                return self._token(call.query, headers)
+            thing = _THING.fullmatch(unquote(call.path))
+            self._check_puller(headers.get("Authorization", ""), thing["name"] if thing else None)
+            if call.method not in ("GET", "HEAD"):
+                raise Refusal(405, "UNSUPPORTED", "the emulator has nothing but GET and HEAD here")
+            if thing is None:
+                if call.path in ("/v2", "/v2/"):
+                    return json_response(200, "{}")
+                raise Refusal(404, "UNSUPPORTED", f"no such path: {call.path}")
+            if self._state.registry_upstream:
+                return await self._from_upstream(call, headers)
+            if thing["kind"] != "manifests":
+                raise Refusal(404, "BLOB_UNKNOWN", "the emulator has no blobs")
+            return self._manifest(thing["name"], thing["reference"], _accept(headers))
+        except Refusal as refusal:
+            return _error_response(refusal.status, refusal.code, str(refusal), refusal.challenge)
+        except ApiError as error:
+            return self.error(error.code, error.message)
+
+    def error(self, code: int, message: str, status: int | None = None) -> web.Response:
+        status = status or HTTP_STATUS[code]
+        return _error_response(status, _CODE_OF_STATUS.get(status, "UNKNOWN"), message)
+
+    def _token(self, query: str, headers: CIMultiDictProxy[str]) -> web.Response:
+        account = self._known_by_password(headers.get("Authorization", ""))
+        if account is None:
+            raise Refusal(401, "UNAUTHORIZED", "the user must be iam, and the password a valid IAM token")
+        parameters = parse_qs(query)
+        if parameters.get("service") != [SERVICE]:
+            raise Refusal(400, "UNSUPPORTED", f"service must be {SERVICE}")
+        names = set()
+        for scope in parameters.get("scope", []):
+            kind, _, name_and_actions = scope.partition(":")
+            name, _, actions = name_and_actions.rpartition(":")
+            if kind == "repository" and "pull" in actions.split(","):
+                names.add(name)
+        token = self._state.accounts.issue_registry_token(account, frozenset(names))
+        return json_response(200, json.dumps({"token": token, "expires_in": REGISTRY_TOKEN_SECONDS}))
+
+    def _check_puller(self, authorization: str, repository: str | None) -> None:
+        if self._v2_auth == "none":
+            return
+        if self._v2_auth == "basic":
+            account = self._known_by_password(authorization)
+        else:
+            account = self._state.accounts.pulling_with(authorization.removeprefix("Bearer "), repository)
+        if account is None:
+            raise Refusal(401, "UNAUTHORIZED", "authentication required", self._challenge(repository))
+        if repository is not None:
+            registry = self._state.registries.get(repository.split("/")[0])
+            if not account.holds(PULLER, registry.folder_id if registry else None):
+                raise Refusal(403, "DENIED", "requested access to the resource is denied")
+
+    def _known_by_password(self, authorization: str) -> ServiceAccount | None:
+        try:
+            user, _, password = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
+            return self._state.accounts.signed_in(f"Bearer {password}") if user == "iam" else None
+        except (ValueError, ApiError):
+            return None
+
+    def _challenge(self, repository: str | None) -> str:
+        if self._v2_auth == "basic":
+            return f'Basic realm="{SERVICE}"'
+        scope = f',scope="repository:{repository}:pull"' if repository else ""
+        return f'Bearer realm="{self._url}{TOKEN_PATH}",service="{SERVICE}"{scope}'
+
+    def _manifest(self, name: str, reference: str, accept: str) -> web.Response:
+        repository = self._state.repositories_by_name.get(name)
+        if repository is None:
+            raise Refusal(404, "NAME_UNKNOWN", f"repository {name} not known to registry")
+        image = repository.image_of(reference)
+        text = image.manifest() if image else None
+        if image is None or text is None:
+            raise Refusal(404, "MANIFEST_UNKNOWN", f"manifest unknown: {reference}")
+        if image.media_type not in re.split(r"[,;\s]+", accept):
+            raise Refusal(404, "MANIFEST_UNKNOWN", f"{image.media_type} found, but Accept doesn't name it")
+        return web.Response(
+            body=text.encode(),
+            headers={"Content-Type": image.media_type, "Docker-Content-Digest": image.digest},
+        )
+
+    async def _from_upstream(self, call: Call, headers: CIMultiDictProxy[str]) -> web.Response:
+        assert self._state.registry_upstream is not None
+        path = f"{call.path}?{call.query}" if call.query else call.path
+        asked = {"Accept": _accept(headers)}
+        if "Range" in headers:
+            asked["Range"] = headers["Range"]
+        answer = await asyncio.to_thread(self._state.registry_upstream.fetch, call.method, path, asked)
+        told = {name: answer.headers[name] for name in FORWARDED if name in answer.headers}
+        return web.Response(status=answer.status_code, body=answer.content, headers=told)
+
+
+def _accept(headers: CIMultiDictProxy[str]) -> str:
+    """The media types that a client takes; it may name each in a header of its own."""
+    return ", ".join(headers.getall("Accept", ["*/*"]))
+
+
+def _error_response(status: int, code: str, message: str, challenge: str = "") -> web.Response:
+    response = json_response(status, json.dumps({"errors": [{"code": code, "message": message}]}))
+    if challenge:
+        response.headers["WWW-Authenticate"] = challenge
+    return response

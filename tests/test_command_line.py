@@ -1,0 +1,221 @@
+"""``python -m functions``: the manual way in. What it prints where, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Cloud, assert_adds_up, images, policy
+from tests.emulator.client import PROJECT_ROOT
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "functions", *arguments]
+
+
+def environment(cloud: Cloud, **settings: str) -> dict[str, str]:
+    path = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"}
+    return {**path, **{name: value for name, value in (cloud.environment | settings).items() if value}}
+
+
+def run(cloud: Cloud, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    ended = subprocess.run(
+        command(*arguments),
+        cwd=PROJECT_ROOT,
+        env=environment(cloud, **settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in ended.stdout + ended.stderr
+    return ended
+
+
+@pytest.fixture
+def stocked(cloud: Cloud) -> Cloud:
+    cloud.seed(
+        {
+            "name": "team-a/app",
+            "policies": [policy("old-builds"), policy("drafts", "DISABLED")],
+            "images": images("new", "old", "older"),
+        }
+    )
+    cloud.environment["LOG_LEVEL"] = "INFO"
+    return cloud
+
+
+def test_a_dry_run_ends_with_0_and_shows_policies_and_images(stocked: Cloud) -> None:
+    ended = run(stocked, "dry-run", CLEANUP_MODE="apply")
+
+    assert ended.returncode == 0
+    assert stocked.left() == {"new", "old", "older"}
+    for text in ("dry-run: ok", "team-a/app", "old-builds", "drafts", "DISABLED", "would-delete", "older"):
+        assert text in ended.stdout
+    assert "3 images, 2 candidates" in ended.stdout
+
+
+def test_a_clean_up_ends_with_0_and_deletes_in_mode_apply_alone(stocked: Cloud) -> None:
+    foreseen = run(stocked, "cleanup")
+    assert (foreseen.returncode, stocked.left()) == (0, {"new", "old", "older"})
+
+    ended = run(stocked, "cleanup", CLEANUP_MODE="apply")
+
+    assert (ended.returncode, stocked.left()) == (0, {"new"})
+    assert "2 deleted" in ended.stdout
+
+
+def test_json_is_all_there_is_on_standard_output_with_every_row(cloud: Cloud) -> None:
+    cloud.seed(
+        {
+            "name": "app",
+            "policies": [policy(retained_top=100, tag_regexp=".*")],
+            "images": [{"series": 1200, "tags": ["b-{n}"]}],
+        }
+    )
+
+    ended = run(cloud, "dry-run", "--json", LOG_LEVEL="TRACE", MAX_SHARE="1")
+
+    assert ended.returncode == 0
+    report = json.loads(ended.stdout)
+    assert len(report["images"]) == report["totals"]["candidates"] == 1100
+    assert report["images_truncated"] is False
+    assert_adds_up(report)
+    assert all(json.loads(line)["message"] for line in ended.stderr.splitlines())
+
+
+def test_something_that_failed_ends_with_1(stocked: Cloud) -> None:
+    stocked.emulator.behaviour(
+        faults=[{"match": "DELETE */images/old", "status": 403, "code": 7, "message": "Permission denied"}]
+    )
+
+    ended = run(stocked, "cleanup", CLEANUP_MODE="apply")
+
+    assert (ended.returncode, stocked.left()) == (1, {"new", "old"})
+    assert "Permission denied" in ended.stdout
+
+
+def test_credentials_that_fail_end_with_1(stocked: Cloud) -> None:
+    ended = run(stocked, "cleanup", "--json", CLEANUP_MODE="apply", IAM_TOKEN="t1.nobody")
+
+    assert (ended.returncode, stocked.left()) == (1, {"new", "old", "older"})
+    assert json.loads(ended.stdout)["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "named"),
+    [
+        pytest.param([], {}, ["usage", "COMMAND"], id="no command"),
+        pytest.param(["sweep"], {}, ["usage", "sweep", "dry-run"], id="a command that there isn't"),
+        pytest.param(["cleanup", "--yes"], {}, ["usage", "--yes"], id="an option that there isn't"),
+        pytest.param(["cleanup"], {"MAX_SHARE": "2"}, ["MAX_SHARE", "0 to 1"], id="a bad setting"),
+        pytest.param(["cleanup"], {"FOLDER_ID": ""}, ["FOLDER_ID", "REGISTRY_IDS"], id="no setting"),
+        pytest.param(["cleanup"], {"SA_KEY": "{"}, ["SA_KEY", "JSON"], id="a broken key"),
+        pytest.param(
+            ["cleanup"], {"JANITOR_CONFIG": "/nowhere.toml"}, ["/nowhere.toml"], id="a missing file"
+        ),
+        pytest.param(["cleanup"], {"REGISTRY_IDS": "crpnone"}, ["crpnone"], id="a registry that there isn't"),
+    ],
+)
+def test_bad_usage_and_bad_settings_end_with_2(
+    stocked: Cloud, arguments: list[str], settings: dict[str, str], named: list[str]
+) -> None:
+    ended = run(stocked, *arguments, **{"CLEANUP_MODE": "apply", **settings})
+
+    assert ended.returncode == 2
+    assert stocked.left() == {"new", "old", "older"}
+    for text in named:
+        assert text in ended.stdout + ended.stderr
+
+
+def test_json_of_a_bad_setting_is_a_report_too(stocked: Cloud) -> None:
+    ended = run(stocked, "dry-run", "--json", MAX_SHARE="2")
+
+    assert ended.returncode == 2
+    assert "MAX_SHARE" in json.loads(ended.stdout)["errors"][0]["message"]
+
+
+def test_a_limit_ends_with_3(stocked: Cloud) -> None:
+    ended = run(stocked, "cleanup", CLEANUP_MODE="apply", MAX_DELETIONS="1")
+
+    assert (ended.returncode, stocked.left()) == (3, {"new", "old", "older"})
+    assert "MAX_DELETIONS" in ended.stdout
+
+
+def until(condition: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends_at, "it took too long"
+        time.sleep(0.02)
+
+
+def test_an_interrupt_ends_the_run_without_a_traceback(stocked: Cloud) -> None:
+    stocked.emulator.behaviour(latency_ms=300)
+    with subprocess.Popen(
+        command("cleanup"),
+        cwd=PROJECT_ROOT,
+        env=environment(stocked, CLEANUP_MODE="apply"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        until(lambda: len(stocked.emulator.calls()) >= 2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+
+    assert process.returncode != 0
+    assert stocked.left() == {"new", "old", "older"}
+    assert "Traceback" not in out + err
+
+
+def test_names_from_strangers_are_printed_as_text(cloud: Cloud) -> None:
+    hostile = [
+        "[red]alarm[/red]",
+        "[link=http://evil.example]here",
+        "[/]",
+        "wipe\x1b[2J\x1b]0;title\x07",
+        "two\nlines",
+    ]
+    cloud.seed(
+        {
+            "name": "app",
+            "policies": [policy(tag_regexp="(?s).*", retained_top=1)],
+            "images": [
+                {"id": f"img{n}", "tags": [tag], "age": f"{n}d"}
+                for n, tag in enumerate(["newest", *hostile], 1)
+            ],
+        }
+    )
+
+    ended = run(cloud, "dry-run")
+
+    assert ended.returncode == 0
+    shown = ended.stdout
+    for text in ("[red]alarm[/red]", "[link=http://evil.example]here", "[/]", "wipe"):
+        assert text in shown
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert not any(line.startswith("lines") for line in shown.splitlines())
+
+
+def test_a_long_list_is_cut_and_says_how_to_see_all_of_it(cloud: Cloud) -> None:
+    cloud.seed(
+        {
+            "name": "app",
+            "policies": [policy(tag_regexp=".*", retained_top=50)],
+            "images": [{"series": 200, "tags": ["b-{n}"]}],
+        }
+    )
+
+    ended = run(cloud, "dry-run")
+
+    assert "150 candidates" in ended.stdout
+    assert "--json" in ended.stdout
+    assert ended.stdout.count("would-delete") < 100

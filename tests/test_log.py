@@ -1,0 +1,103 @@
+"""What is logged: one JSON object a line, as the cloud's log service reads it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shared import log
+from tests.cloud import Invocation, http, timer
+from tests.conftest import Cloud, images, policy
+
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+MOST_BYTES = 64 * 1024
+
+
+def lines_of(text: str) -> list[dict[str, Any]]:
+    """Every line, which must be one of the service's."""
+    lines = []
+    for line in text.splitlines():
+        assert len(line.encode()) <= MOST_BYTES
+        document = json.loads(line)
+        assert isinstance(document, dict)
+        assert document["level"] in LEVELS
+        assert isinstance(document["message"], str)
+        assert document["message"]
+        assert "Traceback" not in line
+        lines.append(document)
+    assert lines
+    return lines
+
+
+def logged(invocation: Invocation) -> list[dict[str, Any]]:
+    return lines_of(invocation.log)
+
+
+@pytest.fixture
+def stocked(cloud: Cloud) -> Cloud:
+    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old")})
+    return cloud
+
+
+def test_a_run_logs_its_calls_at_debug_and_its_end_with_its_totals(stocked: Cloud) -> None:
+    lines = logged(stocked.call("cleanup", timer(), CLEANUP_MODE="apply"))
+
+    assert any("DELETE /container-registry/v1/images/old" in line["message"] for line in lines)
+    assert {line["level"] for line in lines} == {"DEBUG", "INFO"}
+    assert (lines[-1]["message"], lines[-1]["deleted"]) == ("apply: ok", 1)
+
+
+def test_the_level_leaves_out_what_is_below_it(stocked: Cloud) -> None:
+    stocked.emulator.behaviour(faults=[{"match": "DELETE *", "status": 403, "code": 7}])
+
+    lines = logged(stocked.call("cleanup", timer(), CLEANUP_MODE="apply", LOG_LEVEL="warn"))
+
+    assert {line["level"] for line in lines} <= {"WARN", "ERROR", "FATAL"}
+    assert any("apply: partial" in line["message"] for line in lines)
+
+
+def test_huge_and_odd_messages_of_the_cloud_fit_in_a_line(stocked: Cloud) -> None:
+    odd = "a\nb\r\nc\u2028d\x00\x1b[31m" + "\N{FIRE}" * 50_000
+    stocked.emulator.behaviour(
+        faults=[{"match": "DELETE *", "body": json.dumps({"code": 9, "message": odd}), "status": 400}]
+    )
+
+    invocation = stocked.call("cleanup", timer(), CLEANUP_MODE="apply")
+
+    assert any(line["level"] == "ERROR" or "partial" in line["message"] for line in logged(invocation))
+    assert len(invocation.results[0]["errors"][0]["message"]) < 1000
+    assert stocked.left() == {"new", "old"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "level"),
+    [
+        pytest.param({"MAX_SHARE": "2"}, "FATAL", id="a bad setting"),
+        pytest.param({"LOG_LEVEL": "LOUD"}, "FATAL", id="a bad level"),
+        pytest.param({"IAM_TOKEN": "t1.nobody"}, "FATAL", id="no credentials"),
+        pytest.param({"MAX_DELETIONS": "0"}, "WARN", id="a limit"),
+    ],
+)
+def test_a_run_that_does_not_end_well_says_so_in_whole_lines(
+    stocked: Cloud, settings: dict[str, Any], level: str
+) -> None:
+    lines = logged(stocked.call("cleanup", timer(), http("{"), **{"CLEANUP_MODE": "apply", **settings}))
+
+    assert level in {line["level"] for line in lines}
+    assert stocked.left() == {"new", "old"}
+
+
+def test_a_line_that_would_be_too_long_keeps_its_message(capsys: pytest.CaptureFixture[str]) -> None:
+    log.start("TRACE")
+    log.error("m" * 200_000, where="w" * 200_000)
+    log.error("\N{FIRE}" * 200_000)
+    log.warn("short", where="\N{FIRE}" * 200_000)
+    log.info("eyJhbGciOiJQUzI1NiJ9.e30.c2lnbmF0dXJl", token="t1.9euelZqVmZKUkpKVz5CLj5SX")
+
+    first, second, third, last = lines_of(capsys.readouterr().err)
+    assert first["message"].startswith("mmmm")
+    assert second["message"].startswith("\N{FIRE}")
+    assert third["message"] == "short"
+    assert (last["message"], last["token"]) == ("[secret]", "[secret]")

@@ -1,0 +1,228 @@
+"""What the settings may say. Everything wrong is one sentence that names the variable or the key, before any call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import SettingsError
+from shared.settings import LOG_LEVELS, Limits, access, load
+from tests.cloud import http
+from tests.conftest import FOLDER, Cloud, assert_complains, images, policy
+
+BAD_VARIABLES = {
+    "a mode that there isn't": ("CLEANUP_MODE", "delete", ["delete", "dry-run", "apply"]),
+    "a mode in capitals": ("CLEANUP_MODE", "APPLY", ["APPLY", "apply"]),
+    "a plan, which is not there yet": ("CLEANUP_MODE", "plan", ["plan", "dry-run"]),
+    "no number of deletions": ("MAX_DELETIONS", "many", ["many", "whole number"]),
+    "a broken number of deletions": ("MAX_DELETIONS", "1e3", ["1e3"]),
+    "less than no deletions": ("MAX_DELETIONS", "-1", ["-1", "0 or more"]),
+    "more than all": ("MAX_SHARE", "1.1", ["1.1", "0 to 1"]),
+    "a share in percent": ("MAX_SHARE", "90%", ["90%"]),
+    "a share that is no number": ("MAX_SHARE", "nan", ["nan"]),
+    "less than nothing": ("MAX_SHARE", "-0.1", ["-0.1"]),
+    "no request at all": ("CONCURRENCY", "0", ["0", "1 to 256"]),
+    "too many requests": ("CONCURRENCY", "257", ["257", "1 to 256"]),
+    "half a request": ("CONCURRENCY", "1.5", ["1.5"]),
+    "a registry's path": ("REGISTRY_IDS", "crp1,cr.yandex/crp2", ["cr.yandex/crp2"]),
+    "a folder with a space": ("FOLDER_ID", "b1g folder", ["b1g folder"]),
+    "a folder with a line break": ("FOLDER_ID", "b1g\nfolder", ["folder"]),
+    "commas without registries": ("REGISTRY_IDS", ",", []),
+    "no policy": ("APPLY_POLICIES", " ", ["active"]),
+    "a negative price": ("PRICE_PER_GB_MONTH", "-1", ["-1"]),
+    "an endless price": ("PRICE_PER_GB_MONTH", "inf", ["inf"]),
+    "a price with its currency": ("PRICE_PER_GB_MONTH", "3 RUB", ["3 RUB"]),
+    "a long currency": ("CURRENCY", "roubles and kopecks", ["roubles"]),
+}
+
+
+@pytest.mark.parametrize(("variable", "value", "named"), BAD_VARIABLES.values(), ids=BAD_VARIABLES)
+def test_a_bad_variable_is_named_with_its_value_and_what_would_be_accepted(
+    variable: str, value: str, named: list[str]
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({"FOLDER_ID": FOLDER, variable: value})
+    for text in (variable, *named):
+        assert text in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("text", ["nomad", "none,compute", "Compute"])
+def test_a_source_of_uses_that_there_is_not_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"GUARDS_IN_USE is .*; give some of .*compute.*, or none"):
+        load({"FOLDER_ID": FOLDER, "GUARDS_IN_USE": text})
+
+
+BAD_FILES = {
+    "an unknown key": ("flder_id = 'b1g'", ["flder_id", "folder_id"]),
+    "an unknown key of a table": (
+        "[limits]\nmax_deletion = 5",
+        ["limits.max_deletion", "limits.max_deletions"],
+    ),
+    "an unknown table": ("[limit]\nmax_deletions = 5", ["limit", "limits"]),
+    "a key that resembles none": ("zzz = 1", ["zzz", "registries"]),
+    "a number in quotes": ("[limits]\nmax_deletions = '5'", ["limits.max_deletions", "whole number"]),
+    "a fraction for a whole number": ("[limits]\nconcurrency = 1.5", ["limits.concurrency", "1 to 256"]),
+    "true for a number": ("[limits]\nmax_deletions = true", ["limits.max_deletions"]),
+    "a share that is no number": ("[limits]\nmax_share = nan", ["limits.max_share"]),
+    "a value for a table": ("limits = 5", ["limits"]),
+    "a table for a value": ("[mode]\napply = true", ["mode", "dry-run"]),
+    "a registry without a list": ("registries = 'crp1'", ["registries", "ids of registries"]),
+    "a number among registries": ("registries = ['crp1', 5]", ["registries"]),
+    "a folder that ends with a line break": ('folder_id = "b1g\\n"', ["folder_id"]),
+    "a mode that there isn't": ("mode = 'delete'", ["mode", "delete", "dry-run"]),
+    "a policy without a name": ("[lifecycle_policies]\napply = ['']", ["lifecycle_policies.apply"]),
+    "text that is not TOML": ("mode: apply", ["TOML", "line 1"]),
+    "an override of a key that there isn't": (
+        "allow_overrides = ['mod']",
+        ["allow_overrides", "mod", "mode"],
+    ),
+    "an override of the permission itself": ("allow_overrides = ['allow_overrides']", ["allow_overrides"]),
+    "thousands of brackets": ("a = " + "[" * 5_000, ["TOML"]),
+}
+
+
+@pytest.mark.parametrize(("text", "named"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_bad_file_is_named_with_the_key_and_what_would_be_accepted(
+    tmp_path: Path, text: str, named: list[str]
+) -> None:
+    file = tmp_path / "janitor.toml"
+    file.write_text(text)
+
+    with pytest.raises(SettingsError) as caught:
+        load({"JANITOR_CONFIG": str(file)})
+    for expected in (str(file), *named):
+        assert expected in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes("# é".encode("latin-1"))
+
+    for file in (tmp_path / "missing.toml", tmp_path, latin):
+        with pytest.raises(SettingsError, match=str(file)):
+            load({"FOLDER_ID": FOLDER, "JANITOR_CONFIG": str(file)})
+
+
+BAD_ACCESS = {
+    "a level that there isn't": ("LOG_LEVEL", "LOUD", "LOUD"),
+    "Python's name of a level": ("LOG_LEVEL", "WARNING", "WARN"),
+    "an endpoint without a scheme": ("YC_API_ENDPOINT", "api.example.net", "base URL"),
+    "an endpoint of another scheme": ("YC_API_ENDPOINT", "ftp://api.example.net", "base URL"),
+    "an endpoint with a password": ("YC_API_ENDPOINT", "https://me:secret@api.example.net", "base URL"),
+    "an endpoint that is broken": ("YC_API_ENDPOINT", "http://[::1", "base URL"),
+    "an endpoint with a port that is none": ("YC_API_ENDPOINT", "http://localhost:port", "base URL"),
+    "a metadata service by its URL": ("YC_METADATA_ADDR", "http://169.254.169.254/", "host"),
+}
+
+
+@pytest.mark.parametrize(("variable", "value", "named"), BAD_ACCESS.values(), ids=BAD_ACCESS)
+def test_a_bad_variable_of_access_is_named(variable: str, value: str, named: str) -> None:
+    with pytest.raises(SettingsError, match=variable) as caught:
+        access({variable: value})
+    assert named in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_the_levels_are_those_of_the_clouds_logs_in_any_case() -> None:
+    assert {access({"LOG_LEVEL": level.lower()}).log_level for level in LOG_LEVELS} == set(LOG_LEVELS)
+
+
+def test_without_anything_to_clean_both_variables_are_named() -> None:
+    with pytest.raises(SettingsError, match=r"FOLDER_ID.*REGISTRY_IDS"):
+        load({"FOLDER_ID": " "})
+
+
+def test_the_defaults_delete_nothing_by_themselves() -> None:
+    settings = load({"FOLDER_ID": FOLDER})
+
+    assert (settings.mode, settings.lifecycle_policies.apply, settings.allow_overrides) == (
+        "dry-run",
+        "active",
+        [],
+    )
+    assert settings.limits == Limits(max_deletions=10_000, max_share=0.9, concurrency=16)
+
+
+def test_the_environment_goes_before_the_file_key_by_key(tmp_path: Path) -> None:
+    file = tmp_path / "janitor.toml"
+    file.write_text(
+        'registries = ["crp1"]\nmode = "apply"\n'
+        "[limits]\nmax_deletions = 5\nmax_share = 0.25\n"
+        '[lifecycle_policies]\napply = ["old"]\n[price]\nper_gb_month = 3\n'
+    )
+
+    settings = load(
+        {
+            "JANITOR_CONFIG": str(file),
+            "CLEANUP_MODE": "dry-run",
+            "MAX_DELETIONS": "7",
+            "APPLY_POLICIES": "a, b",
+            "CURRENCY": "KZT",
+            "CONCURRENCY": "",
+        }
+    )
+
+    assert (settings.registries, settings.mode) == (["crp1"], "dry-run")
+    assert settings.limits == Limits(max_deletions=7, max_share=0.25, concurrency=16)
+    assert settings.lifecycle_policies.apply == ["a", "b"]
+    assert (settings.price.per_gb_month, settings.price.currency) == (3.0, "KZT")
+
+
+@pytest.mark.parametrize("apply", ["active", ["active"]])
+def test_active_means_the_same_alone_and_in_a_list(tmp_path: Path, apply: str | list[str]) -> None:
+    file = tmp_path / "janitor.toml"
+    file.write_text(f"folder_id = '{FOLDER}'\n[lifecycle_policies]\napply = {apply!r}\n")
+
+    assert load({"JANITOR_CONFIG": str(file)}).lifecycle_policies.apply == "active"
+    assert load({"FOLDER_ID": FOLDER, "APPLY_POLICIES": "active"}).lifecycle_policies.apply == "active"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["CLEANUP_MODE", "MAX_DELETIONS", "MAX_SHARE", "CONCURRENCY", "REGISTRY_IDS", "CURRENCY"]
+        ),
+        st.text(st.characters(exclude_characters="\0"), max_size=12),
+    )
+)
+def test_any_environment_is_either_settings_within_their_bounds_or_a_settings_error(
+    environment: dict[str, str],
+) -> None:
+    try:
+        settings = load({"FOLDER_ID": FOLDER, **environment})
+    except SettingsError as error:
+        assert any(variable in str(error) for variable in environment)
+    else:
+        assert settings.mode in ("dry-run", "apply")
+        assert settings.limits.max_deletions >= 0
+        assert 0 <= settings.limits.max_share <= 1
+        assert 1 <= settings.limits.concurrency <= 256
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        pytest.param({"MAX_SHARE": "2"}, ["MAX_SHARE", "2", "0 to 1"], id="a variable"),
+        pytest.param({"FOLDER_ID": ""}, ["FOLDER_ID", "REGISTRY_IDS"], id="nothing to clean"),
+        pytest.param({"LOG_LEVEL": "LOUD"}, ["LOG_LEVEL", "LOUD", "TRACE"], id="a level"),
+        pytest.param({"YC_API_ENDPOINT": "localhost"}, ["YC_API_ENDPOINT"], id="an endpoint"),
+        pytest.param({"YC_API_ENDPOINT": "http://[::1"}, ["YC_API_ENDPOINT"], id="a broken endpoint"),
+        pytest.param({"JANITOR_CONFIG": "/nowhere.toml"}, ["JANITOR_CONFIG", "/nowhere.toml"], id="a file"),
+    ],
+)
+def test_a_run_with_bad_settings_makes_no_call_and_says_why(
+    cloud: Cloud, settings: dict[str, Any], named: list[str]
+) -> None:
+    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old")})
+
+    bare, answer = cloud.call("cleanup", {}, http(), **{"CLEANUP_MODE": "apply", **settings}).results
+
+    assert cloud.emulator.calls() == []
+    assert cloud.left() == {"new", "old"}
+    assert_complains(bare, "failed", *named)
+    assert answer["statusCode"] == 500
