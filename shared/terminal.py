@@ -17,6 +17,7 @@ EXPLAINED = {
     "protected": "It stays.",
     "would-delete": "A clean-up would delete it.",
 }
+HELD = ("failed", "protected", "remaining")
 NARROW = ("created", "size", "status")
 COLOURS = {"ok": "green", "partial": "yellow", "unfinished": "yellow", "refused": "red", "failed": "red"}
 
@@ -54,7 +55,9 @@ def show(report: dict[str, Any], most: int = SHOWN) -> None:
     if report["policies"]:
         console.print(_table(Table, Text, "Policies", _POLICY_COLUMNS, report["policies"]))
     if report["images"]:
-        console.print(_table(Table, Text, "Images", _IMAGE_COLUMNS, report["images"][:most]))
+        console.print(
+            _table(Table, Text, "Images", _IMAGE_COLUMNS, sorted(report["images"], key=_weight)[:most])
+        )
         if totals["candidates"] > most:
             console.print(f"… and {totals['candidates'] - most} more (--json lists them all)")
     for row in report["warnings"]:
@@ -128,6 +131,11 @@ _IMAGE_COLUMNS = {
     "outcome": lambda row: f"{row['outcome']} ({row['guard']})" if row["guard"] else row["outcome"],
     "reason": lambda row: f"{row['reason']}; kept by {row['kept_by']}" if row["kept_by"] else row["reason"],
 }
+
+
+def _weight(row: dict[str, Any]) -> int:
+    """What needs a look comes first."""
+    return HELD.index(row["outcome"]) if row["outcome"] in HELD else len(HELD)
 
 
 def _table(

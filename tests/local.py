@@ -30,6 +30,7 @@ def main() -> int:
         bundle = unpacked(Path(scratch))
         environment = {
             "YC_API_ENDPOINT": cloud.url,
+            "YC_REGISTRY_ENDPOINT": cloud.url,
             "FOLDER_ID": "b1gdemo0000000000000",
             "SA_KEY": json.dumps(key),
             "LOG_LEVEL": "FATAL",
@@ -44,13 +45,19 @@ def main() -> int:
         run(bundle, environment | {"CLEANUP_MODE": "apply"})
         print("\n   The registry now holds:")
         contents(cloud)
-        print("\nWhat tools/ci shows is meant: a policy that takes nearly everything is usually a mistake.")
+        print(
+            "\nshop/backend:build-1800 is old, but production runs it, so it stays, and so do the platform images"
+        )
+        print(
+            "of tools/cli:latest, which have no tag. tools/ci keeps all: a policy that takes nearly everything is"
+        )
+        print("usually a mistake.")
     return 0
 
 
 def run(bundle: Path, environment: dict[str, str]) -> None:
     report: dict[str, Any] = invoke(bundle, "cleanup.handler", timer(), environment=environment).results[0]
-    terminal.show(report, most=5)
+    terminal.show(report, most=6)
 
 
 def contents(cloud: RunningEmulator) -> None:
