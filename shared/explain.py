@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from shared import choose, guards, protect, registry, scope
-from shared.errors import NOT_FOUND, CallError, SettingsError
+from shared.errors import INVALID_ARGUMENT, NOT_FOUND, CallError, SettingsError
 from shared.http import Cloud
 from shared.in_use.references import parse
-from shared.records import Candidate, Image, Policy
+from shared.records import Candidate, Image, Manifest, Policy
 from shared.run import Run, Survey
 
 
@@ -53,10 +53,11 @@ def _found(run: Run, cloud: Cloud, wanted: str) -> Iterator[tuple[Survey, list[I
     surveys, by_digest = run.surveys, wanted.startswith("sha256:")
     reference = None if by_digest or not (":" in wanted or "/" in wanted) else parse(wanted)
     if reference:
+        hosted = parse(f"localhost/{wanted}")  # the repository's name may begin as a host's does
         surveys = [
             one
             for one in surveys
-            if reference.path == one.repository.name
+            if (hosted and hosted.path == one.repository.name)
             or f"/{reference.path}".endswith(f"/{one.repository.full_name}")
         ]
     elif not by_digest:
@@ -73,7 +74,7 @@ def _repository_of(cloud: Cloud, image_id: str) -> str:
     try:
         return registry.image(cloud, image_id)[0]
     except CallError as error:
-        if error.code != NOT_FOUND:
+        if error.code not in (NOT_FOUND, INVALID_ARGUMENT):
             raise
         return ""
 
@@ -86,8 +87,10 @@ def _explained(
     image: Image,
     taken: list[tuple[Policy, bool, set[str]]],
 ) -> dict[str, Any]:
-    found = list(_guards(run, cloud, survey, images, image))
-    candidate = image.image_id in survey.candidates
+    manifests = protect.needed_manifests(run, cloud, survey.repository, images)
+    found = list(_guards(run, survey, images, image, manifests))
+    candidates, _ = protect.guarded(run, survey.repository, images, survey.candidates, manifests)
+    candidate = image.image_id in candidates
     return {
         "image_id": image.image_id,
         "registry_id": survey.registry.registry_id,
@@ -113,14 +116,13 @@ def _explained(
 
 
 def _guards(
-    run: Run, cloud: Cloud, survey: Survey, images: list[Image], image: Image
+    run: Run, survey: Survey, images: list[Image], image: Image, manifests: dict[str, Manifest]
 ) -> Iterator[guards.Kept]:
     """Every guard that keeps the image, or would if a policy took it."""
     yield from protect.each_own_guard(run, survey.repository, image)
     candidates = {**survey.candidates, image.image_id: Candidate(image, ())}
     kept = protect.own_guards(run, survey.repository, candidates)
     kept.pop(image.image_id, None)
-    manifests = protect.needed_manifests(run, cloud, survey.repository, images)
     bound = protect.bound(run, images, candidates, manifests, kept).get(image.image_id)
     if bound:
         yield bound

@@ -124,18 +124,20 @@ def waves(going: Iterable[Image], manifests: Binding) -> list[list[Image]]:
     If a deletion fails, nothing is gone that the image, which stays then, still needs.
     """
     by_digest = {image.digest: image for image in going}
-    after: dict[str, set[str]] = {digest: set() for digest in by_digest}
+    holders: dict[str, set[str]] = {digest: set() for digest in by_digest}
+    subjects: dict[str, frozenset[str]] = {}
     for digest, image in by_digest.items():
-        for held in _held(digest, manifests):
-            if held in after:
-                after[held].add(digest)
-        after[digest] |= referred_to(image, manifests.get(digest, PLAIN)) & by_digest.keys()
+        for held in (_held(digest, manifests) - {digest}) & by_digest.keys():
+            holders[held].add(digest)
+        subjects[digest] = (referred_to(image, manifests.get(digest, PLAIN)) - {digest}) & by_digest.keys()
     ordered: list[list[Image]] = []
-    done: set[str] = set()
-    while len(done) < len(after):
-        ready = [digest for digest in after if digest not in done and after[digest] <= done]
-        ready = ready or [digest for digest in after if digest not in done]
-        done.update(ready)
+    waiting = dict.fromkeys(by_digest)
+    while waiting:
+        unheld = [digest for digest in waiting if not holders[digest] & waiting.keys()]
+        ready = [digest for digest in unheld if not subjects[digest] & waiting.keys()]
+        ready = ready or unheld or list(waiting)  # an index may refer to an image that it holds
+        for digest in ready:
+            del waiting[digest]
         ordered.append([by_digest[digest] for digest in ready])
     return ordered
 

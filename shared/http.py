@@ -8,6 +8,7 @@ Requests and answers are proto3 JSON: camelCase, int64 as strings, default value
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
@@ -222,12 +223,24 @@ def part(text: str) -> str:
     return quote(text, safe="")
 
 
+_decoders: dict[Any, Any] = {}
+_decoders_lock = threading.Lock()
+
+
+def _decoder(answer: type[Answer]) -> msgspec.json.Decoder[Answer]:
+    found = _decoders.get(answer)
+    if found is None:
+        with _decoders_lock:
+            found = _decoders.setdefault(answer, msgspec.json.Decoder(answer, strict=False))
+    return found  # type: ignore[no-any-return]
+
+
 def decoded(
     raw: Raw, answer: type[Answer], service: str, call: str, role: str, secrets: tuple[str, ...]
 ) -> Answer:
     check(raw, service, call, role, secrets)
     try:
-        return msgspec.json.decode(raw.body, type=answer, strict=False)
+        return _decoder(answer).decode(raw.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         kind = raw.headers.get("Content-Type", "no content type")
         problem = (
@@ -250,7 +263,7 @@ def check(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]
     if raw.status == 200:
         return
     try:
-        said = msgspec.json.decode(raw.body, type=_ErrorBody, strict=False)
+        said = _decoder(_ErrorBody).decode(raw.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         said = _ErrorBody()
     code = said.code if said.code in GRPC_NAMES else CODE_OF_STATUS.get(raw.status, 2)

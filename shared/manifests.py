@@ -16,7 +16,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterable
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 
@@ -56,6 +56,11 @@ class _Document(msgspec.Struct, rename="camel"):
     schema_version: int = 0
     manifests: list[_Descriptor] | None = None
     subject: _Descriptor | None = None
+
+
+_DOCUMENT = msgspec.json.Decoder(
+    _Document
+)  # made here: a type's first use in several threads at once may crash
 
 
 class _Token(msgspec.Struct):
@@ -108,15 +113,19 @@ class _SignIn:
         return raw
 
     def _bearer(self, realm: str, service: str) -> str:
-        parts = urlsplit(realm)
-        call = f"GET {parts.path}"
-        if not _trusted(parts.hostname or "", urlsplit(self._registry.endpoint).hostname or ""):
+        try:
+            parts = urlsplit(realm)
+            trusted = _trusted(parts, urlsplit(self._registry.endpoint))
+        except ValueError:
+            trusted = False
+        if not trusted:
             raise CallError(
-                f"it asks to sign in at {parts.hostname}, a host that is not its own; no token is sent there",
+                f"it asks to sign in at {realm[:200]}, which is not its own; no token is sent there",
                 service=SERVICE,
-                call=call,
+                call=PING,
                 code=UNAUTHENTICATED,
             )
+        call = f"GET {parts.path}"
         asked = urlencode({"service": service, "scope": f"repository:{self._repository}:pull"})
         path = f"{parts.path}?{parts.query}&{asked}" if parts.query else f"{parts.path}?{asked}"
         issuer = self._registry.at(f"{parts.scheme}://{parts.netloc}")
@@ -136,8 +145,13 @@ def _basic(bearer: str) -> str:
     return f"Basic {base64.b64encode(f'iam:{token}'.encode()).decode()}"
 
 
-def _trusted(realm: str, registry: str) -> bool:
-    return realm == registry or any(realm == name or realm.endswith(f".{name}") for name in TRUSTED_REALMS)
+def _trusted(realm: SplitResult, registry: SplitResult) -> bool:
+    """Whether a token may be sent to the realm: over HTTPS to the cloud's own hosts, or to the registry's."""
+    host = realm.hostname or ""
+    if host == registry.hostname and realm.port != 0:
+        return realm.scheme in ("https", registry.scheme)
+    own = any(host == name or host.endswith(f".{name}") for name in TRUSTED_REALMS)
+    return own and realm.scheme == "https"
 
 
 _remembered: dict[str, Manifest] = {}
@@ -205,7 +219,7 @@ class Manifests:
     def _fetched(self, digest: str, header: str) -> Manifest:
         body = self._answer("GET", digest, header).body
         try:
-            document = msgspec.json.decode(body, type=_Document)
+            document = _DOCUMENT.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             document = _Document()
         if not _is(body, digest, document):

@@ -89,6 +89,9 @@ class _DryRun(msgspec.Struct, rename="camel"):
     dry_run_lifecycle_policy_result_id: str = ""
 
 
+_DRY_RUN = msgspec.json.Decoder(_DryRun)
+
+
 def registry(cloud: Cloud, registry_id: str) -> Registry:
     found = cloud.call("GET", SERVICE, f"{ROOT}/registries/{part(registry_id)}", _Registry, role=VIEWER)
     return Registry(found.id, found.folder_id, found.name)
@@ -142,7 +145,7 @@ def dry_run(cloud: Cloud, policy_id: str) -> str:
     operation = cloud.call("POST", SERVICE, path, Operation, body={}, role=EDITOR)
     operation = wait(cloud, operation, f"POST {path}", at_most=DRY_RUN_WAIT)
     for told in (operation.response, operation.metadata):
-        result_id = msgspec.json.decode(told, type=_DryRun).dry_run_lifecycle_policy_result_id
+        result_id = _DRY_RUN.decode(told).dry_run_lifecycle_policy_result_id
         if result_id:
             return result_id
     raise CallError("the dry run names no result", service=SERVICE, call=f"POST {path}", code=INTERNAL)

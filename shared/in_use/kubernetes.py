@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
-from shared.errors import UNAVAILABLE, CallError
+from shared.errors import INTERNAL, UNAVAILABLE, CallError
 from shared.http import Cloud
 from shared.in_use.references import Use, parse
 from shared.parallel import for_each
@@ -188,32 +189,50 @@ def _look_into(cloud: Cloud, cluster: _Cluster, registry_ids: frozenset[str]) ->
         endpoints.internal_v4_endpoint,
         endpoints.external_v6_endpoint,
     )
-    unreachable = CallError(
-        f"the cluster {name} is {cluster.status or 'of an unknown status'} and does not answer; start it",
-        service=SERVICE,
-        call="GET /managed-kubernetes/v1/clusters",
-        code=UNAVAILABLE,
-    )
-    for address in filter(None, addresses if cluster.status != "STOPPED" else ()):
-        master = cloud.at(
-            address if "://" in address else f"https://{address}",
-            authority=cluster.master.master_auth.cluster_ca_certificate,
-            attempts=ATTEMPTS,
-            timeout=TIMEOUT,
+    if cluster.status == "STOPPED" or not any(addresses):
+        raise CallError(
+            f"the cluster {name} is {cluster.status or 'of an unknown status'} and does not answer; start it",
+            service=SERVICE,
+            call="GET /managed-kubernetes/v1/clusters",
+            code=UNAVAILABLE,
         )
+    failures: list[CallError] = []
+    for address in filter(None, addresses):
         try:
-            return _uses(master, name, registry_ids)
+            return _uses(_master(cloud, cluster, address), name, registry_ids)
         except CallError as error:
             if error.code != UNAVAILABLE:
                 raise
-            unreachable = CallError(
-                f"the cluster {name} ({cluster.status}) does not answer at {address}: {error.message}; start it, and"
-                " attach the function to its network (--network-id) if it has no public address",
-                service="kubernetes",
-                call=error.where,
-                code=UNAVAILABLE,
-            )
-    raise unreachable
+            failures.append(error)
+    tried = "; ".join(
+        f"{address}: {error.message}"
+        for address, error in zip(filter(None, addresses), failures, strict=True)
+    )
+    raise CallError(
+        f"the cluster {name} ({cluster.status}) does not answer ({tried}); start it, and attach the function to its"
+        " network (--network-id) if it has no public address",
+        service="kubernetes",
+        call=failures[-1].where,
+        code=UNAVAILABLE,
+    )
+
+
+def _master(cloud: Cloud, cluster: _Cluster, address: str) -> Cloud:
+    base = address if "://" in address else f"https://{address}"
+    try:
+        parts = urlsplit(base)
+        usable = parts.port != 0 and re.fullmatch(r"[\w.:-]+", parts.hostname or "")
+    except ValueError:
+        usable = None
+    if not usable:
+        raise CallError(
+            f"the cluster {cluster.name or cluster.id} has the address {address[:100]}, which is none",
+            service=SERVICE,
+            call="GET /managed-kubernetes/v1/clusters",
+            code=INTERNAL,
+        )
+    authority = cluster.master.master_auth.cluster_ca_certificate
+    return cloud.at(base, authority=authority, attempts=ATTEMPTS, timeout=TIMEOUT)
 
 
 def _uses(master: Cloud, cluster: str, registry_ids: frozenset[str]) -> tuple[list[Use], int]:

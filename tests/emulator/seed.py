@@ -49,6 +49,11 @@ or a series: n = 1, 2, .. of images, each `step` older than the one before; `{n}
 
     {series: 1200, tags: ["build-{n}"], newest: 1h, step: 1h, layers: 8, shared_layers: 5, size: 300MB}
 
+The `shared_layers` first layers are common to the images of one series, and to no other. Sizes are bytes or
+KB, MB, GB (powers of 1024); the layers' sizes add up to the image's. An image whose `layers` are listed is as
+large as they are. What isn't given is made up, always the same for the same document: ids and digests are
+hashes of the names of registry and repository and of the place in the document.
+
 An image's digest is that of its manifest (`manifests.py`). With a `digest` of its own it has no manifest unless
 one of these keys gives it one. They refer to images of the same repository, by id (earlier or later in the list;
 not those of a series) or by digest:
@@ -61,11 +66,6 @@ not those of a series) or by digest:
     attestation_of, sbom_of       .att and .sbom
     manifest: {..}                the manifest itself, a mapping or its very text
     media_type: ".."              of the manifest; absent: OCI's
-
-The `shared_layers` first layers are common to the images of one series, and to no other. Sizes are bytes or
-KB, MB, GB (powers of 1024); the layers' sizes add up to the image's. An image whose `layers` are listed is as
-large as they are. What isn't given is made up, always the same for the same document: ids and digests are
-hashes of the names of registry and repository and of the place in the document.
 """
 
 from typing import Any
