@@ -53,7 +53,6 @@ class _Descriptor(msgspec.Struct, rename="camel"):
 
 
 class _Document(msgspec.Struct, rename="camel"):
-    schema_version: int = 0
     manifests: list[_Descriptor] | None = None
     subject: _Descriptor | None = None
 
@@ -222,7 +221,7 @@ class Manifests:
             document = _DOCUMENT.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             document = _Document()
-        if not _is(body, digest, document):
+        if not _is(body, digest):
             raise CallError(
                 "the answer is not the manifest that the digest names",
                 service=SERVICE,
@@ -233,10 +232,9 @@ class Manifests:
         return _meaning(document)
 
 
-def _is(body: bytes, digest: str, document: _Document) -> bool:
-    """Whether ``body`` has the digest; manifests of schema 1 have it without their signatures, and hold nothing."""
+def _is(body: bytes, digest: str) -> bool:
     algorithm, _, expected = digest.partition(":")
-    return document.schema_version == 1 or hashlib.new(algorithm, body).hexdigest() == expected
+    return hashlib.new(algorithm, body).hexdigest() == expected
 
 
 def _meaning(document: _Document) -> Manifest:
