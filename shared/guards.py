@@ -124,17 +124,19 @@ def waves(going: Iterable[Image], manifests: Binding) -> list[list[Image]]:
     If a deletion fails, nothing is gone that the image, which stays then, still needs.
     """
     by_digest = {image.digest: image for image in going}
-    holders: dict[str, set[str]] = {digest: set() for digest in by_digest}
+    holders: dict[str, set[str]] = {}
     subjects: dict[str, frozenset[str]] = {}
     for digest, image in by_digest.items():
         for held in (_held(digest, manifests) - {digest}) & by_digest.keys():
-            holders[held].add(digest)
-        subjects[digest] = (referred_to(image, manifests.get(digest, PLAIN)) - {digest}) & by_digest.keys()
+            holders.setdefault(held, set()).add(digest)
+        referred = (referred_to(image, manifests.get(digest, PLAIN)) - {digest}) & by_digest.keys()
+        if referred:
+            subjects[digest] = referred
     ordered: list[list[Image]] = []
     waiting = dict.fromkeys(by_digest)
     while waiting:
-        unheld = [digest for digest in waiting if not holders[digest] & waiting.keys()]
-        ready = [digest for digest in unheld if not subjects[digest] & waiting.keys()]
+        unheld = [digest for digest in waiting if waiting.keys().isdisjoint(holders.get(digest, ()))]
+        ready = [digest for digest in unheld if waiting.keys().isdisjoint(subjects.get(digest, ()))]
         ready = ready or unheld or list(waiting)  # an index may refer to an image that it holds
         for digest in ready:
             del waiting[digest]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -150,21 +151,25 @@ class Cloud:
         role: str,
         params: dict[str, Any] | None = None,
     ) -> Iterator[Answer]:
-        """Every page of a list; ``answer`` has the field ``next_page_token``."""
+        """Every page of a list, the next on its way while one is looked at; ``answer`` has ``next_page_token``."""
         asked = dict(params or {}, pageSize=PAGE_SIZE)
         seen: set[str] = set()
-        while True:
-            page = self.call("GET", service, path, answer, params=asked, role=role)
+
+        def page_at(place: dict[str, str]) -> Answer:
+            return self.call("GET", service, path, answer, params=asked | place, role=role)
+
+        page = page_at({})
+        with ThreadPoolExecutor(1) as ahead:
+            while token := getattr(page, "next_page_token", ""):
+                if token in seen:
+                    raise CallError(
+                        "the same page came twice", service=service, call=f"GET {path}", code=INTERNAL
+                    )
+                seen.add(token)
+                coming = ahead.submit(page_at, {"pageToken": token})
+                yield page
+                page = coming.result()
             yield page
-            token = getattr(page, "next_page_token", "")
-            if not token:
-                return
-            if token in seen:
-                raise CallError(
-                    "the same page came twice", service=service, call=f"GET {path}", code=INTERNAL
-                )
-            seen.add(token)
-            asked["pageToken"] = token
 
     def time_left(self) -> float:
         return self.pace.ends_at - self.pace.clock()

@@ -105,7 +105,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
                 yield image
 
     try:
-        images: Iterable[Image] = registry.images(cloud, survey.repository)
+        images: Iterable[Image] = survey.known(registry.images(cloud, survey.repository))
         if survey.candidates or survey.taken_by_active:
             images = list(images)
             protect.guard_candidates(run, cloud, survey, images)
@@ -167,7 +167,7 @@ def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Surve
     """Lists the repository again, deletes those candidates that are unchanged and unguarded, and looks again."""
     started_at = cloud.pace.clock()
     try:
-        images = list(registry.images(cloud, survey.repository))
+        images = list(survey.known(registry.images(cloud, survey.repository)))
     except CallError as error:
         run.problem(error)
         run.leave(survey)

@@ -4,7 +4,8 @@
 ``<n>.intent.json``    images of one repository that are about to be deleted, on disk before the first delete
 ``<n>.outcome.json``   what came of them
 ``report.json``        the report with every image, which ends the run
-``<n>.settled.json``, ``settled.json``   the same two, written by a later run for one that was cut off
+``<n>.settled.<run id>.json``, ``settled.<run id>.json``   the same two, written by a later run for one that was
+                       cut off; that may be cut off itself, so each later run has names of its own
 
 An intent without an outcome is open: some of its images may be gone. The next run on that registry looks which.
 """
@@ -22,7 +23,7 @@ import msgspec
 from shared.records import Image, Outcome, Repository
 from shared.state import StateDir
 
-BEGIN, REPORT, SETTLED = "begin.json", "report.json", "settled.json"
+BEGIN, REPORT, SETTLED = "begin.json", "report.json", "settled."
 
 
 class Begin(msgspec.Struct, frozen=True):
@@ -134,7 +135,7 @@ def runs(state: StateDir) -> list[str]:
 
 def ended(state: StateDir, run_id: str) -> bool:
     names = state.names(f"runs/{run_id}")
-    return REPORT in names or SETTLED in names
+    return REPORT in names or any(name.startswith(SETTLED) for name in names)
 
 
 def entry(state: StateDir, run_id: str) -> Entry | None:
@@ -150,7 +151,7 @@ def entry(state: StateDir, run_id: str) -> Entry | None:
             intent = _decoded(state.read(f"{folder}/{name}"), Intent)
             if intent:
                 found.intents.append(intent)
-        elif kind in ("outcome.json", "settled.json") and number.isdigit():
+        elif kind.startswith(("outcome.", SETTLED)) and number.isdigit():
             settled = _decoded(state.read(f"{folder}/{name}"), Settled)
             if settled:
                 found.outcomes[int(number)] = settled.outcomes
@@ -164,14 +165,17 @@ def written_report(state: StateDir, run_id: str) -> dict[str, Any] | None:
     return report
 
 
-def settle_for(state: StateDir, run_id: str, intent: Intent, outcomes: Mapping[str, Outcome]) -> None:
+def settle_for(
+    state: StateDir, run_id: str, intent: Intent, outcomes: Mapping[str, Outcome], *, by: str
+) -> None:
     """What a later run found out about an open intent of a run that was cut off."""
-    state.write(f"runs/{run_id}/{intent.number}.settled.json", [msgspec.json.encode(Settled(dict(outcomes)))])
+    settled = msgspec.json.encode(Settled(dict(outcomes)))
+    state.write(f"runs/{run_id}/{intent.number}.{SETTLED}{by}.json", [settled])
 
 
-def close_for(state: StateDir, run_id: str) -> None:
+def close_for(state: StateDir, run_id: str, *, by: str) -> None:
     """Ends a run that was cut off: nothing of it is open any more."""
-    state.write(f"runs/{run_id}/{SETTLED}", [b"{}\n"])
+    state.write(f"runs/{run_id}/{SETTLED}{by}.json", [b"{}\n"])
 
 
 def _decoded(text: bytes | None, kind: Any) -> Any:

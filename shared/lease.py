@@ -101,13 +101,23 @@ class Leases:
 
 
 def _living(state: StateDir, registry_id: str, now: float) -> Iterator[str]:
-    for name in state.names(f"leases/{registry_id}"):
+    for text in _texts(state, f"leases/{registry_id}"):
         try:
-            lease = msgspec.json.decode(state.read(f"leases/{registry_id}/{name}") or b"", type=_Lease)
+            lease = msgspec.json.decode(text or b"", type=_Lease)
         except msgspec.DecodeError:
-            continue  # deleted meanwhile, or its writer died while writing
+            continue  # given up meanwhile, or its writer died while writing
         if now - lease.renewed_at < DEAD_AFTER:
             yield lease.run_id
+
+
+def _texts(state: StateDir, folder: str) -> list[bytes | None]:
+    """What the files of the folder hold; looked at again when one has just given way to its renewal."""
+    texts: list[bytes | None] = []
+    for _ in range(TRIES):
+        texts = [state.read(f"{folder}/{name}") for name in state.names(folder)]
+        if None not in texts:
+            break
+    return texts
 
 
 def alive(state: StateDir, run_id: str, registry_ids: Iterable[str], now: float) -> bool:

@@ -25,15 +25,20 @@ def settle_cut_off(run: Run, cloud: Cloud, state: StateDir, registry_ids: Iterab
             state, run_id, {one.registry_id for one in entry.intents}, time.time()
         ):
             continue
-        open_here = [intent for intent in entry.open() if intent.registry_id in held]
-        for intent in open_here:
-            outcomes = _outcomes(cloud, intent)
-            journal.settle_for(state, run_id, intent, outcomes)
+        settled = []
+        for intent in [intent for intent in entry.open() if intent.registry_id in held]:
+            try:
+                outcomes = _outcomes(cloud, intent)
+            except CallError as error:
+                run.problem(error)  # it stays open for the next run
+                continue
+            journal.settle_for(state, run_id, intent, outcomes, by=run.run_id)
             entry.outcomes[intent.number] = outcomes
+            settled.append(outcomes)
         if not entry.open():
-            journal.close_for(state, run_id)
-        if open_here:
-            _tell(run, run_id, [entry.outcomes[intent.number] for intent in open_here])
+            journal.close_for(state, run_id, by=run.run_id)
+        if settled:
+            _tell(run, run_id, settled)
 
 
 def _outcomes(cloud: Cloud, intent: journal.Intent) -> dict[str, Outcome]:

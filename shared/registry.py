@@ -168,15 +168,17 @@ def delete_image(cloud: Cloud, image_id: str) -> Operation:
 
 
 def _image(found: _Image) -> Image:
-    layers = array("Q")
-    for layer in found.layers or ():
-        layers.extend((blob_key(layer.digest), max(layer.size, 0)))
+    keys_and_sizes = [
+        number
+        for layer in found.layers or ()
+        for number in (blob_key(layer.digest), layer.size if layer.size > 0 else 0)
+    ]
     return Image(
         found.id,
         found.digest,
         tuple(found.tags or ()),
         found.created_at,
         max(found.compressed_size, 0),
-        layers,
+        array("Q", keys_and_sizes),  # made of a list, it takes no more room than it needs
         blob_key(found.config.digest) if found.config and found.config.digest else 0,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -47,6 +48,12 @@ class Survey(msgspec.Struct):
     taken_by_active: list[tuple[Policy, list[Image]]] = []
     images: int | None = None
     outcomes: dict[str, Outcome] = {}
+
+    def known(self, images: Iterable[Image]) -> Iterator[Image]:
+        """``images``, but candidates that are as they were found as the same objects: 50,000 are held only once."""
+        for image in images:
+            candidate = self.candidates.get(image.image_id)
+            yield candidate.image if candidate and candidate.image == image else image
 
     def going(self) -> dict[str, Candidate]:
         """The candidates that nothing keeps from being deleted so far, by id."""

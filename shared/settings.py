@@ -220,6 +220,7 @@ def _is_base(url: str) -> bool:
         return False
 
 
+@cache
 def duration(text: str) -> timedelta:
     """The time that a duration such as ``36h``, ``7d`` or ``2w`` stands for."""
     return (

@@ -28,15 +28,18 @@ class StateDir:
             raise self._error(name, error) from None
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Writes a new file in an existing folder; it is on disk when this returns."""
-        path = self._root / name
+        """Writes a new file in an existing folder; it is on disk, whole, when this returns, or else not there."""
+        begun = False
         try:
-            with path.open("xb") as file:
+            with (self._root / name).open("xb") as file:
+                begun = True
                 file.writelines(chunks)
                 file.flush()
                 with suppress(_Unsupported):
                     _sync(file.fileno())
         except OSError as error:
+            if begun:
+                self.delete(name)
             raise self._error(name, error) from None
 
     def read(self, name: str) -> bytes | None:

@@ -1,151 +1,225 @@
-"""``STATE_DIR``: what is deleted is written down first, a run that was killed is settled, two runs never meet."""
+"""What is deleted is written down first, a run that was killed is settled by the next, two runs never meet."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import random
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.lease import DEAD_AFTER
-from tests.conftest import Cloud, assert_adds_up, images, policy
-from tests.emulator.client import PROJECT_ROOT
+from shared.lease import DEAD_AFTER, Leases
+from shared.state import StateDir
+from tests.commands import KEPT, Commands, builds, codes, gone_by, wait_for_deletes
+from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
+
+KILLS = 12
 
 
-def command(cloud: Cloud, state: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "functions", *arguments, "--json"]
+@pytest.fixture
+def commands(cloud: Cloud, tmp_path: Path) -> Commands:
+    return Commands(cloud, tmp_path)
 
 
-def environment(cloud: Cloud, state: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        **cloud.environment,
-        "CLEANUP_MODE": "apply",
-        "CONCURRENCY": "2",
-        "STATE_DIR": str(state),
-    }
-
-
-def start(cloud: Cloud, state: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command(cloud, state, "cleanup"),
-        cwd=PROJECT_ROOT,
-        env=environment(cloud, state),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-
-
-def told(cloud: Cloud, state: Path, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run(
-        command(cloud, state, *arguments),
-        cwd=PROJECT_ROOT,
-        env=environment(cloud, state),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
-
-
-def builds(count: int) -> dict[str, Any]:
-    rule = policy("old", tag_regexp="b-.*", retained_top=50)
-    return {"name": "app", "policies": [rule], "images": [{"series": count, "tags": ["b-{n}"]}]}
-
-
-def wait_for_deletes(cloud: Cloud, before: set[str]) -> None:
-    ends_at = time.monotonic() + 30
-    while cloud.left() == before:
-        assert time.monotonic() < ends_at, "nothing was deleted"
-        time.sleep(0.02)
-
-
-def test_the_state_directory_keeps_the_whole_report(cloud: Cloud, tmp_path: Path) -> None:
+def test_the_state_directory_keeps_the_whole_report(cloud: Cloud, commands: Commands) -> None:
     cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old", "older")})
 
-    report = cloud.clean(STATE_DIR=str(tmp_path))
+    report = cloud.clean(STATE_DIR=str(commands.state))
 
     assert cloud.left() == {"new"}
-    kept = told(cloud, tmp_path, "report")
+    kept = commands.told("report")
     assert kept["run_id"] == report["run_id"]
     assert kept["images"] == report["images"]
-    assert not list((tmp_path / "leases" / "crp1").iterdir())
+    assert not list((commands.state / "leases" / "crp1").iterdir())
 
 
 @pytest.mark.slow
-def test_a_killed_run_is_told_from_its_journal_and_settled_by_the_next(cloud: Cloud, tmp_path: Path) -> None:
+def test_a_killed_run_is_told_from_its_journal_and_settled_by_the_next(
+    cloud: Cloud, commands: Commands
+) -> None:
     cloud.seed(builds(400))
     cloud.emulator.behaviour(latency_ms=20)
     before = cloud.left()
-    process = start(cloud, tmp_path)
+    process = commands.start("cleanup")
     wait_for_deletes(cloud, before)
-    process.kill()
-    process.communicate()
+    commands.kill(process)
 
     gone = before - cloud.left()
     assert gone
-    journaled = told(cloud, tmp_path, "report")
+    journaled = commands.told("report")
     assert journaled["status"] == "unfinished"
-    assert gone <= {row["image_id"] for row in journaled["images"]}
+    assert gone <= outcomes(journaled).keys()
     assert_adds_up(journaled)
 
-    at_once = told(cloud, tmp_path, "cleanup")
+    at_once = commands.told("cleanup")
     assert (at_once["status"], at_once["warnings"][0]["code"]) == ("refused", "another-run")
 
     time.sleep(DEAD_AFTER + 1)
-    last = told(cloud, tmp_path, "cleanup")
+    last = commands.told("cleanup")
     assert last["status"] == "ok"
-    assert "run-cut-off" in {warning["code"] for warning in last["warnings"]}
-    assert len(cloud.left()) == 50
+    assert "run-cut-off" in codes(last)
+    assert len(cloud.left()) == KEPT
     assert_adds_up(last)
-    settled = told(cloud, tmp_path, "report", journaled["run_id"])
-    outcomes = {row["image_id"]: row["outcome"] for row in settled["images"]}
-    assert {image_id for image_id, outcome in outcomes.items() if outcome == "deleted"} >= gone
+    settled = commands.told("report", journaled["run_id"])
+    assert gone_by(settled) >= gone
 
 
-def test_of_two_runs_at_once_one_leaves_the_registry_alone(cloud: Cloud, tmp_path: Path) -> None:
-    cloud.seed(builds(300))
+@pytest.mark.slow
+def test_runs_that_are_killed_at_any_moment_leave_no_image_untold(
+    cloud: Cloud, commands: Commands, tmp_path: Path
+) -> None:
+    registries = [f"crp{number}" for number in range(KILLS)]
+    cloud.seed(
+        registries=[
+            {
+                "id": registry,
+                "folder_id": "b1gfolder",
+                "repositories": [builds(KEPT + 60, f"{registry}-{name}") for name in ("app", "web")],
+            }
+            for registry in registries
+        ]
+    )
     cloud.emulator.behaviour(latency_ms=20)
     before = cloud.left()
-    first = start(cloud, tmp_path)
+    at_random = random.Random(5)
+    commands.environment |= {"JANITOR_CONFIG": str(tmp_path / "janitor.toml"), "GUARDS_IN_USE": "none"}
+    (tmp_path / "janitor.toml").write_text("[guards]\nindex_children = false\nreferrers = false\n")
+    for registry in registries:
+        process = commands.start("cleanup", REGISTRY_IDS=registry, FOLDER_ID="")
+        time.sleep(at_random.uniform(0.3, 2.0))
+        commands.kill(process)
+
+    killed = [commands.told("report", run_id) for run_id in commands.runs()]
+    gone = before - cloud.left()
+    assert gone
+    assert gone <= {one for report in killed for one in outcomes(report)}
+    for report in killed:
+        assert_adds_up(report)
+
+    time.sleep(DEAD_AFTER + 1)
+    last = commands.told("cleanup")
+
+    assert (last["status"], last["errors"]) == ("ok", [])
+    assert_adds_up(last)
+    print(f"{len(gone)} of {len(before) - len(cloud.left())} images went in {len(killed)} killed runs")
+    assert all(len(cloud.left(f"{one}-{name}")) == KEPT for one in registries for name in ("app", "web"))
+    settled = [commands.told("report", run_id) for run_id in commands.runs()]
+    assert gone_by(*settled) == before - cloud.left()
+    assert gone_by(*settled[:-1]) == gone
+    assert not any("run-cut-off" in codes(report) for report in settled[:-1])
+
+
+def test_of_two_runs_at_once_one_leaves_the_registry_alone(cloud: Cloud, commands: Commands) -> None:
+    cloud.seed(builds(500))
+    cloud.emulator.behaviour(latency_ms=20)
+    before = cloud.left()
+    first = commands.start("cleanup")
     wait_for_deletes(cloud, before)
 
-    second = told(cloud, tmp_path, "cleanup")
+    second = commands.told("cleanup")
     out, _ = first.communicate(timeout=60)
 
     assert (second["status"], second["errors"]) == ("refused", [])
     assert second["warnings"][0]["code"] == "another-run"
     assert json.loads(out)["status"] == "ok"
-    assert len(cloud.left()) == 50
+    assert len(cloud.left()) == KEPT
 
 
-@pytest.mark.parametrize("broken", ["missing", "a file"])
-def test_what_cannot_be_journaled_is_not_deleted(cloud: Cloud, tmp_path: Path, broken: str) -> None:
-    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old")})
-    state = tmp_path / "state"
-    if broken == "a file":
-        state.write_text("")
+class Renewing(StateDir):
+    """The moment between looking which files there are and reading them, when a lease was just renewed."""
 
-    report = cloud.clean(STATE_DIR=str(state))
-
-    assert cloud.left() == {"new", "old"}
-    assert report["status"] == "refused"
-    assert "STATE_DIR" in report["errors"][0]["message"]
-    assert cloud.dry_run(STATE_DIR=str(state))["warnings"][0]["code"] == "state-dir"
+    def names(self, folder: str) -> list[str]:
+        found = super().names(folder)
+        if "first.0" in found:
+            self.write(f"{folder}/first.4", [self.read(f"{folder}/first.0") or b""])
+            self.delete(f"{folder}/first.0")
+        return found
 
 
-def test_with_three_seconds_in_all_nothing_is_deleted(cloud: Cloud) -> None:
-    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old")})
+def test_a_lease_that_is_renewed_as_another_run_looks_is_seen(tmp_path: Path) -> None:
+    first = Leases(StateDir(str(tmp_path)), "first")
+    assert first.claim("crp1") is None
 
-    report = cloud.clean(timeout=3)
+    assert Leases(Renewing(str(tmp_path)), "second").claim("crp1") == "first"
 
-    assert cloud.left() == {"new", "old"}
-    assert report["status"] == "unfinished"
-    assert_adds_up(report)
+    first.release()
+
+
+def test_a_report_that_was_never_made_is_asked_for_in_vain(commands: Commands) -> None:
+    process = commands.start("report")
+    out, err = process.communicate(timeout=30)
+
+    assert (process.returncode, out) == (2, "")
+    assert str(commands.state) in err
+    assert "Traceback" not in err
+
+
+@pytest.fixture
+def cut_off(cloud: Cloud, commands: Commands) -> dict[str, Any]:
+    """The report of a run that a test makes one that was cut off, by what it takes from its folder."""
+    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old", "older")})
+    report = cloud.clean(STATE_DIR=str(commands.state))
+    (commands.folder(report) / "report.json").unlink()
+    return report
+
+
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_half_an_outcome_is_none_and_the_next_run_finds_it_out(
+    cloud: Cloud, commands: Commands, cut_off: dict[str, Any]
+) -> None:
+    halve(commands.folder(cut_off) / "1.outcome.json")
+
+    before = commands.told("report", cut_off["run_id"])
+    last = commands.told("cleanup")
+    after = commands.told("report", cut_off["run_id"])
+
+    assert outcomes(before) == {"old": "remaining", "older": "remaining"}
+    assert "2 images" in before["warnings"][0]["message"]
+    assert (last["status"], codes(last)) == ("ok", {"run-cut-off"})
+    assert outcomes(after) == {"old": "deleted", "older": "deleted"}
+    assert after["warnings"] == []
+
+
+def test_half_an_intent_is_none(cloud: Cloud, commands: Commands, cut_off: dict[str, Any]) -> None:
+    (commands.folder(cut_off) / "1.outcome.json").unlink()
+    halve(commands.folder(cut_off) / "1.intent.json")
+
+    before = commands.told("report", cut_off["run_id"])
+    last = commands.told("cleanup")
+
+    assert (before["status"], before["images"]) == ("unfinished", [])
+    assert (last["status"], last["warnings"]) == ("ok", [])
+
+
+def test_a_run_that_is_cut_off_while_it_settles_another_is_no_obstacle(
+    cloud: Cloud, commands: Commands, cut_off: dict[str, Any]
+) -> None:
+    folder = commands.folder(cut_off)
+    (folder / "1.outcome.json").unlink()
+    commands.told("cleanup")
+    for settled in folder.glob("*settled*"):
+        halve(settled) if settled.name.startswith("1.") else settled.unlink()
+
+    last = commands.told("cleanup")
+
+    assert (last["status"], codes(last)) == ("ok", {"run-cut-off"})
+    assert gone_by(commands.told("report", cut_off["run_id"])) == {"old", "older"}
+
+
+def test_a_repository_that_may_not_be_read_any_more_leaves_its_images_open_and_the_run_goes_on(
+    cloud: Cloud, commands: Commands, cut_off: dict[str, Any]
+) -> None:
+    (commands.folder(cut_off) / "1.outcome.json").unlink()
+    refusal = {"status": 403, "code": 7, "message": "Permission denied", "times": 1}
+    cloud.emulator.behaviour(faults=[{"match": "GET */images", **refusal}])
+
+    first = commands.told("cleanup")
+    second = commands.told("cleanup")
+
+    assert_complains(first, "partial", "Permission denied")
+    assert (second["status"], codes(second)) == ("ok", {"run-cut-off"})

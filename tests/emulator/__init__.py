@@ -4,7 +4,7 @@ tests, and an HTTPS server for the Kubernetes API of each cluster.
 The REST API it offers is read from the `yandexcloud` package, not written here: the protobuf descriptors give
 the routes (`routes.py`), the messages (`transcoding.py`) and the limits on their fields (`validation.py`).
 What the methods do is in `services/`, one module a cloud service; each handler takes a request message and
-returns a response message, so that it does not know by which front (HTTP) it was reached.
+returns a response message, so that it does not know by which front (HTTP or gRPC) it was reached.
 
     errors.py clock.py paging.py      answers and limits that every service shares
     images.py manifests.py            images as the cloud lists them, and as a registry does
@@ -16,6 +16,7 @@ returns a response message, so that it does not know by which front (HTTP) it wa
     accounts.py methods.py            who may call what
     behaviour.py changes.py           delays, faults and races that a test asks for
     server.py listening.py calls.py   the front, through which every call comes
+    grpc_front.py                     the same methods over gRPC
     cloud_api.py responses.py         from there to the cloud's methods, and back
     control.py                        the tests' own endpoints
     kubernetes_servers.py             the clusters' servers,

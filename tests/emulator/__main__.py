@@ -1,10 +1,14 @@
-"""`python -m tests.emulator`: print one line of JSON, `{"url": ...}`, and serve until told to stop."""
+"""`python -m tests.emulator`: print one line of JSON, `{"url": ...}`, and serve until told to stop.
+
+With `--grpc` the line is `{"url": ..., "grpc": "127.0.0.1:PORT"}`.
+"""
 
 import argparse
 import asyncio
 import gc
 import json
 import os
+import selectors
 import signal
 import sys
 import threading
@@ -43,6 +47,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--registry-upstream", default="", metavar="URL", help="a registry that answers V2 calls"
     )
+    parser.add_argument("--grpc", action="store_true", help="serve the same methods over gRPC too")
     parser.add_argument("--until-stdin-closes", action="store_true", help="stop when standard input ends")
     return parser.parse_args(arguments)
 
@@ -78,6 +83,11 @@ def stop_when_stdin_closes(loop: asyncio.AbstractEventLoop, stop: asyncio.Event)
     threading.Thread(target=watch, daemon=True).start()
 
 
+def punctual_loop() -> asyncio.AbstractEventLoop:
+    """`select` wakes to the microsecond, so that a latency is what it says; `epoll` rounds up to milliseconds."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
 async def serve(arguments: argparse.Namespace, state: State) -> None:
     behaviour = {"latency_ms": arguments.latency_ms, "operation_ms": arguments.operation_ms}
     stop = asyncio.Event()
@@ -89,8 +99,17 @@ async def serve(arguments: argparse.Namespace, state: State) -> None:
     emulator = Emulator(state, behaviour, arguments.registry_upstream)
     await emulator.start()
     runner, port = await listen(emulator.handle, arguments.host, arguments.port)
-    print(json.dumps({"url": f"http://{arguments.host}:{port}"}), flush=True)
+    addresses = {"url": f"http://{arguments.host}:{port}"}
+    grpc_server = None
+    if arguments.grpc:
+        from tests.emulator import grpc_front  # loading gRPC takes longer than the rest of the start
+
+        grpc_server, grpc_port = await grpc_front.listen(emulator, arguments.host)
+        addresses["grpc"] = f"{arguments.host}:{grpc_port}"
+    print(json.dumps(addresses), flush=True)
     await stop.wait()
+    if grpc_server:
+        await grpc_server.stop(None)
     await runner.cleanup()
     await emulator.stop()
 
@@ -104,7 +123,8 @@ def main() -> None:
             write_key(state, arguments.write_key)
     except (DocumentError, ValueError, OSError) as error:
         sys.exit(f"emulator: {error}")
-    asyncio.run(serve(arguments, state))
+    with asyncio.Runner(loop_factory=punctual_loop) as runner:
+        runner.run(serve(arguments, state))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ the dice of `seed`), at most `times` times. Of the faults that match a call, the
 A change, `{"after": MATCH, "do": {...}}`, happens once, after the first matching call (see `changes.py`).
 """
 
+import asyncio
 import fnmatch
 import random
 import re
@@ -132,6 +133,12 @@ class Behaviour:
     v2_auth: str = "bearer"
     faults: list[Fault] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+
+    async def late_enough(self, arrived_at: float) -> None:
+        """Waits until a call that arrived then, by the loop's time, has taken as long as the latency."""
+        if self.latency_ms:
+            rest = arrived_at + self.latency_ms / 1000 - asyncio.get_running_loop().time()
+            await asyncio.sleep(max(0, rest))
 
     def fault_for(self, http_method: str, path: str) -> Fault | None:
         for fault in self.faults:

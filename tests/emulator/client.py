@@ -25,10 +25,10 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 class RunningEmulator:
-    """A started emulator. `url` stands for every host of the cloud's API."""
+    """A started emulator. `url` stands for every host of the cloud's API, `grpc` is its address with `--grpc`."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, grpc: str = "") -> None:
+        self.url, self.grpc = url, grpc
         self._session = requests.Session()
         self._session.trust_env = False
 
@@ -102,7 +102,7 @@ def emulator(seed: dict[str, Any] | None = None, *arguments: str) -> Iterator[Ru
             line = process.stdout.readline()
             if not line:
                 raise RuntimeError("the emulator did not start; its standard error says why")
-            running = RunningEmulator(json.loads(line)["url"])
+            running = RunningEmulator(**json.loads(line))
             if seed is not None:
                 running.seed(seed)
             yield running

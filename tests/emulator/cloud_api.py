@@ -6,7 +6,7 @@ from multidict import CIMultiDictProxy
 from tests.emulator.behaviour import Fault
 from tests.emulator.calls import Call
 from tests.emulator.errors import HTTP_STATUS, NOT_FOUND, ApiError, error_body
-from tests.emulator.methods import OperationWish, invoke
+from tests.emulator.methods import invoke, wish_of
 from tests.emulator.responses import json_response
 from tests.emulator.routes import Routes
 from tests.emulator.services import metadata
@@ -36,14 +36,13 @@ class CloudApi:
                 return json_response(*metadata.token_answer(state, headers))
             return self.error(NOT_FOUND, f"No such method: {call.method} {call.path}")
         route, path_values = found
-        wish = OperationWish(fault.operation_error, fault.operation_never_done) if fault else OperationWish()
         try:
             answer = await invoke(
                 state,
                 route.full_name,
                 headers.get("Authorization", ""),
                 lambda: read_request(route, path_values, call.query, body),
-                wish,
+                wish_of(fault),
             )
             return json_response(200, answer_json(answer))
         except ApiError as error:

@@ -12,10 +12,10 @@ from bisect import bisect_left
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from google.protobuf import json_format
+from yandex.cloud.containerregistry.v1.blob_pb2 import Blob as BlobMessage
 from yandex.cloud.containerregistry.v1.image_pb2 import Image as ImageMessage
 
-from tests.emulator.clock import rfc3339
+from tests.emulator.clock import rfc3339, timestamp
 from tests.emulator.manifests import OCI_MANIFEST, Descriptor, digest_of, plain_manifest
 
 _ID_ALPHABET = "0123456789abcdefghijklmnopqrstuv"
@@ -41,6 +41,9 @@ class Blob:
     def json_text(self) -> str:
         size = f',"size":"{self.size}"' if self.size else ""
         return f'{{"id":"crp{self.digest[-17:]}","digest":"{self.digest}"{size}}}'
+
+    def message(self) -> BlobMessage:
+        return BlobMessage(id=f"crp{self.digest[-17:]}", digest=self.digest, size=self.size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,9 +75,16 @@ class Image:
         return "{" + ",".join(fields) + "}"
 
     def message(self) -> ImageMessage:
-        message = ImageMessage()
-        json_format.Parse(self.json_text, message)
-        return message
+        return ImageMessage(
+            id=self.id,
+            name=self.name,
+            digest=self.digest,
+            compressed_size=self.compressed_size,
+            config=self.config.message() if self.config else None,
+            layers=[layer.message() for layer in self.layers],
+            tags=self.tags,
+            created_at=timestamp(self.created_at),
+        )
 
     def manifest(self) -> str | None:
         """The manifest's text; None for an image of which no more than the digest is known."""

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeAlias
 from google.protobuf.message import Message
 
 from tests.emulator.accounts import require_role
+from tests.emulator.behaviour import Fault
 from tests.emulator.errors import UNIMPLEMENTED, ApiError
 from tests.emulator.operations import OperationError, Origin, origin
 from tests.emulator.state import State
@@ -55,6 +56,10 @@ class OperationWish:
 METHODS: dict[str, Method] = {}
 
 _NO_WISH = OperationWish()
+
+
+def wish_of(fault: Fault | None) -> OperationWish:
+    return OperationWish(fault.operation_error, fault.operation_never_done) if fault else _NO_WISH
 
 
 def _no_folder(state: State, request: Any) -> str | None:

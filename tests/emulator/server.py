@@ -1,7 +1,7 @@
 """The front: one call from the socket to the socket, whichever of the emulator's APIs it is for.
 
-A call waits for the latency, passes the rate limit, may meet a fault, and is answered by its API; changes that
-wait for it follow. Paths that begin with `/_` are the tests' own (`control.py`), `/v2` those of the Docker Registry
+A call passes the rate limit, may meet a fault, and is answered by its API; changes that wait for it follow; the
+answer leaves when the latency is over. Paths that begin with `/_` are the tests' own (`control.py`), `/v2` those of the Docker Registry
 API, all others the cloud's. The Kubernetes API of each cluster has a server of its own.
 """
 
@@ -67,6 +67,11 @@ class Emulator:
         self.state.accounts.token_seconds = self.behaviour.token_seconds
         self.state.operations.duration_ms = self.behaviour.operation_ms
 
+    def make_changes(self, call: Call) -> None:
+        """Makes the changes that wait for this call."""
+        for change in self.behaviour.take_changes(call.method, call.path):
+            apply_change(self.state, change)
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
         self.state.operations.settle()
@@ -88,19 +93,19 @@ class Emulator:
 
     async def _serve(self, request: web.BaseRequest, api: Api, path: str, query: str) -> web.StreamResponse:
         body = await request.read() if request.can_read_body else b""
+        arrived_at = asyncio.get_running_loop().time()
         calls, call = self.calls, Call(request.method, path, query, self.state.clock.now())
         call.route = api.route_of(call)
         calls.begin(call)
         try:
             response = await self._answer(request, api, call, body)
             call.status = 0 if _is_cut(request) else response.status
+            await self.behaviour.late_enough(arrived_at)
             return response
         finally:
             calls.end(call)
 
     async def _answer(self, request: web.BaseRequest, api: Api, call: Call, body: bytes) -> web.Response:
-        if self.behaviour.latency_ms:
-            await asyncio.sleep(self.behaviour.latency_ms / 1000)
         limit = self.behaviour.rate_limit if api.has_rate_limit and call.route else None
         if limit and not limit.admits(self.state.clock.monotonic()):
             return _told_to_wait(api.error(RESOURCE_EXHAUSTED, "Too many requests"), limit.retry_after)
@@ -110,8 +115,7 @@ class Emulator:
             if stand_in is not None:
                 return stand_in
         response = await api.answer(call, request.headers, body, fault)
-        for change in self.behaviour.take_changes(call.method, call.path):
-            apply_change(self.state, change)
+        self.make_changes(call)
         if fault is not None and fault.cut:
             _cut(request, response if fault.cut == "body" else None)
         return response

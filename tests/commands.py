@@ -1,0 +1,83 @@
+"""``python -m functions`` with a state directory, and how a test watches it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import Cloud, outcomes, policy
+from tests.emulator.client import PROJECT_ROOT
+
+KEPT = 50
+GONE = ("deleted", "already-gone")
+
+
+class Commands:
+    """``python -m functions`` with a state directory."""
+
+    def __init__(self, cloud: Cloud, state: Path) -> None:
+        self.state = state
+        self.environment = {
+            **os.environ,
+            **cloud.environment,
+            "CLEANUP_MODE": "apply",
+            "CONCURRENCY": "2",
+            "LOG_LEVEL": "WARN",  # nobody reads it while the process runs
+            "STATE_DIR": str(state),
+        }
+
+    def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "functions", *arguments, "--json"],
+            cwd=PROJECT_ROOT,
+            env=self.environment | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def told(self, *arguments: str, **settings: str) -> dict[str, Any]:
+        out, err = self.start(*arguments, **settings).communicate(timeout=120)
+        assert out, err
+        report: dict[str, Any] = json.loads(out)
+        return report
+
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        process.kill()
+        process.communicate()
+
+    def runs(self) -> list[str]:
+        return sorted(path.parent.name for path in self.state.glob("runs/*/begin.json"))
+
+    def folder(self, report: dict[str, Any]) -> Path:
+        return self.state / "runs" / str(report["run_id"])
+
+
+def builds(count: int, name: str = "app") -> dict[str, Any]:
+    rule = policy(name, tag_regexp="b-.*", retained_top=KEPT)
+    return {"name": name, "policies": [rule], "images": [{"series": count, "tags": ["b-{n}"]}]}
+
+
+def wait_until(happened: Callable[[], bool], what: str) -> None:
+    ends_at = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < ends_at, f"not within 30 s: {what}"
+        time.sleep(0.02)
+
+
+def wait_for_deletes(cloud: Cloud, before: set[str]) -> None:
+    wait_until(lambda: cloud.left() != before, "a delete")
+
+
+def codes(report: dict[str, Any]) -> set[str]:
+    return {warning["code"] for warning in report["warnings"]}
+
+
+def gone_by(*reports: dict[str, Any]) -> set[str]:
+    return {one for report in reports for one, outcome in outcomes(report).items() if outcome in GONE}
