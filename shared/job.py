@@ -96,11 +96,11 @@ def dry_run(run: Run, cloud: Cloud, survey: Survey) -> None:
 
 def look(run: Run, cloud: Cloud, survey: Survey) -> None:
     """Lists the repository, guards its candidates, and counts the layers that stay whatever is deleted."""
-    listed: set[str] = set()
+    listed: dict[str, int] = {}
 
     def staying(images: Iterable[Image]) -> Iterator[Image]:
         for image in images:
-            listed.add(image.image_id)
+            listed[image.image_id] = image.size_bytes
             if image.image_id not in survey.candidates:
                 yield image
 
@@ -115,7 +115,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
         run.problem(error)
         survey.candidates = {}
         return
-    survey.images = len(listed)
+    survey.images, survey.size_bytes = len(listed), sum(listed.values())
     with run.lock:
         run.layers[survey.registry.registry_id].stays(keys)
     if survey.images > registry.DRY_RUN_IMAGES and survey.policies:

@@ -55,6 +55,7 @@ def build(
         "reclaimed_bytes": sum(layers.freed_bytes() for layers in run.layers.values()),
     }
     report["retries"] = run.cloud.pace.retries if run.cloud else 0
+    report["repositories"] = [_repository(survey) for survey in run.surveys if survey.images]
     report["policies"] = [_policy(result) for survey in run.surveys for result in survey.results]
     report["images"] = listed
     report["images_truncated"] = len(listed) < candidates
@@ -146,6 +147,7 @@ def empty(heading: Heading, finished_at: datetime) -> dict[str, Any]:
         "started_at": timestamp(heading.started_at),
         "finished_at": timestamp(finished_at),
         "totals": dict.fromkeys((*counts, "candidate_bytes", "reclaimed_bytes"), 0),
+        "repositories": [],
         "policies": [],
         "images": [],
         "images_truncated": False,
@@ -192,6 +194,16 @@ def _row(survey: Survey, candidate: Candidate, outcome: Outcome) -> dict[str, An
         "reason": ", ".join(candidate.reasons),
         "guard": outcome.guard,
         "kept_by": outcome.kept_by or None,
+    }
+
+
+def _repository(survey: Survey) -> dict[str, Any]:
+    """How much a repository held; ``size_bytes`` counts a layer that images share in each of them."""
+    return {
+        "registry_id": survey.registry.registry_id,
+        "repository": survey.repository.name,
+        "images": survey.images,
+        "size_bytes": survey.size_bytes,
     }
 
 

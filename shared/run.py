@@ -37,7 +37,7 @@ class Survey(msgspec.Struct):
     """One repository as the run finds it.
 
     ``taken_by_active`` is what Yandex Cloud itself will delete, applied or not. ``images`` counts all, and is None
-    until they were listed.
+    until they were listed; ``size_bytes`` adds up their sizes.
     """
 
     registry: Registry
@@ -47,6 +47,7 @@ class Survey(msgspec.Struct):
     candidates: dict[str, Candidate] = {}
     taken_by_active: list[tuple[Policy, list[Image]]] = []
     images: int | None = None
+    size_bytes: int = 0
     outcomes: dict[str, Outcome] = {}
 
     def known(self, images: Iterable[Image]) -> Iterator[Image]:

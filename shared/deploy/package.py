@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKED = {".py", ".html", ".css", ".js"}
 MOST_BYTES = 3_500_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -21,8 +22,9 @@ def members(root: Path) -> Iterator[tuple[str, Path]]:
     for source in root.glob("functions/*.py"):
         if not source.name.startswith("__"):
             yield source.name, source
-    for source in root.glob("shared/**/*.py"):
-        yield source.relative_to(root).as_posix(), source
+    for source in root.glob("shared/**/*"):
+        if source.suffix in PACKED:
+            yield source.relative_to(root).as_posix(), source
     yield "requirements.txt", root / "requirements.txt"
 
 
