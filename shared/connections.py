@@ -36,30 +36,46 @@ class Connections:
         self._pool = _trusting(base, size, authority) if authority else _usual(base, size)
 
     def send(
-        self, method: str, path: str, content: bytes | None, headers: dict[str, str], seconds: float
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        headers: dict[str, str],
+        seconds: float,
+        *,
+        connecting: float | None = None,
+        most: float = float("inf"),
     ) -> Raw:
-        """Sends once and waits for ``seconds`` at most. Follows no redirect. Raises urllib3's HTTPError."""
+        """Sends once and waits for ``seconds`` at most. Follows no redirect. Raises urllib3's HTTPError.
+
+        ``connecting`` is how many of the seconds the connection may take, ``most`` after how many bytes the rest of
+        the body is left unread.
+        """
         until = time.monotonic() + seconds
         answer = self._pool.urlopen(
             method,
             self._prefix + path,
             body=content,
             headers=headers,
-            timeout=urllib3.Timeout(total=seconds),
+            timeout=urllib3.Timeout(connect=connecting, total=seconds),
             retries=False,
             redirect=False,
             preload_content=False,
         )
         try:
-            return Raw(answer.status, answer.headers, b"".join(_body(answer, until)))
+            return Raw(answer.status, answer.headers, b"".join(_body(answer, until, most)))
         finally:
             answer.release_conn()
 
 
-def _body(answer: Any, until: float) -> Iterator[bytes]:
+def _body(answer: Any, until: float, most: float) -> Iterator[bytes]:
     """The body as it comes. A timeout of urllib3 is for each read alone, and a body may drip."""
     while chunk := answer.read1(CHUNK):
         yield chunk
+        most -= len(chunk)
+        if most <= 0:
+            answer.close()
+            return
         if time.monotonic() > until:
             answer.close()
             raise urllib3.exceptions.ProtocolError("the body takes too long")

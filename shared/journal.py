@@ -178,6 +178,22 @@ def close_for(state: StateDir, run_id: str, *, by: str) -> None:
     state.write(f"runs/{run_id}/{SETTLED}{by}.json", [b"{}\n"])
 
 
+def closed_files(state: StateDir, run_id: str) -> list[list[str]]:
+    """The files of a run that has ended with no intent open; none of any other run.
+
+    They come in lists of which each is to be deleted before the next, the run's end last: broken off anywhere, what
+    is left tells of a run that has ended with no intent open.
+    """
+    names = state.names(f"runs/{run_id}")
+    ends = [name for name in names if name == REPORT or name.startswith(SETTLED)]
+    intents = [name for name in names if name.endswith(".intent.json")]
+    others = [name for name in names if name not in ends and name not in intents]
+    known = {name.partition(".")[0] for name in others}
+    if not ends or any(name.partition(".")[0] not in known for name in intents):
+        return []
+    return [[f"runs/{run_id}/{name}" for name in stage] for stage in (intents, others, ends)]
+
+
 def _decoded(text: bytes | None, kind: Any) -> Any:
     if text is None:
         return None

@@ -13,6 +13,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import msgspec
 
@@ -20,6 +22,7 @@ from shared.errors import LeaseLost, StateError
 from shared.state import StateDir
 
 RENEW_EVERY, LOST_AFTER, DEAD_AFTER = 3.0, 10.0, 15.0
+ABANDONED_AFTER, ABANDONED_AT_ONCE = timedelta(days=1), 20
 TRIES = 4
 
 
@@ -123,3 +126,26 @@ def _texts(state: StateDir, folder: str) -> list[bytes | None]:
 def alive(state: StateDir, run_id: str, registry_ids: Iterable[str], now: float) -> bool:
     """Whether the run still renews a lease on any of the registries."""
     return any(run_id in _living(state, registry_id, now) for registry_id in registry_ids)
+
+
+def abandoned(state: StateDir, now: float) -> list[str]:
+    """Some files of runs that are dead and began more than a day ago. Raises StateError."""
+    before = f"{datetime.fromtimestamp(now, UTC) - ABANDONED_AFTER:%Y%m%dT%H%M%S}"  # as run ids begin
+    old = (
+        (registry_id, name)
+        for registry_id in state.names("leases")
+        for name in state.names(f"leases/{registry_id}")
+        if name < before
+    )
+    return [
+        f"leases/{registry_id}/{name}"
+        for registry_id, name in islice(old, ABANDONED_AT_ONCE)
+        if _is_dead(state.read(f"leases/{registry_id}/{name}"), now)
+    ]
+
+
+def _is_dead(text: bytes | None, now: float) -> bool:
+    try:
+        return now - msgspec.json.decode(text or b"", type=_Lease).renewed_at >= DEAD_AFTER
+    except msgspec.DecodeError:
+        return True

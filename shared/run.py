@@ -62,7 +62,11 @@ class Survey(msgspec.Struct):
 
 
 class Run(msgspec.Struct):
-    """A run: its settings, what it found, and what went wrong. ``layers`` counts by registry id."""
+    """A run: its settings, what it found, and what went wrong.
+
+    ``layers`` counts by registry id. ``link`` leads people to the page of what the run found; whoever has it may look,
+    so that only notifications tell it.
+    """
 
     narrowed: Narrowed
     pushed: frozenset[Pushed] | None = None
@@ -72,6 +76,7 @@ class Run(msgspec.Struct):
     journal: Journal | None = None
     leases: Leases | None = None
     cloud: Cloud | None = None
+    link: str = ""
     surveys: list[Survey] = []
     usage: Usage = msgspec.field(default_factory=Usage)
     layers: dict[str, LayerCount] = {}

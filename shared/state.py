@@ -40,7 +40,16 @@ class StateDir:
         except OSError as error:
             if begun:
                 self.delete(name)
-            raise self._error(name, error) from None
+            fault = self._error(name, error)
+            raise (FileThere(str(fault)) if isinstance(error, FileExistsError) else fault) from None
+
+    def claim(self, name: str, text: bytes) -> bool:
+        """Writes a new file, and says whether it is this call that did: of several at once, one."""
+        try:
+            self.write(name, [text])
+        except FileThere:
+            return False
+        return True
 
     def read(self, name: str) -> bytes | None:
         """The file's bytes, or None when there is no such file."""
@@ -64,11 +73,20 @@ class StateDir:
         with suppress(OSError):
             (self._root / name).unlink(missing_ok=True)
 
+    def delete_folder(self, name: str) -> None:
+        """Deletes an empty folder."""
+        with suppress(OSError):
+            (self._root / name).rmdir()
+
     def _error(self, name: str, error: OSError) -> StateError:
         return StateError(
             f"STATE_DIR: {self._root / name}: {error.strerror}; what cannot be journaled is not deleted. Make room,"
             " or make the directory writable."
         )
+
+
+class FileThere(StateError):
+    """The file that was to be written is there already."""
 
 
 class _Unsupported(Exception):

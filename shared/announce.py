@@ -1,0 +1,110 @@
+"""Once a run has its report: people are told, and Yandex Monitoring. All at once, in ten seconds, and never in vain:
+what fails is a warning of the run's and changes nothing else of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from shared.notify.channels import Email, Recipient
+from shared.records import Notice
+from shared.run import Run
+
+LONGEST, SHORTEST = 10.0, 0.2
+REMEDY = {
+    "Telegram": "check token_env and chat_id",
+    "Slack": "check the URL in url_env",
+    "Webhook": "check url, and that something listens there",
+    "Email": "check host, port, security, user and password_env",
+}
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """Something to send until a monotonic time; ``send`` returns why that failed, or nothing."""
+
+    code: str
+    what: str
+    remedy: str
+    send: Callable[[float], str]
+
+    def failed(self, why: str) -> Notice:
+        return Notice(self.code, f"{self.what}: {why}; {self.remedy}.")
+
+
+def announce(run: Run, report: dict[str, Any], recipients: list[Recipient], ends_at: float) -> list[Notice]:
+    """Tells whom it concerns of the run, until ``ends_at`` (monotonic) at most. Returns what failed."""
+    deliveries = []
+    if recipients:
+        deliveries += _notifications(run, report, recipients)
+    if run.settings.metrics.folder_id and run.surveys:
+        from shared import metrics  # imported here: few ask for them
+
+        finished_at = datetime.fromisoformat(report["finished_at"])
+        remedy = f"the numbers of this run are lost; check metrics.folder_id and the role {metrics.ROLE}"
+        write = partial(metrics.write, run, finished_at)
+        deliveries.append(Delivery("metrics", "Yandex Monitoring", remedy, write))
+    return send_all(deliveries, ends_at)
+
+
+def _notifications(run: Run, report: dict[str, Any], recipients: list[Recipient]) -> list[Delivery]:
+    from shared.notify.text import News, worth_telling  # imported here: most functions tell nobody
+
+    news = News(report, _where(run), run.link)
+    return [
+        Delivery(
+            "notify",
+            f"{recipient.name} ({type(recipient.channel).__name__.lower()}) was not told of this run",
+            REMEDY[type(recipient.channel).__name__],
+            partial(_send, recipient, news),
+        )
+        for recipient in recipients
+        if worth_telling(report, recipient.channel.on)
+    ]
+
+
+def _send(recipient: Recipient, news: Any, ends_at: float) -> str:
+    if isinstance(recipient.channel, Email):
+        from shared.notify import mail  # imported here: smtplib and email are needed for nothing else
+
+        return mail.deliver(recipient.channel, recipient.secret, news, ends_at)
+    from shared.notify import post
+
+    return post.deliver(recipient, news, ends_at)
+
+
+def _where(run: Run) -> str:
+    settings = run.settings
+    return f"folder {settings.folder_id}" if settings.folder_id else ", ".join(settings.registries[:3])
+
+
+def send_all(deliveries: list[Delivery], ends_at: float) -> list[Notice]:
+    """Sends all at once and waits until ``ends_at``, but not longer than 10 seconds. Returns what failed."""
+    began_at = time.monotonic()
+    until = min(ends_at, began_at + LONGEST)
+    if until - began_at < SHORTEST:
+        return [one.failed("no time was left") for one in deliveries]
+    outcomes: dict[int, str] = {}
+
+    def send(number: int, delivery: Delivery) -> None:
+        try:
+            outcomes[number] = delivery.send(until)
+        except Exception as error:  # its text might hold a secret
+            outcomes[number] = f"the bundle has a fault ({type(error).__name__})"
+
+    threads = [
+        threading.Thread(target=send, args=one, daemon=True)  # looking up a host's name cannot be broken off
+        for one in enumerate(deliveries)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    told = {number: outcomes.get(number, "no answer in time") for number in range(len(deliveries))}
+    return [deliveries[number].failed(why) for number, why in told.items() if why]

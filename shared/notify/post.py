@@ -1,0 +1,135 @@
+"""Notifications by HTTP: what is sent to Telegram, to a Slack-compatible webhook, to a signed one, and sending it.
+
+Telegram's Bot API takes ``POST /bot<token>/sendMessage``; the token is part of the path, so no path is ever told.
+Slack and Mattermost take ``{"text": ...}``, in which ``&``, ``<`` and ``>`` are escaped (Slack's documentation:
+formatting text). Standard Webhooks signs ``<id>.<seconds since 1970>.<body>`` with HMAC-SHA256.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import urllib3
+
+from shared.connections import Connections, Raw, lost
+from shared.notify.channels import Recipient, Slack, Telegram, Webhook, signing_key
+from shared.notify.text import News, details, opening
+
+CONNECTING = 5.0
+MOST_READ = 4096
+ROWS = 1000
+
+
+class Post(msgspec.Struct, frozen=True):
+    url: str
+    body: bytes
+    headers: dict[str, str] = {}
+
+
+def post(recipient: Recipient, news: News, now: float) -> Post:
+    """What tells ``recipient`` the news; ``now`` is seconds since 1970."""
+    match recipient.channel:
+        case Telegram() as channel:
+            return _telegram(channel, recipient.secret, news)
+        case Slack():
+            return _slack(recipient.secret, news)
+        case Webhook() as channel:
+            message_id = f"{news.report['run_id']}-{recipient.name}".translate({ord("["): "-", ord("]"): None})
+            return _signed(channel, recipient.secret, news, message_id, now)
+    raise TypeError(type(recipient.channel).__name__)
+
+
+def _telegram(channel: Telegram, token: str, news: News) -> Post:
+    message = {
+        "chat_id": channel.chat_id,
+        "text": "\n".join([*opening(news), *details(news)]),
+        "link_preview_options": {"is_disabled": True},
+    }
+    return Post(f"{channel.url.rstrip('/')}/bot{token}/sendMessage", msgspec.json.encode(message))
+
+
+def _slack(url: str, news: News) -> Post:
+    """What strangers wrote stands in a block of code, where Slack and Mattermost read no markup and mention nobody."""
+    lines = [_escaped(line) for line in opening(news)]
+    told = [_escaped(line.replace("`", "'")) for line in details(news)]
+    text = "\n".join([*lines, "```", *told, "```"] if told else lines)
+    return Post(url, msgspec.json.encode({"text": text, "unfurl_links": False, "unfurl_media": False}))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _signed(channel: Webhook, secret: str, news: News, message_id: str, now: float) -> Post:
+    body = msgspec.json.encode(_shortened(news))
+    seconds = str(int(now))
+    key = signing_key(secret) or b""
+    signature = hmac.digest(key, f"{message_id}.{seconds}.".encode() + body, hashlib.sha256)
+    headers = {
+        "webhook-id": message_id,
+        "webhook-timestamp": seconds,
+        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+    }
+    return Post(channel.url, body, headers)
+
+
+def _shortened(news: News) -> dict[str, Any]:
+    report = news.report
+    rows = report["images"][:ROWS]
+    truncated = report["images_truncated"] or len(rows) < len(report["images"])
+    link = {"link": news.link} if news.link else {}
+    return {**report, "images": rows, "images_truncated": truncated, **link}
+
+
+def deliver(recipient: Recipient, news: News, ends_at: float) -> str:
+    """Sends once, and returns why that failed, or nothing. ``ends_at`` is a monotonic time; follows no redirect."""
+    sent = post(recipient, news, time.time())
+    parts = urlsplit(sent.url)
+    query = f"?{parts.query}" if parts.query else ""
+    headers = {"Content-Type": "application/json", "User-Agent": "registry-janitor", **sent.headers}
+    try:
+        raw = Connections(f"{parts.scheme}://{parts.netloc}", 1).send(
+            "POST",
+            (parts.path or "/") + query,
+            sent.body,
+            headers,
+            max(0.1, ends_at - time.monotonic()),
+            connecting=CONNECTING,
+            most=MOST_READ,
+        )
+    except urllib3.exceptions.HTTPError as error:
+        return lost(error, "", "").message
+    return _refusal(raw, (recipient.secret, sent.url, parts.path))
+
+
+def _refusal(raw: Raw, secrets: tuple[str, ...]) -> str:
+    if 200 <= raw.status < 300:
+        return ""
+    if 300 <= raw.status < 400:
+        return f"it answered with a redirect (HTTP {raw.status}), which is not followed"
+    said = _said(raw.body, secrets)
+    return f"it answered HTTP {raw.status}" + (f" ({said})" if said else "")
+
+
+class _TelegramError(msgspec.Struct):
+    description: str = ""
+
+
+def _said(body: bytes, secrets: tuple[str, ...]) -> str:
+    """A short plain sentence that came as an answer, without anything of the secrets; nothing of what is no sentence."""
+    try:
+        text = msgspec.json.decode(body, type=_TelegramError).description
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = body[:200].decode("utf-8", "replace")
+    for secret in secrets:
+        for word in (secret, *re.split(r"[:/?&=]", secret)):
+            if len(word) >= 4:
+                text = text.replace(word, "[secret]")
+    return text if re.fullmatch(r"[\w .,:;'\[\]-]{1,200}", text) else ""

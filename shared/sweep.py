@@ -1,0 +1,48 @@
+"""Deletes from the state directory what the last runs have outlived: journals, history, the leases of dead runs.
+
+Every file of a mounted bucket takes its time, so one sweep deletes only so much; the next run goes on.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+
+from shared import history, journal, lease
+from shared.errors import StateError
+from shared.parallel import for_each
+from shared.state import StateDir
+
+KEPT = 90
+JOURNALS, FILES, AT_ONCE = 10, 200, 8
+
+
+def sweep(state: StateDir, until: float, clock: Callable[[], float] = time.monotonic) -> None:
+    """Deletes until ``until``, a time of ``clock``, at most. What cannot be deleted stays, and nobody is bothered."""
+    left = FILES
+
+    def delete(name: str) -> None:
+        if clock() < until:
+            state.delete(name)
+
+    def gone(names: list[str]) -> bool:
+        """Deletes the files, and says whether there was time for all of them."""
+        nonlocal left
+        some = names[:left]
+        left -= len(some)
+        for_each(some, delete, AT_ONCE)
+        return len(some) == len(names) and clock() < until
+
+    try:
+        if not gone(history.outlived(state)) or not gone(lease.abandoned(state, time.time())):
+            return
+        old = journal.runs(state)[:-KEPT]
+        for run_id in random.sample(old, min(JOURNALS, len(old))):  # one that never ends must not block the others
+            files = journal.closed_files(state, run_id)
+            if not all(gone(names) for names in files):
+                return
+            if files:
+                state.delete_folder(f"runs/{run_id}")
+    except StateError:
+        return
