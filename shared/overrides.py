@@ -14,7 +14,7 @@ import msgspec
 from shared.errors import EventError, OverrideRefused, SettingsError
 from shared.settings import KEYS, Settings, check, duration
 
-MODES = ("dry-run", "apply")
+MODES = ("dry-run", "plan", "apply")
 
 
 class Narrowed(msgspec.Struct, frozen=True):
@@ -39,6 +39,7 @@ NARROWER: dict[str, Callable[[Any, Any], bool]] = {
     "guards.referrers": lambda new, old: new or not old,
     "guards.keep_tags": lambda new, old: _subset(old, new),
     "guards.grace": lambda new, old: duration(new) >= duration(old),
+    "plans.valid_for": lambda new, old: duration(new) <= duration(old),
 }
 
 

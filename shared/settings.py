@@ -6,9 +6,10 @@ the file, and what would be accepted.
 
 from __future__ import annotations
 
+import base64
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.errors import SettingsError
+from shared.notify.channels import Channel, check_channels
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]
@@ -52,17 +54,29 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currency: Annotated[str, Meta(min_length=1, max_length=8)] = "RUB"
 
 
+class Plans(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    valid_for: Annotated[str, Meta(pattern=r"^[0-9]{1,7}[hdw]$(?!\n)")] = "7d"
+
+
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    folder_id: Id | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the TOML file may say, and what the environment says of the same."""
 
     folder_id: Id | None = None
     registries: list[Id] = []
-    mode: Literal["dry-run", "apply"] = "dry-run"
+    mode: Literal["dry-run", "plan", "apply"] = "dry-run"
     lifecycle_policies: LifecyclePolicies = LifecyclePolicies()
     limits: Limits = Limits()
     guards: Guards = Guards()
+    plans: Plans = Plans()
+    webhook_url: str | None = None
     state_dir: Annotated[str, Meta(min_length=1)] | None = None
     price: Price = Price()
+    metrics: Metrics = Metrics()
+    notify: list[Channel] = []
     allow_overrides: list[str] = []
 
 
@@ -73,6 +87,7 @@ class Access(msgspec.Struct, frozen=True):
     sa_key_file: str = ""
     sa_key_secret_id: str = ""
     iam_token: str = ""
+    webhook_key: bytes = b""
     api_endpoint: str = ""
     registry_endpoint: str = ""
     metadata_address: str = "169.254.169.254"
@@ -88,7 +103,7 @@ class _Key(msgspec.Struct, frozen=True):
 KEYS = {
     "folder_id": _Key("FOLDER_ID", "text", "the id of a folder"),
     "registries": _Key("REGISTRY_IDS", "list", "ids of registries"),
-    "mode": _Key("CLEANUP_MODE", "text", "dry-run or apply"),
+    "mode": _Key("CLEANUP_MODE", "text", "dry-run, plan or apply"),
     "lifecycle_policies.apply": _Key(
         "APPLY_POLICIES", "list", "policy ids or names, or active for every ACTIVE policy"
     ),
@@ -101,9 +116,14 @@ KEYS = {
     "guards.referrers": _Key(None, "text", "true or false"),
     "guards.keep_tags": _Key(None, "list", "regular expressions"),
     "guards.grace": _Key(None, "text", 'a duration such as "36h", "7d" or "2w", of 100 years at most'),
+    "plans.valid_for": _Key(None, "text", 'a duration such as "36h", "7d" or "2w", of 100 years at most'),
+    "webhook_url": _Key(
+        "WEBHOOK_URL", "text", "the webhook's own URL, such as https://functions.yandexcloud.net/<id>"
+    ),
     "state_dir": _Key("STATE_DIR", "text", "the path of a directory"),
     "price.per_gb_month": _Key("PRICE_PER_GB_MONTH", "number", "a number from 0 to 1000000000"),
     "price.currency": _Key("CURRENCY", "text", "a currency's code, such as RUB"),
+    "metrics.folder_id": _Key(None, "text", "the id of a folder"),
     "allow_overrides": _Key(None, "list", "keys of this file that an event may set"),
 }
 LONGEST_DURATION = timedelta(days=36_525)
@@ -136,18 +156,20 @@ def load(environment: Mapping[str, str]) -> Settings:
 def check(document: dict[str, Any], spoken: Any) -> Settings:
     """``document`` as Settings; ``spoken`` says for a key where its value was written. Raises SettingsError."""
     document = _single(_single(document, "lifecycle_policies", "apply", "active"), "guards", "in_use", "none")
+    channels = check_channels(document.get("notify", []), spoken)
     try:
-        settings = msgspec.convert(document, Settings)
+        settings = msgspec.convert({**document, "notify": []}, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_sentence(str(error), document, spoken), where=_where(str(error))) from None
     _check_guards(settings.guards, spoken)
+    _check_plans(settings, spoken)
     for name in settings.allow_overrides:
         if name not in KEYS or name == "allow_overrides":
             raise SettingsError(
                 f"{spoken('allow_overrides')} lists {name!r}, which is no key that an event could set; {_known(name, KEYS)}",
                 where="allow_overrides",
             )
-    return settings
+    return msgspec.structs.replace(settings, notify=channels)
 
 
 def _check_guards(guards: Guards, spoken: Any) -> None:
@@ -164,6 +186,20 @@ def _check_guards(guards: Guards, spoken: Any) -> None:
                 f"{spoken('guards.keep_tags')} has {_short(text)}, which is no regular expression: {error}.",
                 where="guards.keep_tags",
             ) from None
+
+
+def _check_plans(settings: Settings, spoken: Any) -> None:
+    valid_for, url = settings.plans.valid_for, settings.webhook_url
+    if not timedelta() < duration(valid_for) <= LONGEST_DURATION:
+        raise SettingsError(
+            f"{spoken('plans.valid_for')} is {_short(valid_for)}; give {KEYS['plans.valid_for'].accepts}.",
+            where="plans.valid_for",
+        )
+    if url is not None and not _is_base(url):
+        raise SettingsError(
+            f"{spoken('webhook_url')} is {_short(url)}; give {KEYS['webhook_url'].accepts}.",
+            where="webhook_url",
+        )
 
 
 def access(environment: Mapping[str, str]) -> Access:
@@ -190,11 +226,30 @@ def access(environment: Mapping[str, str]) -> Access:
         sa_key_file=text("SA_KEY_FILE"),
         sa_key_secret_id=text("SA_KEY_SECRET_ID"),
         iam_token=token,
+        webhook_key=_webhook_key(text("WEBHOOK_SECRET")),
         api_endpoint=_url(environment, "YC_API_ENDPOINT"),
         registry_endpoint=_url(environment, "YC_REGISTRY_ENDPOINT"),
         metadata_address=address,
         log_level=level,
     )
+
+
+def _webhook_key(secret: str) -> bytes:
+    """The bytes of a Standard Webhooks secret: ``whsec_`` and the Base64 of 24 to 64 bytes, padded or not."""
+    if not secret:
+        return b""
+    encoded = secret.removeprefix("whsec_").rstrip("=")
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        key = b""
+    if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise SettingsError(
+            "WEBHOOK_SECRET is no secret of Standard Webhooks; give whsec_ and the Base64 of 24 to 64 random bytes, as"
+            ' in "whsec_$(openssl rand -base64 32)".',
+            where="WEBHOOK_SECRET",
+        )
+    return key
 
 
 def _url(environment: Mapping[str, str], name: str) -> str:
@@ -214,7 +269,7 @@ def _is_base(url: str) -> bool:
             and bool(parts.hostname)
             and parts.port != 0
             and "@" not in url
-            and "?" not in url
+            and not {"?", "#"} & set(url)
         )
     except ValueError:
         return False
@@ -303,7 +358,7 @@ def _sentence(error: str, document: dict[str, Any], spoken: Any) -> str:
     unknown = re.search(r"unknown field `(.*?)`", error, re.DOTALL)
     if unknown:
         name = f"{name}.{unknown[1]}" if name else unknown[1]
-        return f"{spoken(name)} is not a known key; {_known(name, KEYS)}"
+        return f"{spoken(name)} is not a known key; {_known(name, [*KEYS, 'notify'])}"
     value: Any = document
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else value
@@ -312,7 +367,7 @@ def _sentence(error: str, document: dict[str, Any], spoken: Any) -> str:
     return f"{spoken(name)} is {_short(value)}; give a table of keys."
 
 
-def _known(name: str, known: Mapping[str, Any]) -> str:
+def _known(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}."
 
