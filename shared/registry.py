@@ -179,6 +179,6 @@ def _image(found: _Image) -> Image:
         tuple(found.tags or ()),
         found.created_at,
         max(found.compressed_size, 0),
-        array("Q", keys_and_sizes),  # made of a list, it takes no more room than it needs
+        array("Q", keys_and_sizes).tobytes(),
         blob_key(found.config.digest) if found.config and found.config.digest else 0,
     )

@@ -6,11 +6,8 @@ the file, and what would be accepted.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
-from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -19,6 +16,9 @@ import msgspec
 from msgspec import Meta
 
 from shared.errors import SettingsError
+from shared.notation import DURATION, LONGEST_DURATION, duration, pattern
+from shared.rule_settings import Rule, check_rules
+from shared.wording import known, short
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]
@@ -44,7 +44,7 @@ class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     index_children: bool = True
     referrers: bool = True
     keep_tags: list[Annotated[str, Meta(min_length=1)]] = []
-    grace: Annotated[str, Meta(pattern=r"^[0-9]{1,7}[hdw]$(?!\n)")] = "0h"
+    grace: Annotated[str, Meta(pattern=DURATION)] = "0h"
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lifecycle_policies: LifecyclePolicies = LifecyclePolicies()
     limits: Limits = Limits()
     guards: Guards = Guards()
+    rules: list[Rule] = []
     state_dir: Annotated[str, Meta(min_length=1)] | None = None
     price: Price = Price()
     allow_overrides: list[str] = []
@@ -106,7 +107,6 @@ KEYS = {
     "price.currency": _Key("CURRENCY", "text", "a currency's code, such as RUB"),
     "allow_overrides": _Key(None, "list", "keys of this file that an event may set"),
 }
-LONGEST_DURATION = timedelta(days=36_525)
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
@@ -136,24 +136,25 @@ def load(environment: Mapping[str, str]) -> Settings:
 def check(document: dict[str, Any], spoken: Any) -> Settings:
     """``document`` as Settings; ``spoken`` says for a key where its value was written. Raises SettingsError."""
     document = _single(_single(document, "lifecycle_policies", "apply", "active"), "guards", "in_use", "none")
+    rules = check_rules(document.get("rules", []), spoken)
     try:
-        settings = msgspec.convert(document, Settings)
+        settings = msgspec.convert({**document, "rules": []}, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_sentence(str(error), document, spoken), where=_where(str(error))) from None
     _check_guards(settings.guards, spoken)
     for name in settings.allow_overrides:
         if name not in KEYS or name == "allow_overrides":
             raise SettingsError(
-                f"{spoken('allow_overrides')} lists {name!r}, which is no key that an event could set; {_known(name, KEYS)}",
+                f"{spoken('allow_overrides')} lists {name!r}, which is no key that an event could set; {known(name, KEYS)}",
                 where="allow_overrides",
             )
-    return settings
+    return msgspec.structs.replace(settings, rules=rules)
 
 
 def _check_guards(guards: Guards, spoken: Any) -> None:
     if duration(guards.grace) > LONGEST_DURATION:
         raise SettingsError(
-            f"{spoken('guards.grace')} is {_short(guards.grace)}; give {KEYS['guards.grace'].accepts}.",
+            f"{spoken('guards.grace')} is {short(guards.grace)}; give {KEYS['guards.grace'].accepts}.",
             where="guards.grace",
         )
     for text in guards.keep_tags:
@@ -161,7 +162,7 @@ def _check_guards(guards: Guards, spoken: Any) -> None:
             pattern(text)
         except ValueError as error:
             raise SettingsError(
-                f"{spoken('guards.keep_tags')} has {_short(text)}, which is no regular expression: {error}.",
+                f"{spoken('guards.keep_tags')} has {short(text)}, which is no regular expression: {error}.",
                 where="guards.keep_tags",
             ) from None
 
@@ -175,12 +176,12 @@ def access(environment: Mapping[str, str]) -> Access:
     level = text("LOG_LEVEL").upper() or "INFO"
     if level not in LOG_LEVELS:
         raise SettingsError(
-            f"LOG_LEVEL is {_short(level)}; give one of {', '.join(LOG_LEVELS)}.", where="LOG_LEVEL"
+            f"LOG_LEVEL is {short(level)}; give one of {', '.join(LOG_LEVELS)}.", where="LOG_LEVEL"
         )
     address = text("YC_METADATA_ADDR") or Access().metadata_address
     if not re.fullmatch(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?", address):
         raise SettingsError(
-            f"YC_METADATA_ADDR is {_short(address)}; give a host, or host:port.", where="YC_METADATA_ADDR"
+            f"YC_METADATA_ADDR is {short(address)}; give a host, or host:port.", where="YC_METADATA_ADDR"
         )
     token = text("IAM_TOKEN")
     if not re.fullmatch(r"[!-~]*", token):
@@ -220,25 +221,6 @@ def _is_base(url: str) -> bool:
         return False
 
 
-@cache
-def duration(text: str) -> timedelta:
-    """The time that a duration such as ``36h``, ``7d`` or ``2w`` stands for."""
-    return (
-        int(text[:-1]) * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[text[-1]]
-    )
-
-
-@cache
-def pattern(text: str) -> Any:
-    """The compiled regular expression of a setting, of the regex package. Raises ValueError."""
-    import regex  # imported here: most settings have no pattern
-
-    try:
-        return regex.compile(text)
-    except regex.error as error:
-        raise ValueError(str(error)) from None
-
-
 def _read(file: str) -> dict[str, Any]:
     import tomllib  # imported here: most functions have no file
 
@@ -271,7 +253,7 @@ def _parse(key: _Key, text: str) -> Any:
             return float(text)
     except ValueError:
         raise SettingsError(
-            f"{key.variable} is {_short(text)}; give {key.accepts}.", where=key.variable or ""
+            f"{key.variable} is {short(text)}; give {key.accepts}.", where=key.variable or ""
         ) from None
     return text
 
@@ -303,26 +285,10 @@ def _sentence(error: str, document: dict[str, Any], spoken: Any) -> str:
     unknown = re.search(r"unknown field `(.*?)`", error, re.DOTALL)
     if unknown:
         name = f"{name}.{unknown[1]}" if name else unknown[1]
-        return f"{spoken(name)} is not a known key; {_known(name, KEYS)}"
+        return f"{spoken(name)} is not a known key; {known(name, (*KEYS, 'rules'))}"
     value: Any = document
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else value
     if name in KEYS:
-        return f"{spoken(name)} is {_short(value)}; give {KEYS[name].accepts}."
-    return f"{spoken(name)} is {_short(value)}; give a table of keys."
-
-
-def _known(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}."
-
-
-def _short(value: Any) -> str:
-    text = (
-        value
-        if isinstance(value, str)
-        else ", ".join(map(str, value))
-        if isinstance(value, list)
-        else repr(value)
-    )
-    return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'
+        return f"{spoken(name)} is {short(value)}; give {KEYS[name].accepts}."
+    return f"{spoken(name)} is {short(value)}; give a table of keys."
