@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from shared.records import Candidate, Image, Policy
+from shared.rule_settings import Rule
+from shared.rules import label
 
 SMALL_REPOSITORY = 10
 
@@ -31,6 +33,25 @@ def union(taken: Iterable[tuple[str, Iterable[Image]]]) -> dict[str, Candidate]:
             reasons = (*known.reasons, reason) if known else (reason,)
             candidates[image.image_id] = Candidate(image, reasons)
     return candidates
+
+
+def also_taken(
+    candidates: Mapping[str, Candidate], images: Iterable[Image], taken: Mapping[str, tuple[str, ...]]
+) -> dict[str, Candidate]:
+    """The images that delete rules take, with their reasons behind those of the policies."""
+    return {
+        image.image_id: Candidate(image, candidates[image.image_id].reasons + taken[image.image_id])
+        if image.image_id in candidates
+        else Candidate(image, taken[image.image_id])
+        for image in images
+        if image.image_id in taken
+    }
+
+
+def spared(candidate: Candidate, rules: Iterable[Rule], taken: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether only rules took a candidate, and none does any more."""
+    by_rules = {label(rule) for rule in rules}
+    return candidate.image.image_id not in taken and by_rules.issuperset(candidate.reasons)
 
 
 def over_share(going: int, images: int, max_share: float) -> bool:

@@ -27,6 +27,8 @@ def explain(run: Run, cloud: Cloud, wanted: str) -> list[dict[str, Any]]:
     run.surveys = [survey for survey in run.surveys if any(survey is one for one, _, _ in found)]
     taken = {survey.repository.full_name: _taken(run, cloud, survey) for survey in run.surveys}
     protect.look_in_use(run, cloud, run.surveys)
+    for unseen in run.unseen:
+        run.refuse("guard-unavailable", str(unseen))
     return [
         _explained(run, cloud, survey, images, image, taken[survey.repository.full_name])
         for survey, images, image in found
@@ -89,7 +91,7 @@ def _explained(
 ) -> dict[str, Any]:
     manifests = protect.needed_manifests(run, cloud, survey.repository, images)
     found = list(_guards(run, survey, images, image, manifests))
-    candidates, _ = protect.guarded(run, survey.repository, images, survey.candidates, manifests)
+    candidates, _ = protect.guarded(run, survey, images, survey.candidates, manifests)
     candidate = image.image_id in candidates
     return {
         "image_id": image.image_id,
@@ -119,9 +121,9 @@ def _guards(
     run: Run, survey: Survey, images: list[Image], image: Image, manifests: dict[str, Manifest]
 ) -> Iterator[guards.Kept]:
     """Every guard that keeps the image, or would if a policy took it."""
-    yield from protect.each_own_guard(run, survey.repository, image)
+    yield from protect.each_own_guard(run, survey, image)
     candidates = {**survey.candidates, image.image_id: Candidate(image, ())}
-    kept = protect.own_guards(run, survey.repository, candidates)
+    kept = protect.own_guards(run, survey, candidates)
     kept.pop(image.image_id, None)
     bound = protect.bound(run, images, candidates, manifests, kept).get(image.image_id)
     if bound:

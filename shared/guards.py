@@ -41,9 +41,13 @@ def in_use(where: str) -> Kept:
     return Kept("in-use", where)
 
 
-def keep_tag(image: Image, patterns: Iterable[Any]) -> Kept | None:
-    """The guard of an image with any tag that one of the compiled ``patterns`` matches as a whole."""
-    tag = next((tag for pattern in patterns for tag in image.tags if pattern.fullmatch(tag)), None)
+def keep_rule(name: str) -> Kept:
+    return Kept("keep-rule", f"rule {name}")
+
+
+def keep_tag(image: Image, patterns: Iterable[Callable[[str], Any]]) -> Kept | None:
+    """The guard of an image with any tag that one of ``patterns`` matches as a whole."""
+    tag = next((tag for whole in patterns for tag in image.tags if whole(tag)), None)
     return Kept("keep-tag", f"tag {tag}") if tag is not None else None
 
 

@@ -1,6 +1,6 @@
-"""The job in order: find the repositories, run their policies dry, see what runs, list, guard, delete, look again.
+"""The job in order: find the repositories, run their policies dry, see what runs, list, decide, guard, delete, look again.
 
-Nothing here decides or knows HTTP: `choose` and `guards` decide, `registry` asks, `delete` deletes. What a run
+Nothing here decides or knows HTTP: `choose`, `rules` and `guards` decide, `registry` asks, `delete` deletes. What a run
 learns is gathered in a `Run`, from which `report` tells it.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from shared import choose, guards, protect, recover, registry, scope, whole
+from shared import choose, guards, protect, recover, registry, rules, scope, whole
 from shared.delete import ALREADY_GONE, DELETED, Deletion, delete
-from shared.errors import CallError, LeaseLost, OutOfTime, StateError
+from shared.errors import CallError, LeaseLost, OutOfTime, SettingsError, StateError
 from shared.http import Cloud
 from shared.layers import layer_keys
 from shared.parallel import for_each
@@ -29,13 +29,14 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress) -> None:
     scope.find(run, cloud)
     take_over(run, cloud)
     in_parallel(run, progress, "dry runs", partial(dry_run, run, cloud))
-    taking = [survey for survey in run.surveys if survey.candidates or survey.taken_by_active]
-    protect.look_in_use(run, cloud, taking)
+    protect.look_in_use(run, cloud, [survey for survey in run.surveys if may_lose(survey)])
     in_parallel(run, progress, "repositories", partial(look, run, cloud))
+    tell_of_rules(run)
+    protect.refuse_unseen(run)
     check_limits(run)
     if run.settings.mode == "apply":
         delete_all(run, cloud, progress)
-    if run.pushed is not None and any(survey.candidates for survey in run.surveys):
+    if run.pushed is not None and any(survey.candidate_count for survey in run.surveys):
         count_other_repositories(run, cloud)
 
 
@@ -59,7 +60,8 @@ def in_parallel(run: Run, progress: Progress, what: str, work: Callable[[Survey]
     done = iter(range(1, len(run.surveys) + 1))
 
     def one(survey: Survey) -> None:
-        work(survey)
+        with survey.opened():
+            work(survey)
         progress(what, next(done), len(run.surveys))
 
     progress(what, 0, len(run.surveys))
@@ -90,12 +92,19 @@ def dry_run(run: Run, cloud: Cloud, survey: Survey) -> None:
         if applied:
             taken.append((f"policy {policy.label}", images))
         if policy.status == "ACTIVE" and images:
-            survey.taken_by_active.append((policy, images))
+            survey.taken_by_active.append((policy, {image.image_id for image in images}))
     survey.candidates = choose.union(taken)
 
 
+def may_lose(survey: Survey) -> bool:
+    """Whether the repository may have candidates, as far as is known before it is listed."""
+    with survey.opened():
+        taken = bool(survey.candidates or survey.taken_by_active)
+    return taken or any(rule.action == "delete" for rule in survey.rules)
+
+
 def look(run: Run, cloud: Cloud, survey: Survey) -> None:
-    """Lists the repository, guards its candidates, and counts the layers that stay whatever is deleted."""
+    """Lists the repository, asks the rules, guards the candidates, and counts the layers that stay whatever is deleted."""
     listed: dict[str, int] = {}
 
     def staying(images: Iterable[Image]) -> Iterator[Image]:
@@ -106,8 +115,11 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
 
     try:
         images: Iterable[Image] = survey.known(registry.images(cloud, survey.repository))
-        if survey.candidates or survey.taken_by_active:
+        if survey.candidates or survey.taken_by_active or survey.rules:
             images = list(images)
+            take_by_rules(run, survey, images)
+            if protect.unseen(run, survey):
+                run.leave(survey)
             protect.guard_candidates(run, cloud, survey, images)
             protect.warn_of_active_policies(run, cloud, survey, images)
         keys = layer_keys(staying(images))
@@ -126,11 +138,44 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
         )
 
 
+def take_by_rules(run: Run, survey: Survey, images: list[Image]) -> None:
+    """Adds what the delete rules take to the candidates, and notes what the keep rules keep."""
+    if not survey.rules:
+        return
+    decision = rules.decide(survey.rules, images, run.started_at)
+    survey.kept = decision.kept
+    survey.candidates |= choose.also_taken(survey.candidates, images, decision.taken)
+    with run.lock:
+        run.matched.update(decision.matched)
+        if decision.undated:
+            example = next(iter(decision.undated.values()))
+            run.undated.append((survey.repository.full_name, len(decision.undated), example))
+
+
+def tell_of_rules(run: Run) -> None:
+    """Warns of images that no rule can judge, and in a dry run of rules that match nothing."""
+    if run.undated:
+        name, _, image = min(run.undated, key=lambda one: one[0])
+        count = sum(number for _, number, _ in run.undated)
+        run.warn(
+            "absurd-creation-time",
+            f"{count} images in {len(run.undated)} repositories have a creation time that cannot be believed, such as"
+            f" {guards.described(image)} of {name} ({image.created_at or 'none'}); no rule takes them by age or rank.",
+        )
+    if run.settings.mode == "apply" or run.pushed is not None or run.errors:
+        return
+    for rule in run.settings.rules:
+        if not any(rule in survey.rules for survey in run.surveys):
+            run.warn("rule-matches-no-repository", f'The rule "{rule.name}" matches no repository.')
+        elif not run.matched[rule.name]:
+            run.warn("rule-matches-no-image", f'The rule "{rule.name}" matches no image.')
+
+
 def check_limits(run: Run) -> None:
     """Refuses what is over ``MAX_SHARE`` in its repository, and everything when it is over ``MAX_DELETIONS``."""
     limits = run.settings.limits
     for survey in run.surveys:
-        going = len(survey.going())
+        going = survey.going_count
         if choose.over_share(going, survey.images or 0, limits.max_share):
             run.refuse(
                 "max-share",
@@ -139,7 +184,7 @@ def check_limits(run: Run) -> None:
                 " it is meant.",
             )
             run.leave(survey)
-    going = sum(len(survey.going()) for survey in run.surveys)
+    going = sum(survey.going_count for survey in run.surveys)
     if going > limits.max_deletions:
         run.refuse(
             "max-deletions",
@@ -151,8 +196,8 @@ def check_limits(run: Run) -> None:
 
 
 def delete_all(run: Run, cloud: Cloud, progress: Progress) -> None:
-    surveys = [survey for survey in run.surveys if survey.going()]
-    total = sum(len(survey.going()) for survey in surveys)
+    surveys = [survey for survey in run.surveys if survey.going_count]
+    total = sum(survey.going_count for survey in surveys)
     done = iter(range(1, total + 1))
 
     def deleted() -> None:
@@ -160,7 +205,12 @@ def delete_all(run: Run, cloud: Cloud, progress: Progress) -> None:
 
     progress("deletions", 0, total)
     width = min(REPOSITORIES_AT_ONCE, cloud.concurrency)
-    for_each(surveys, partial(delete_in, run, cloud, deleted), width)
+    for_each(surveys, partial(open_and_delete_in, run, cloud, deleted), width)
+
+
+def open_and_delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
+    with survey.opened():
+        delete_in(run, cloud, deleted, survey)
 
 
 def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
@@ -168,7 +218,8 @@ def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Surve
     started_at = cloud.pace.clock()
     try:
         images = list(survey.known(registry.images(cloud, survey.repository)))
-    except CallError as error:
+        leave_changed(run, survey, images)
+    except (CallError, SettingsError) as error:
         run.problem(error)
         run.leave(survey)
         return
@@ -180,7 +231,6 @@ def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Surve
             run.leases.check()
         deleted()
 
-    leave_changed(run, survey, images)
     manifests = protect.guard_candidates(run, cloud, survey, images)
     for wave in guards.waves([candidate.image for candidate in survey.going().values()], manifests):
         going = [image for image in wave if image.image_id not in survey.outcomes]
@@ -219,8 +269,8 @@ def delete_journaled(
     return deletion
 
 
-def leave_changed(run: Run, survey: Survey, images: Iterable[Image]) -> None:
-    """Settles the candidates that are gone since their dry run, or that have gained a tag."""
+def leave_changed(run: Run, survey: Survey, images: list[Image]) -> None:
+    """Settles the candidates that are gone since they were taken, that have gained a tag, or that no rule takes now."""
     now = {image.image_id: image for image in images}
     changed = {image_id: choose.changed(candidate, now) for image_id, candidate in survey.going().items()}
     outcome = {"gone": ALREADY_GONE, "gained a tag": REMAINING}
@@ -234,6 +284,20 @@ def leave_changed(run: Run, survey: Survey, images: Iterable[Image]) -> None:
             f"{survey.repository.full_name}: {len(tagged)} images have gained a tag since their dry run and stay,"
             f" such as {guards.described(now[tagged[0].image_id])}.",
         )
+
+    if survey.rules:
+        decision = rules.decide(survey.rules, images, run.started_at)
+        survey.kept = decision.kept
+        spared = [
+            one.image for one in survey.going().values() if choose.spared(one, survey.rules, decision.taken)
+        ]
+        survey.outcomes |= {image.image_id: REMAINING for image in spared}
+        if spared:
+            run.warn(
+                "no-longer-taken",
+                f"{survey.repository.full_name}: {len(spared)} images stay because, now that others are gone, no rule"
+                f" takes them any more, such as {guards.described(spared[0])}.",
+            )
 
 
 def record(run: Run, survey: Survey, deletion: Deletion) -> None:
@@ -257,16 +321,17 @@ def count_layers(run: Run) -> None:
     """Counts the candidates that would go, where nothing is deleted, and those that stay after all."""
     apply = run.settings.mode == "apply"
     for survey in run.surveys:
-        layers = run.layers[survey.registry.registry_id]
-        if not apply:
-            layers.goes(candidate.image for candidate in survey.going().values())
-        layers.stays(
-            layer_keys(
-                candidate.image
-                for image_id, candidate in survey.candidates.items()
-                if stays(survey.outcomes.get(image_id), apply)
+        with survey.opened():
+            layers = run.layers[survey.registry.registry_id]
+            if not apply:
+                layers.goes(candidate.image for candidate in survey.going().values())
+            layers.stays(
+                layer_keys(
+                    candidate.image
+                    for image_id, candidate in survey.candidates.items()
+                    if stays(survey.outcomes.get(image_id), apply)
+                )
             )
-        )
 
 
 def stays(outcome: Outcome | None, apply: bool) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from shared.errors import EventError, OverrideRefused, SettingsError
-from shared.settings import KEYS, Settings, check, duration
+from shared.notation import duration
+from shared.settings import KEYS, Settings, check
 
 MODES = ("dry-run", "plan", "apply")
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -54,7 +53,7 @@ class Planned(msgspec.Struct, frozen=True, gc=False):
         return all(reason.endswith(FOLLOWS) for reason in self.reasons)
 
     def candidate(self) -> Candidate:
-        image = Image(self.image_id, self.digest, self.tags, self.created_at, self.size_bytes, array("Q"))
+        image = Image(self.image_id, self.digest, self.tags, self.created_at, self.size_bytes, b"")
         return Candidate(image, self.reasons)
 
 

@@ -13,15 +13,20 @@ from shared.errors import NOT_FOUND, CallError
 from shared.http import Cloud
 from shared.in_use.references import Usage
 from shared.manifests import Manifests
+from shared.notation import duration, whole_tag
 from shared.records import Candidate, Image, Manifest, Outcome, Policy, Repository
 from shared.run import Run, Survey
-from shared.settings import duration, pattern
 
 NAMED = 20
+KEPT_BY = {
+    "index-child": "that belong to images which stay, such as {image} of {by}",
+    "referrer": "that belong to images which stay, such as {image} of {by}",
+    "keep-rule": "that keep rules keep, such as {image} by the {by}",
+}
 
 
 def look_in_use(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
-    """Looks up what runs of the ``surveys``' registries, and leaves what cannot be judged for it."""
+    """Looks up what runs of the ``surveys``' registries."""
     sources = [source for source in run.settings.guards.in_use if source in in_use.SOURCES]
     if not sources or not surveys:
         return
@@ -31,13 +36,22 @@ def look_in_use(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
     run.usage = Usage(found.uses)
     for doubt in found.doubts:
         run.warn("nothing-in-use", doubt)
+    run.unseen = found.blind
     for blind in found.blind:
         run.problem(blind.error)
-        run.refuse("guard-unavailable", str(blind))
-    blind_folders = {blind.folder_id for blind in found.blind}
-    for survey in surveys:
-        if blind_folders & ({survey.registry.folder_id} | _elsewhere(run)):
-            run.leave(survey)
+
+
+def unseen(run: Run, survey: Survey) -> list[in_use.Blind]:
+    """What could not be looked at, and may use the repository's images."""
+    folders = {survey.registry.folder_id} | _elsewhere(run)
+    return [blind for blind in run.unseen if blind.folder_id in folders]
+
+
+def refuse_unseen(run: Run) -> None:
+    """Says what could not be looked at, if there is a candidate that it may use."""
+    for blind in run.unseen:
+        if any(survey.candidate_count and blind in unseen(run, survey) for survey in run.surveys):
+            run.refuse("guard-unavailable", str(blind))
 
 
 def _elsewhere(run: Run) -> set[str]:
@@ -62,10 +76,10 @@ def guard_candidates(run: Run, cloud: Cloud, survey: Survey, images: list[Image]
             f" deleted there: {error}. To go without looking, set guards.index_children and guards.referrers to"
             " false.",
         )
-        _settle(survey, own_guards(run, survey.repository, going))
+        _settle(survey, own_guards(run, survey, going))
         run.leave(survey)
         return {}
-    candidates, kept = guarded(run, survey.repository, images, going, manifests)
+    candidates, kept = guarded(run, survey, images, going, manifests)
     survey.candidates |= candidates
     _settle(survey, kept)
     return manifests
@@ -79,12 +93,12 @@ def keep_bound(run: Run, survey: Survey, images: list[Image], manifests: dict[st
 def warn_of_active_policies(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
     """Warns of what Yandex Cloud's own ACTIVE policy will delete although a guard keeps it here."""
     for policy, taken in survey.taken_by_active:
-        candidates = choose.union([(policy.label, taken)])
+        candidates = choose.union([(policy.label, [image for image in images if image.image_id in taken])])
         try:
             manifests = needed_manifests(run, cloud, survey.repository, images)
         except CallError:
             manifests = {}  # guard_candidates has told of it
-        _, kept = guarded(run, survey.repository, images, candidates, manifests)
+        _, kept = guarded(run, survey, images, candidates, manifests)
         _warn_of(run, policy, survey.repository, candidates, kept)
 
 
@@ -105,20 +119,20 @@ def _warn_of(
         )
     if len(running) > NAMED:
         run.warn("active-policy-takes-image-in-use", f"{deletes} {len(running) - NAMED} more images in use.")
-    for name in ("index-child", "referrer"):
+    for name, why in KEPT_BY.items():
         bound = [(image_id, one) for image_id, one in kept.items() if one.guard == name]
         if bound:
             image_id, one = bound[0]
+            described = guards.described(candidates[image_id].image)
             run.warn(
                 f"active-policy-takes-{name}",
-                f"{deletes} {len(bound)} images that belong to images which stay, such as"
-                f" {guards.described(candidates[image_id].image)} of {one.by}.",
+                f"{deletes} {len(bound)} images {why.format(image=described, by=one.by)}.",
             )
 
 
 def guarded(
     run: Run,
-    repository: Repository,
+    survey: Survey,
     images: list[Image],
     candidates: dict[str, Candidate],
     manifests: dict[str, Manifest],
@@ -127,12 +141,12 @@ def guarded(
     wanted = run.settings.guards
     found = dict(candidates)
     while True:
-        kept = bound(run, images, found, manifests, own_guards(run, repository, found))
+        kept = bound(run, images, found, manifests, own_guards(run, survey, found))
         followers = guards.following(images, found, kept, manifests) if wanted.referrers else {}
         followers = {
             image_id: one
             for image_id, one in followers.items()
-            if image_id not in own_guards(run, repository, followers)
+            if image_id not in own_guards(run, survey, followers)
         }
         if not followers:
             staying = {image_id for image_id in kept if image_id not in candidates}
@@ -143,23 +157,26 @@ def guarded(
         found |= followers
 
 
-def own_guards(run: Run, repository: Repository, candidates: dict[str, Candidate]) -> dict[str, guards.Kept]:
+def own_guards(run: Run, survey: Survey, candidates: dict[str, Candidate]) -> dict[str, guards.Kept]:
     """The guards that images have by themselves, whatever else their repository holds."""
     kept: dict[str, guards.Kept] = {}
     for image_id, candidate in candidates.items():
-        one = next(each_own_guard(run, repository, candidate.image), None)
+        one = next(each_own_guard(run, survey, candidate.image), None)
         if one:
             kept[image_id] = one
     return kept
 
 
-def each_own_guard(run: Run, repository: Repository, image: Image) -> Iterator[guards.Kept]:
-    """In use, by a tag of its own, by its age."""
+def each_own_guard(run: Run, survey: Survey, image: Image) -> Iterator[guards.Kept]:
+    """In use, by a keep rule, by a tag of its own, by its age."""
     wanted = run.settings.guards
-    where = run.usage.where(repository.full_name, image)
+    where = run.usage.where(survey.repository.full_name, image)
     if where:
         yield guards.in_use(where)
-    by_tag = guards.keep_tag(image, [pattern(text) for text in wanted.keep_tags])
+    by_rule = survey.kept.get(image.image_id)
+    if by_rule:
+        yield guards.keep_rule(by_rule)
+    by_tag = guards.keep_tag(image, [whole_tag(text) for text in wanted.keep_tags])
     if by_tag:
         yield by_tag
     by_age = guards.grace(image, duration(wanted.grace), run.started_at)

@@ -8,8 +8,11 @@ in its metadata; deleting an image takes all of its tags with it.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from array import array
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -52,6 +55,7 @@ class _Policy(msgspec.Struct, rename="camel"):
     repository_id: str
     name: str = ""
     status: str = ""
+    rules: list[Any] | None = None
 
 
 class _Policies(msgspec.Struct, rename="camel"):
@@ -122,7 +126,9 @@ def policies(cloud: Cloud, registry_id: str) -> Iterator[Policy]:
         SERVICE, f"{ROOT}/lifecyclePolicies", _Policies, role=VIEWER, params={"registryId": registry_id}
     ):
         for found in page.lifecycle_policies or ():
-            yield Policy(found.id, found.name, found.repository_id, found.status)
+            rules = json.dumps([found.id, found.rules], sort_keys=True)
+            definition = hashlib.sha256(rules.encode()).hexdigest()
+            yield Policy(found.id, found.name, found.repository_id, found.status, definition)
 
 
 def images(cloud: Cloud, repository: Repository) -> Iterator[Image]:
@@ -179,6 +185,6 @@ def _image(found: _Image) -> Image:
         tuple(found.tags or ()),
         found.created_at,
         max(found.compressed_size, 0),
-        array("Q", keys_and_sizes),  # made of a list, it takes no more room than it needs
+        array("Q", keys_and_sizes).tobytes(),
         blob_key(found.config.digest) if found.config and found.config.digest else 0,
     )

@@ -22,6 +22,7 @@ GIB = 2**30
 EXIT_STATUS = {"ok": 0, "partial": 1, "failed": 1, "refused": 3, "unfinished": 4}
 OUTCOMES = ("would-delete", "deleted", "already-gone", "protected", "failed", "remaining")
 WOULD_DELETE = Outcome("would-delete")
+HELD = ("failed", "protected", "remaining")
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -40,18 +41,16 @@ def build(
     heading: Heading, run: Run, error: JanitorError | None, finished_at: datetime, rows: int | None = ROWS
 ) -> dict[str, Any]:
     """The report of a run, or of what there is of it when ``error`` ended it; at most ``rows`` images are listed."""
-    outcomes = Counter(outcome.outcome for *_, outcome in _outcomes(run, heading.mode))
-    candidates = outcomes.total()
-    listed = list(islice(image_rows(run, heading.mode), rows))
+    tally = _tally(run, heading.mode)
+    outcomes, candidates = tally.outcomes, tally.outcomes.total()
+    listed = list(islice(_most_notable(run, heading.mode, whole=rows is None or candidates <= rows), rows))
     report = empty(heading, finished_at)
-    report["status"] = status(run, error)
+    report["status"] = status(run, error, tally)
     report["totals"] = {
         "images": sum(survey.images or 0 for survey in run.surveys),
         "candidates": candidates,
         **{name.replace("-", "_"): outcomes[name] for name in OUTCOMES if name != "would-delete"},
-        "candidate_bytes": sum(
-            c.image.size_bytes for survey in run.surveys for c in survey.candidates.values()
-        ),
+        "candidate_bytes": tally.candidate_bytes,
         "reclaimed_bytes": sum(layers.freed_bytes() for layers in run.layers.values()),
     }
     report["retries"] = run.cloud.pace.retries if run.cloud else 0
@@ -66,6 +65,32 @@ def build(
         saved = report["totals"]["reclaimed_bytes"] / GIB * price.per_gb_month
         report["price"] = {"currency": price.currency, "reclaimed_per_month": round(saved, 2)}
     return report
+
+
+class Tally(msgspec.Struct):
+    """The candidates by outcome, those that nothing has settled, and their bytes."""
+
+    outcomes: Counter[str] = msgspec.field(default_factory=Counter)
+    unsettled: int = 0
+    candidate_bytes: int = 0
+
+
+def _tally(run: Run, mode: str) -> Tally:
+    tally = Tally()
+    for survey, candidate, outcome in _outcomes(run, mode):
+        tally.outcomes[outcome.outcome] += 1
+        tally.unsettled += candidate.image.image_id not in survey.outcomes
+        tally.candidate_bytes += candidate.image.size_bytes
+    return tally
+
+
+def _most_notable(run: Run, mode: str, *, whole: bool) -> Iterator[dict[str, Any]]:
+    """The rows, with those that need a look first unless there is room for all."""
+    if whole:
+        yield from image_rows(run, mode)
+        return
+    for held in (True, False):
+        yield from (_row(*one) for one in _outcomes(run, mode) if (one[2].outcome in HELD) is held)
 
 
 def image_rows(run: Run, mode: str) -> Iterator[dict[str, Any]]:
@@ -156,28 +181,28 @@ def empty(heading: Heading, finished_at: datetime) -> dict[str, Any]:
     }
 
 
-def status(run: Run, error: JanitorError | None) -> str:
-    deleted = any(one.outcome == "deleted" for survey in run.surveys for one in survey.outcomes.values())
-    if error and error.report_status == "failed" and deleted:
+def status(run: Run, error: JanitorError | None, tally: Tally) -> str:
+    if error and error.report_status == "failed" and tally.outcomes["deleted"]:
         return "partial"
     if error and error.report_status != "unfinished":
         return error.report_status
     if run.refused:
         return "refused"
-    if error or (run.settings.mode == "apply" and any(survey.going() for survey in run.surveys)):
+    if error or (run.settings.mode == "apply" and tally.unsettled):
         return "unfinished"
     if run.errors:
-        policies = any(survey.policies for survey in run.surveys)
-        done = any(survey.results for survey in run.surveys) if policies else bool(run.surveys)
-        return "partial" if done else "failed"
+        asked = [survey for survey in run.surveys if survey.policies or survey.rules]
+        done = any(survey.results or (survey.rules and survey.images is not None) for survey in asked)
+        return "partial" if done or (run.surveys and not asked) else "failed"
     return "ok"
 
 
 def _outcomes(run: Run, mode: str) -> Iterator[tuple[Survey, Candidate, Outcome]]:
     unsettled = REMAINING if mode == "apply" else WOULD_DELETE
     for survey in run.surveys:
-        for image_id, candidate in survey.candidates.items():
-            yield survey, candidate, survey.outcomes.get(image_id, unsettled)
+        with survey.opened():
+            for image_id, candidate in survey.candidates.items():
+                yield survey, candidate, survey.outcomes.get(image_id, unsettled)
 
 
 def _row(survey: Survey, candidate: Candidate, outcome: Outcome) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import msgspec
 
-from shared import log
+from shared import in_use, log
 from shared.errors import JanitorError
 from shared.events import Pushed
 from shared.http import Cloud
@@ -28,6 +30,7 @@ from shared.records import (
     Registry,
     Repository,
 )
+from shared.rule_settings import Rule
 from shared.settings import Settings
 
 REMAINING = Outcome("remaining")
@@ -36,19 +39,49 @@ REMAINING = Outcome("remaining")
 class Survey(msgspec.Struct):
     """One repository as the run finds it.
 
-    ``taken_by_active`` is what Yandex Cloud itself will delete, applied or not. ``images`` counts all, and is None
-    until they were listed; ``size_bytes`` adds up their sizes.
+    Its candidates, what became of them and ``taken_by_active`` are there while it is `opened`, and packed otherwise:
+    a run may have hundreds of thousands. ``taken_by_active`` names the images that Yandex Cloud itself will delete,
+    applied or not. ``kept`` are those that keep rules keep, by id, as last listed. ``images`` counts all, and is None
+    until they were listed; ``size_bytes`` adds up their sizes; ``going_count`` and ``candidate_count`` are as of the
+    last packing.
     """
 
     registry: Registry
     repository: Repository
     policies: list[Policy]
+    rules: list[Rule] = []
     results: list[PolicyResult] = []
     candidates: dict[str, Candidate] = {}
-    taken_by_active: list[tuple[Policy, list[Image]]] = []
+    outcomes: dict[str, Outcome] = {}
+    taken_by_active: list[tuple[Policy, set[str]]] = []
+    kept: dict[str, str] = {}
     images: int | None = None
     size_bytes: int = 0
-    outcomes: dict[str, Outcome] = {}
+    candidate_count: int = 0
+    going_count: int = 0
+    packed: bytes = b""
+    open: bool = False
+
+    @contextmanager
+    def opened(self) -> Iterator[Survey]:
+        """The survey, unpacked; packed again by whoever unpacked it."""
+        if self.open:
+            yield self
+            return
+        if self.packed:
+            candidates, self.outcomes, self.taken_by_active = _PACKED.decode(self.packed)
+            self.candidates = {candidate.image.image_id: candidate for candidate in candidates}
+            self.packed = b""
+        self.open = True
+        try:
+            yield self
+        finally:
+            self.open = False
+            self.candidate_count, self.going_count = len(self.candidates), len(self.going())
+            self.packed = msgspec.msgpack.encode(
+                (list(self.candidates.values()), self.outcomes, self.taken_by_active)
+            )
+            self.candidates, self.outcomes, self.taken_by_active, self.kept = {}, {}, [], {}
 
     def known(self, images: Iterable[Image]) -> Iterator[Image]:
         """``images``, but candidates that are as they were found as the same objects: 50,000 are held only once."""
@@ -61,9 +94,14 @@ class Survey(msgspec.Struct):
         return {image_id: one for image_id, one in self.candidates.items() if image_id not in self.outcomes}
 
 
+_PACKED = msgspec.msgpack.Decoder(tuple[list[Candidate], dict[str, Outcome], list[tuple[Policy, set[str]]]])
+
+
 class Run(msgspec.Struct):
     """A run: its settings, what it found, and what went wrong.
 
+    ``unseen`` is where what runs could not be looked up; ``matched`` counts images by a rule's name; ``undated`` are
+    a repository's full name, the number of its images whose creation time a rule cannot believe, and one of them.
     ``layers`` counts by registry id. ``link`` leads people to the page of what the run found; whoever has it may look,
     so that only notifications tell it.
     """
@@ -79,6 +117,9 @@ class Run(msgspec.Struct):
     link: str = ""
     surveys: list[Survey] = []
     usage: Usage = msgspec.field(default_factory=Usage)
+    unseen: list[in_use.Blind] = []
+    matched: Counter[str] = msgspec.field(default_factory=Counter)
+    undated: list[tuple[str, int, Image]] = []
     layers: dict[str, LayerCount] = {}
     warnings: list[Notice] = []
     errors: list[Problem] = []
@@ -106,4 +147,5 @@ class Run(msgspec.Struct):
     def leave(self, survey: Survey) -> None:
         """Leaves what would go of the repository; where nothing is deleted there is nothing to leave."""
         if self.settings.mode == "apply":
-            survey.outcomes |= dict.fromkeys(survey.going(), REMAINING)
+            with survey.opened():
+                survey.outcomes |= dict.fromkeys(survey.going(), REMAINING)

@@ -10,6 +10,7 @@ from shared.http import Cloud
 from shared.layers import LayerCount
 from shared.parallel import for_each
 from shared.records import Policy, Registry
+from shared.rules import covering
 from shared.run import Run, Survey
 
 
@@ -72,7 +73,12 @@ def find_repositories(run: Run, cloud: Cloud, found: Registry) -> None:
         for policy in registry.policies(cloud, found.registry_id):
             policies.setdefault(policy.repository_id, []).append(policy)
         surveys = [
-            Survey(found, repository, policies.get(repository.repository_id, []))
+            Survey(
+                found,
+                repository,
+                policies.get(repository.repository_id, []),
+                covering(run.settings.rules, repository.name),
+            )
             for repository in registry.repositories(cloud, found.registry_id)
             if wanted is None or repository.full_name in wanted
         ]

@@ -7,11 +7,9 @@ the file, and what would be accepted.
 from __future__ import annotations
 
 import base64
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -20,7 +18,10 @@ import msgspec
 from msgspec import Meta
 
 from shared.errors import SettingsError
+from shared.notation import DURATION, LONGEST_DURATION, duration, pattern
 from shared.notify.channels import Channel, check_channels
+from shared.rule_settings import Rule, check_rules
+from shared.wording import known, short
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]
@@ -46,7 +47,7 @@ class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     index_children: bool = True
     referrers: bool = True
     keep_tags: list[Annotated[str, Meta(min_length=1)]] = []
-    grace: Annotated[str, Meta(pattern=r"^[0-9]{1,7}[hdw]$(?!\n)")] = "0h"
+    grace: Annotated[str, Meta(pattern=DURATION)] = "0h"
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +56,7 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Plans(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    valid_for: Annotated[str, Meta(pattern=r"^[0-9]{1,7}[hdw]$(?!\n)")] = "7d"
+    valid_for: Annotated[str, Meta(pattern=DURATION)] = "7d"
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lifecycle_policies: LifecyclePolicies = LifecyclePolicies()
     limits: Limits = Limits()
     guards: Guards = Guards()
+    rules: list[Rule] = []
     plans: Plans = Plans()
     webhook_url: str | None = None
     state_dir: Annotated[str, Meta(min_length=1)] | None = None
@@ -126,7 +128,6 @@ KEYS = {
     "metrics.folder_id": _Key(None, "text", "the id of a folder"),
     "allow_overrides": _Key(None, "list", "keys of this file that an event may set"),
 }
-LONGEST_DURATION = timedelta(days=36_525)
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
@@ -156,9 +157,10 @@ def load(environment: Mapping[str, str]) -> Settings:
 def check(document: dict[str, Any], spoken: Any) -> Settings:
     """``document`` as Settings; ``spoken`` says for a key where its value was written. Raises SettingsError."""
     document = _single(_single(document, "lifecycle_policies", "apply", "active"), "guards", "in_use", "none")
+    rules = check_rules(document.get("rules", []), spoken)
     channels = check_channels(document.get("notify", []), spoken)
     try:
-        settings = msgspec.convert({**document, "notify": []}, Settings)
+        settings = msgspec.convert({**document, "rules": [], "notify": []}, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_sentence(str(error), document, spoken), where=_where(str(error))) from None
     _check_guards(settings.guards, spoken)
@@ -166,16 +168,16 @@ def check(document: dict[str, Any], spoken: Any) -> Settings:
     for name in settings.allow_overrides:
         if name not in KEYS or name == "allow_overrides":
             raise SettingsError(
-                f"{spoken('allow_overrides')} lists {name!r}, which is no key that an event could set; {_known(name, KEYS)}",
+                f"{spoken('allow_overrides')} lists {name!r}, which is no key that an event could set; {known(name, KEYS)}",
                 where="allow_overrides",
             )
-    return msgspec.structs.replace(settings, notify=channels)
+    return msgspec.structs.replace(settings, rules=rules, notify=channels)
 
 
 def _check_guards(guards: Guards, spoken: Any) -> None:
     if duration(guards.grace) > LONGEST_DURATION:
         raise SettingsError(
-            f"{spoken('guards.grace')} is {_short(guards.grace)}; give {KEYS['guards.grace'].accepts}.",
+            f"{spoken('guards.grace')} is {short(guards.grace)}; give {KEYS['guards.grace'].accepts}.",
             where="guards.grace",
         )
     for text in guards.keep_tags:
@@ -183,7 +185,7 @@ def _check_guards(guards: Guards, spoken: Any) -> None:
             pattern(text)
         except ValueError as error:
             raise SettingsError(
-                f"{spoken('guards.keep_tags')} has {_short(text)}, which is no regular expression: {error}.",
+                f"{spoken('guards.keep_tags')} has {short(text)}, which is no regular expression: {error}.",
                 where="guards.keep_tags",
             ) from None
 
@@ -192,12 +194,12 @@ def _check_plans(settings: Settings, spoken: Any) -> None:
     valid_for, url = settings.plans.valid_for, settings.webhook_url
     if not timedelta() < duration(valid_for) <= LONGEST_DURATION:
         raise SettingsError(
-            f"{spoken('plans.valid_for')} is {_short(valid_for)}; give {KEYS['plans.valid_for'].accepts}.",
+            f"{spoken('plans.valid_for')} is {short(valid_for)}; give {KEYS['plans.valid_for'].accepts}.",
             where="plans.valid_for",
         )
     if url is not None and not _is_base(url):
         raise SettingsError(
-            f"{spoken('webhook_url')} is {_short(url)}; give {KEYS['webhook_url'].accepts}.",
+            f"{spoken('webhook_url')} is {short(url)}; give {KEYS['webhook_url'].accepts}.",
             where="webhook_url",
         )
 
@@ -211,12 +213,12 @@ def access(environment: Mapping[str, str]) -> Access:
     level = text("LOG_LEVEL").upper() or "INFO"
     if level not in LOG_LEVELS:
         raise SettingsError(
-            f"LOG_LEVEL is {_short(level)}; give one of {', '.join(LOG_LEVELS)}.", where="LOG_LEVEL"
+            f"LOG_LEVEL is {short(level)}; give one of {', '.join(LOG_LEVELS)}.", where="LOG_LEVEL"
         )
     address = text("YC_METADATA_ADDR") or Access().metadata_address
     if not re.fullmatch(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?", address):
         raise SettingsError(
-            f"YC_METADATA_ADDR is {_short(address)}; give a host, or host:port.", where="YC_METADATA_ADDR"
+            f"YC_METADATA_ADDR is {short(address)}; give a host, or host:port.", where="YC_METADATA_ADDR"
         )
     token = text("IAM_TOKEN")
     if not re.fullmatch(r"[!-~]*", token):
@@ -275,25 +277,6 @@ def _is_base(url: str) -> bool:
         return False
 
 
-@cache
-def duration(text: str) -> timedelta:
-    """The time that a duration such as ``36h``, ``7d`` or ``2w`` stands for."""
-    return (
-        int(text[:-1]) * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[text[-1]]
-    )
-
-
-@cache
-def pattern(text: str) -> Any:
-    """The compiled regular expression of a setting, of the regex package. Raises ValueError."""
-    import regex  # imported here: most settings have no pattern
-
-    try:
-        return regex.compile(text)
-    except regex.error as error:
-        raise ValueError(str(error)) from None
-
-
 def _read(file: str) -> dict[str, Any]:
     import tomllib  # imported here: most functions have no file
 
@@ -326,7 +309,7 @@ def _parse(key: _Key, text: str) -> Any:
             return float(text)
     except ValueError:
         raise SettingsError(
-            f"{key.variable} is {_short(text)}; give {key.accepts}.", where=key.variable or ""
+            f"{key.variable} is {short(text)}; give {key.accepts}.", where=key.variable or ""
         ) from None
     return text
 
@@ -358,26 +341,10 @@ def _sentence(error: str, document: dict[str, Any], spoken: Any) -> str:
     unknown = re.search(r"unknown field `(.*?)`", error, re.DOTALL)
     if unknown:
         name = f"{name}.{unknown[1]}" if name else unknown[1]
-        return f"{spoken(name)} is not a known key; {_known(name, [*KEYS, 'notify'])}"
+        return f"{spoken(name)} is not a known key; {known(name, (*KEYS, 'rules', 'notify'))}"
     value: Any = document
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else value
     if name in KEYS:
-        return f"{spoken(name)} is {_short(value)}; give {KEYS[name].accepts}."
-    return f"{spoken(name)} is {_short(value)}; give a table of keys."
-
-
-def _known(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}."
-
-
-def _short(value: Any) -> str:
-    text = (
-        value
-        if isinstance(value, str)
-        else ", ".join(map(str, value))
-        if isinstance(value, list)
-        else repr(value)
-    )
-    return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'
+        return f"{spoken(name)} is {short(value)}; give {KEYS[name].accepts}."
+    return f"{spoken(name)} is {short(value)}; give a table of keys."

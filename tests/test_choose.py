@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +11,7 @@ from shared.records import Candidate, Image, Policy
 
 
 def image(image_id: str, *tags: str) -> Image:
-    return Image(image_id, f"sha256:{image_id}", tags, "2026-01-01T00:00:00Z", 1, array("Q"))
+    return Image(image_id, f"sha256:{image_id}", tags, "2026-01-01T00:00:00Z", 1, b"")
 
 
 ACTIVE = Policy("pol1", "nightly", "repo1", "ACTIVE")

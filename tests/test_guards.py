@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-from array import array
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +21,7 @@ from shared.guards import (
     referred_to,
     waves,
 )
+from shared.notation import whole_tag
 from shared.records import Candidate, Image, Manifest
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -33,7 +32,7 @@ def digest(name: str) -> str:
 
 
 def image(name: str, *tags: str, created_at: str = "2026-01-01T00:00:00Z") -> Image:
-    return Image(name, digest(name), tags, created_at, 1, array("Q"))
+    return Image(name, digest(name), tags, created_at, 1, b"")
 
 
 def tag_of(name: str, ending: str = "") -> str:
@@ -379,7 +378,7 @@ KEEP_TAG: dict[str, tuple[list[str], list[str], str | None]] = {
 
 @pytest.mark.parametrize(("patterns", "tags", "expected"), KEEP_TAG.values(), ids=KEEP_TAG)
 def test_a_tag_keeps_its_image(patterns: list[str], tags: list[str], expected: str | None) -> None:
-    found = keep_tag(image("a", *tags), [regex.compile(text) for text in patterns])
+    found = keep_tag(image("a", *tags), [whole_tag(text) for text in patterns])
     assert found == (Kept("keep-tag", expected) if expected else None)
 
 

@@ -17,7 +17,7 @@ SIZES = {1: 100, 2: 20, 3: 5, 4: 0, 5: 2**40}
 
 def image(*keys: int) -> Image:
     layers = array("Q", [part for key in keys for part in (key, SIZES[key])])
-    return Image("img", "sha256:0", (), "2026-01-01T00:00:00Z", sum(layers[1::2]), layers)
+    return Image("img", "sha256:0", (), "2026-01-01T00:00:00Z", sum(layers[1::2]), layers.tobytes())
 
 
 class Case(NamedTuple):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +15,7 @@ APP = "crp1/team-a/app"
 
 
 def image(digest: str = DIGEST, *tags: str, config: str = "") -> Image:
-    return Image("img1", digest, tags, "", 1, array("Q"), blob_key(config) if config else 0)
+    return Image("img1", digest, tags, "", 1, b"", blob_key(config) if config else 0)
 
 
 SPELLINGS: dict[str, tuple[str, Reference | None]] = {

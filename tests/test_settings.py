@@ -17,7 +17,11 @@ from tests.conftest import FOLDER, Cloud, assert_complains, images, policy
 BAD_VARIABLES = {
     "a mode that there isn't": ("CLEANUP_MODE", "delete", ["delete", "dry-run", "apply"]),
     "a mode in capitals": ("CLEANUP_MODE", "APPLY", ["APPLY", "apply"]),
-    "no secret of Standard Webhooks": ("WEBHOOK_URL", "functions.example/x", ["functions.example/x", "https://"]),
+    "a webhook that is no URL": (
+        "WEBHOOK_URL",
+        "functions.example/x",
+        ["functions.example/x", "https://"],
+    ),
     "no number of deletions": ("MAX_DELETIONS", "many", ["many", "whole number"]),
     "a broken number of deletions": ("MAX_DELETIONS", "1e3", ["1e3"]),
     "less than no deletions": ("MAX_DELETIONS", "-1", ["-1", "0 or more"]),

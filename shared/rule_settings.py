@@ -1,0 +1,199 @@
+"""A rule as the TOML file writes it, and what is wrong with a list of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from shared.errors import SettingsError
+from shared.notation import DURATION, LONGEST_DURATION, duration, pattern, repository_matcher
+from shared.wording import known, short
+
+NAME = r"^[^\x00-\x1f\x7f-\x9f]{1,100}$(?!\n)"
+LONGEST_PATTERN = 1_000
+EVERYWHERE = ["**"]
+
+Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_PATTERN)]
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One ``[[rules]]`` table."""
+
+    name: Annotated[str, Meta(pattern=NAME, description="The reason that the report gives; unique.")]
+    action: Annotated[
+        Literal["delete", "keep"], Meta(description="A keep rule wins over every delete rule and policy.")
+    ] = "delete"
+    repositories: Annotated[
+        list[Text],
+        Meta(min_length=1, description="gitignore-style patterns on names without the registry's id."),
+    ] = msgspec.field(default_factory=lambda: list(EVERYWHERE))
+    tags: Annotated[
+        Text | None,
+        Meta(
+            description="A regular expression for whole tags: a delete rule is about images all of whose tags match,"
+            " a keep rule about those with any that does."
+        ),
+    ] = None
+    untagged: Annotated[bool, Meta(description="The rule is (also) about images without tags.")] = False
+    older_than: Annotated[
+        Annotated[str, Meta(pattern=DURATION)] | None,
+        Meta(description="Take what was created that long ago: 36h, 7d, 2w."),
+    ] = None
+    keep_newest: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)] | None,
+        Meta(description="Leave that many of the newest images of a repository that the rule matches."),
+    ] = None
+    group_by: Annotated[
+        Text | None,
+        Meta(
+            description="A regular expression with (?P<group>...): keep_newest counts for each value of it."
+        ),
+    ] = None
+
+
+ACCEPTS = {
+    "name": "a name of 1 to 100 characters",
+    "action": "delete or keep",
+    "repositories": 'gitignore-style patterns of names, as in ["team-a/**", "!team-a/base"]',
+    "tags": "a regular expression for whole tags",
+    "untagged": "true or false",
+    "older_than": 'a duration such as "36h", "7d" or "2w", of more than none and 100 years at most',
+    "keep_newest": "a whole number from 1 to 1000000",
+    "group_by": "a regular expression with a named group, as in feature-(?P<group>[^-]+)-.*",
+}
+
+Spoken = Callable[[str], str]
+
+
+def check_rules(tables: Any, spoken: Spoken) -> list[Rule]:
+    """The rules of a TOML document; ``spoken`` says for a key where it was written. Raises SettingsError."""
+    if not isinstance(tables, list):
+        raise SettingsError(f"{spoken('rules')} is no list; write each rule as [[rules]].", where="rules")
+    checked: list[Rule] = []
+    for number, table in enumerate(tables, 1):
+        rule = _checked(table, number, spoken)
+        if any(other.name == rule.name for other in checked):
+            raise _wrong(rule, number, "name", spoken, "is taken by a rule before; give each its own name")
+        covered_by = next((other for other in checked if _covers(other, rule)), None)
+        if covered_by:
+            raise _wrong(
+                rule,
+                number,
+                "action",
+                spoken,
+                f"is delete, but whatever it matches the keep rule {short(covered_by.name)} keeps;"
+                " remove one of the two, or narrow the keep rule",
+            )
+        checked.append(rule)
+    return checked
+
+
+def _checked(table: Any, number: int, spoken: Spoken) -> Rule:
+    if not isinstance(table, dict):
+        raise SettingsError(
+            f"{spoken(f'rules[{number}]')} is no table; write it as [[rules]].", where="rules"
+        )
+    title = f" (the rule {short(table['name'])})" if isinstance(table.get("name"), str) else ""
+    unknown = next((key for key in table if key not in ACCEPTS), None)
+    if unknown is not None:
+        key = f"rules[{number}].{unknown}"
+        raise SettingsError(f"{spoken(key)}{title} is not a known key; {known(unknown, ACCEPTS)}", where=key)
+    if "name" not in table:
+        key = f"rules[{number}].name"
+        raise SettingsError(
+            f"{spoken(key)} is missing; every rule needs a name, which the report gives as the reason.",
+            where=key,
+        )
+    try:
+        rule = msgspec.convert(table, Rule)
+    except msgspec.ValidationError as error:
+        name = _key_of(str(error))
+        key = f"rules[{number}].{name}"
+        raise SettingsError(
+            f"{spoken(key)}{title} is {short(table.get(name))}; give {ACCEPTS.get(name, 'what a rule has')}.",
+            where=key,
+        ) from None
+    for name, fault in _faults(rule):
+        raise _wrong(rule, number, name, spoken, fault)
+    return rule
+
+
+def _key_of(error: str) -> str:
+    found = re.search(r"`\$\.(\w+)", error)
+    return found[1] if found else "name"
+
+
+def _wrong(rule: Rule, number: int, name: str, spoken: Spoken, fault: str) -> SettingsError:
+    key = f"rules[{number}].{name}"
+    return SettingsError(f"{spoken(key)} (the rule {short(rule.name)}) {fault}.", where=key)
+
+
+def _faults(rule: Rule) -> list[tuple[str, str]]:
+    """What is wrong with a rule that has the right types: keys, each with the rest of a sentence."""
+    return [*_text_faults(rule), *(_delete_faults(rule) if rule.action == "delete" else _keep_faults(rule))]
+
+
+def _text_faults(rule: Rule) -> list[tuple[str, str]]:
+    faults: list[tuple[str, str]] = []
+    if not rule.name.strip():
+        faults.append(("name", f"is blank; give {ACCEPTS['name']}"))
+    try:
+        repository_matcher(tuple(rule.repositories))
+    except ValueError as error:
+        faults.append(
+            (
+                "repositories",
+                f"has {short(str(error))}, which matches nothing; give {ACCEPTS['repositories']}",
+            )
+        )
+    for name, text in (("tags", rule.tags), ("group_by", rule.group_by)):
+        try:
+            compiled = pattern(text) if text else None
+        except ValueError as error:
+            faults.append((name, f"is {short(text)}, which is no regular expression: {error}"))
+        else:
+            if name == "group_by" and compiled and "group" not in compiled.groupindex:
+                faults.append((name, f"is {short(text)}, without the group; give {ACCEPTS[name]}"))
+    if rule.older_than and not duration(rule.older_than):
+        faults.append(("older_than", f"is {short(rule.older_than)}; give {ACCEPTS['older_than']}"))
+    if rule.older_than and duration(rule.older_than) > LONGEST_DURATION:
+        faults.append(("older_than", f"is {short(rule.older_than)}; give {ACCEPTS['older_than']}"))
+    if rule.group_by and not rule.keep_newest:
+        faults.append(("group_by", "says by what to count, but nothing is counted; add keep_newest"))
+    if rule.group_by and not rule.tags:
+        faults.append(("group_by", "is about tags, but the rule is about none; add tags"))
+    return faults
+
+
+def _delete_faults(rule: Rule) -> list[tuple[str, str]]:
+    if not rule.tags and not rule.untagged:
+        return [
+            ("tags", "is missing, and so is untagged; a delete rule must say what it is about by one of them")
+        ]
+    if not rule.older_than and not rule.keep_newest:
+        return [("older_than", "is missing, and so is keep_newest; a delete rule needs at least one of them")]
+    return []
+
+
+def _keep_faults(rule: Rule) -> list[tuple[str, str]]:
+    if rule.older_than:
+        return [("older_than", "is of no use in a keep rule, which keeps whatever the age; remove it")]
+    if rule.keep_newest and not rule.tags:
+        return [("keep_newest", "says how many to keep, but a keep rule must say of which; add tags")]
+    return []
+
+
+def _covers(keep: Rule, delete: Rule) -> bool:
+    """Whether the keep rule surely keeps whatever the delete rule matches."""
+    if keep.action != "keep" or delete.action != "delete" or keep.keep_newest:
+        return False
+    if keep.repositories not in (EVERYWHERE, ["*"], delete.repositories):
+        return False
+    if not keep.tags and not keep.untagged:
+        return True
+    tagged = delete.tags is None or keep.tags in (".*", ".+", delete.tags)
+    return tagged and (keep.untagged or not delete.untagged)

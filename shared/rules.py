@@ -1,0 +1,179 @@
+"""The rules: images of one repository in, decisions with reasons out. No I/O, no clock, no environment.
+
+What keep rules keep is found first, and is neither counted nor taken by any delete rule. An image goes when at least
+one delete rule matches it and every one that does says delete, as with native policies.
+
+An image whose creation time cannot be believed (missing, before 2013, which had no registries of images, or in the
+future: reproducible builds say 1970 or 1980) is never taken, and never counted among the newest that a delete rule
+leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared.errors import SettingsError
+from shared.notation import duration, repository_matcher, whole_tag
+from shared.records import Image
+from shared.rule_settings import Rule
+
+FIRST_MOMENT = datetime(2013, 1, 1, tzinfo=UTC)
+EVERY: dict[str, Callable[[Iterable[object]], bool]] = {"delete": all, "keep": any}
+
+Created = dict[str, datetime | None]
+ByGroup = dict[str, list[Image]]
+
+
+class Decision(msgspec.Struct):
+    """What the rules say of a repository's images.
+
+    ``taken`` gives the reasons by image id, ``kept`` the keep rule, ``matched`` the number of images by a rule's
+    name. ``undated`` are images that a delete rule matches, but whose creation time cannot be believed.
+    """
+
+    taken: dict[str, tuple[str, ...]] = {}
+    kept: dict[str, str] = {}
+    matched: dict[str, int] = {}
+    undated: dict[str, Image] = {}
+
+
+def covering(rules: Iterable[Rule], repository: str) -> list[Rule]:
+    """The rules that are about the repository, which is named without its registry's id."""
+    return [rule for rule in rules if repository_matcher(tuple(rule.repositories))(repository)]
+
+
+def decide(rules: Sequence[Rule], images: Sequence[Image], now: datetime) -> Decision:
+    """What ``rules``, all of which cover the repository, say of all of its ``images`` at the time ``now``.
+
+    Raises SettingsError for a rule whose regular expression takes too long.
+    """
+    decision = Decision()
+    created = _created(images, now)
+    for rule in rules:
+        if rule.action == "keep":
+            by_group = _matching(rule, images, decision)
+            for image_id in _kept(rule, by_group, created):
+                decision.kept.setdefault(image_id, rule.name)
+    countable = [image for image in images if image.image_id not in decision.kept]
+    staying: set[str] = set()
+    for rule in rules:
+        if rule.action == "delete":
+            by_group = _matching(rule, countable, decision)
+            _take(rule, by_group, created, now, decision, staying)
+    decision.taken = {
+        image_id: reasons for image_id, reasons in decision.taken.items() if image_id not in staying
+    }
+    return decision
+
+
+def _created(images: Sequence[Image], now: datetime) -> Created:
+    try:
+        moments = map(datetime.fromisoformat, [image.created_at for image in images])
+        return {
+            image.image_id: born if FIRST_MOMENT <= born <= now else None
+            for image, born in zip(images, moments, strict=True)
+        }
+    except (ValueError, TypeError):  # one of them is no moment
+        return {image.image_id: moment(image.created_at, now) for image in images}
+
+
+def moment(created_at: str, now: datetime) -> datetime | None:
+    """When an image was created (RFC 3339), or None if that cannot be believed."""
+    try:
+        created = datetime.fromisoformat(created_at)
+        return created if FIRST_MOMENT <= created <= now else None
+    except (ValueError, TypeError):  # TypeError: it has no time zone
+        return None
+
+
+def label(rule: Rule) -> str:
+    return f"rule {rule.name}"
+
+
+def matches(rule: Rule, tags: Sequence[str]) -> bool:
+    """Whether the rule is about an image with these tags: all of them for a delete rule, any for a keep rule."""
+    if not tags:
+        return rule.untagged or (rule.tags is None and rule.action == "keep")
+    if rule.tags is None:
+        return rule.action == "keep" and not rule.untagged
+    matched = EVERY[rule.action](map(whole_tag(rule.tags), tags))
+    return matched and (not rule.group_by or bool(groups(rule, tags)))
+
+
+def groups(rule: Rule, tags: Iterable[str]) -> set[str]:
+    """The values that the tags have of the rule's ``group_by``."""
+    found = filter(None, map(whole_tag(rule.group_by or ""), tags))
+    return {one["group"] for one in found if one["group"] is not None}
+
+
+def _matching(rule: Rule, images: Sequence[Image], decision: Decision) -> ByGroup:
+    try:
+        found = list(_matched(rule, images))
+        by_group = _grouped(rule, found) if rule.group_by else {"": found}
+    except SettingsError as error:
+        raise SettingsError(f'The rule "{rule.name}" is refused. {error}', where="rules") from None
+    decision.matched[rule.name] = len(_members(by_group))
+    return by_group
+
+
+def _matched(rule: Rule, images: Sequence[Image]) -> Iterator[Image]:
+    """As `matches`, without groups, but the pattern is looked up once for all images."""
+    if rule.tags is None:
+        yield from (image for image in images if matches(rule, image.tags))
+        return
+    whole, untagged, every = whole_tag(rule.tags), rule.untagged, EVERY[rule.action]
+    for image in images:
+        if every(map(whole, image.tags)) if image.tags else untagged:
+            yield image
+
+
+def _grouped(rule: Rule, found: list[Image]) -> ByGroup:
+    by_group: ByGroup = {}
+    for image in found:
+        for group in groups(rule, image.tags):
+            by_group.setdefault(group, []).append(image)
+    return by_group
+
+
+def _members(by_group: ByGroup) -> Collection[Image]:
+    """The images of all groups, each once."""
+    if len(by_group) == 1:
+        return next(iter(by_group.values()))
+    return {image.image_id: image for images in by_group.values() for image in images}.values()
+
+
+def _kept(rule: Rule, by_group: ByGroup, created: Created) -> Iterator[str]:
+    for image in _members(by_group):
+        if not rule.keep_newest or created[image.image_id] is None:
+            yield image.image_id
+    if rule.keep_newest:
+        yield from _newest(rule.keep_newest, by_group, created)
+
+
+def _take(
+    rule: Rule, by_group: ByGroup, created: Created, now: datetime, decision: Decision, staying: set[str]
+) -> None:
+    reason = (label(rule),)
+    stays = set(_newest(rule.keep_newest, by_group, created)) if rule.keep_newest else set()
+    born_by = now - duration(rule.older_than) if rule.older_than else now
+    for image in _members(by_group):
+        image_id = image.image_id
+        born = created[image_id]
+        if born is None:
+            decision.undated[image_id] = image
+        elif born > born_by or image_id in stays:
+            staying.add(image_id)
+        else:
+            decision.taken[image_id] = decision.taken.get(image_id, ()) + reason
+
+
+def _newest(count: int, by_group: ByGroup, created: Created) -> Iterator[str]:
+    """The ids of the ``count`` newest images of each group; ties by id."""
+    for images in by_group.values():
+        dated = {image.image_id: born for image in images if (born := created[image.image_id]) is not None}
+        ordered = sorted(dated)
+        ordered.sort(key=dated.__getitem__, reverse=True)
+        yield from ordered[:count]
