@@ -29,6 +29,9 @@ COMMANDS = {
     "explain": "what every policy and guard says about an image, and what runs it; deletes nothing",
 }
 
+ANNOUNCED = ("cleanup", "plan", "apply")
+REMEMBERED = ("dry-run", *ANNOUNCED)
+
 
 def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
@@ -47,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
             deletes=asked.command == "cleanup",
             work=stoppable(work.get(asked.command, lambda run, cloud: job.clean_up(run, cloud, progress))),
             rows=None,
+            announces=asked.command in ANNOUNCED,
+            remembers=asked.command in REMEMBERED,
         )
     if explained and not asked.json:
         terminal.show_explained(explained)

@@ -74,7 +74,7 @@ def _send(recipient: Recipient, news: Any, ends_at: float) -> str:
         from shared.notify import mail  # imported here: smtplib and email are needed for nothing else
 
         return mail.deliver(recipient.channel, recipient.secret, news, ends_at)
-    from shared.notify import post
+    from shared.notify import post  # imported here: as above
 
     return post.deliver(recipient, news, ends_at)
 

@@ -15,16 +15,19 @@ from typing import Any
 import msgspec
 
 from shared import auth, events, job, log, report, settings
+from shared.ending import end
 from shared.errors import JanitorError, StateError
 from shared.http import Cloud
 from shared.journal import Begin, Journal
 from shared.lease import Leases
+from shared.notify.channels import Recipient, recipients
 from shared.overrides import Narrowed, narrow
 from shared.pace import Pace
 from shared.run import Run
 from shared.state import StateDir
 
 RESERVE = 2.0
+TELLING, TELLING_SHARE = 3.0, 0.1
 
 Work = Callable[[Run, Cloud], None]
 
@@ -51,22 +54,32 @@ def carry_out(
     deletes: bool,
     work: Work = clean_up,
     rows: int | None = report.ROWS,
+    announces: bool = True,
+    remembers: bool = True,
 ) -> tuple[dict[str, Any], JanitorError | None]:
-    """Does ``work`` as the event asks, and returns its report and the error that ended it, if any."""
+    """Does ``work`` as the event asks, and returns its report and the error that ended it, if any.
+
+    ``announces``: people and Yandex Monitoring are told, where the settings say so; ``remembers``: the run goes into
+    the history.
+    """
     heading = report.Heading(_run_id(), "dry-run", datetime.now(UTC))
     ends_at = _ends_at(context)
     log.start("INFO")
     run: Run | None = None
     error: JanitorError | None = None
+    told_to: list[Recipient] = []
     try:
         access = settings.access(environment)
         log.start(access.log_level)
         narrowed, request = _read(event, environment, deletes=deletes)
         heading = msgspec.structs.replace(heading, mode=narrowed.settings.mode)
+        if not announces or request.pushed == frozenset():
+            narrowed = _silent(narrowed)
+        told_to = recipients(narrowed.settings.notify, environment)
         run = Run(narrowed, request.pushed, heading.run_id, heading.started_at, access.registry_endpoint)
         if request.pushed != frozenset():
             _open_journal(run)
-            pace = Pace(narrowed.settings.limits.concurrency, ends_at)
+            pace = Pace(narrowed.settings.limits.concurrency, _works_until(ends_at, narrowed.settings))
             run.cloud = Cloud(access.api_endpoint, pace)
             auth.sign_in(run.cloud, access, context)
             work(run, run.cloud)
@@ -75,7 +88,10 @@ def carry_out(
     except Exception as unknown:
         error = _fault(unknown)
     try:
-        return _told(heading, run, error, rows), error
+        told = _told(heading, run, error, rows)
+        if run:
+            end(run, told, told_to, ends_at, remembers=remembers)
+        return told, error
     finally:
         if run and run.leases:
             run.leases.release()
@@ -89,6 +105,12 @@ def _read(event: object, environment: Mapping[str, str], *, deletes: bool) -> tu
         dry = msgspec.structs.replace(narrowed.settings, mode="dry-run")
         narrowed = msgspec.structs.replace(narrowed, settings=dry)
     return narrowed, request
+
+
+def _silent(narrowed: Narrowed) -> Narrowed:
+    """The same settings for a run that nobody is told of."""
+    silent = msgspec.structs.replace(narrowed.settings, notify=[], metrics=settings.Metrics())
+    return msgspec.structs.replace(narrowed, settings=silent)
 
 
 def _open_journal(run: Run) -> None:
@@ -115,23 +137,11 @@ def _told(
     else:
         job.count_layers(run)
         told = report.build(heading, run, error, datetime.now(UTC), rows)
-        _keep(run, told)
     say = log.info if told["status"] == "ok" else log.fatal if told["status"] == "failed" else log.warn
     say(f"{heading.mode}: {told['status']}", run_id=heading.run_id, **told["totals"])
     if error is not None:
         log.error(str(error), where=error.where)
     return told
-
-
-def _keep(run: Run, told: dict[str, Any]) -> None:
-    """Puts the whole report into the journal."""
-    if run.journal is None:
-        return
-    try:
-        run.journal.finish(told, report.image_rows(run, told["mode"]))
-    except StateError as error:
-        run.warn("state-dir", f"The report could not be kept. {error}")
-        told["warnings"] = msgspec.to_builtins(run.warnings)
 
 
 def _ends_at(context: object) -> float:
@@ -140,6 +150,13 @@ def _ends_at(context: object) -> float:
     if not callable(remaining):
         return float("inf")
     return time.monotonic() + float(remaining()) / 1000 - RESERVE
+
+
+def _works_until(ends_at: float, asked: settings.Settings) -> float:
+    """The monotonic time at which the work ends, so that there is time left for telling of it where that is asked."""
+    if not asked.notify and not asked.metrics.folder_id:
+        return ends_at
+    return ends_at - min(TELLING, max(0.0, ends_at - time.monotonic()) * TELLING_SHARE)
 
 
 def _run_id() -> str:

@@ -1,13 +1,12 @@
 """The numbers of the last runs, ``history/<run id>.json`` in the state directory, a small file each.
 
-A file is the report's ``totals`` with ``run_id``, ``mode``, ``status``, ``finished_at``, ``seconds``, and ``whole``:
+A file holds the report's ``run_id``, ``mode``, ``status``, ``started_at``, ``finished_at`` and ``totals``, and ``whole``:
 false after a push, when only some repositories were looked at.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -20,15 +19,7 @@ KEPT = 90
 AT_ONCE = 16  # each file of a mounted bucket takes some 30 ms
 
 
-class _Row(msgspec.Struct):
-    """What a row must have at least."""
-
-    run_id: str
-    mode: str
-    status: str
-    finished_at: str
-    seconds: float
-    whole: bool
+class _Totals(msgspec.Struct):
     images: int
     candidates: int
     protected: int
@@ -37,15 +28,22 @@ class _Row(msgspec.Struct):
     reclaimed_bytes: int
 
 
+class _Row(msgspec.Struct):
+    """What a row has at least."""
+
+    run_id: str
+    mode: str
+    status: str
+    started_at: str
+    finished_at: str
+    totals: _Totals
+    whole: bool
+
+
 def keep(state: StateDir, report: dict[str, Any], *, whole: bool) -> None:
     """Adds a run to the history. Raises StateError."""
-    started_at, finished_at = (datetime.fromisoformat(report[key]) for key in ("started_at", "finished_at"))
-    row = {
-        **{name: report[name] for name in ("run_id", "mode", "status", "finished_at")},
-        "seconds": (finished_at - started_at).total_seconds(),
-        "whole": whole,
-        **report["totals"],
-    }
+    told = ("run_id", "mode", "status", "started_at", "finished_at", "totals")
+    row = {**{name: report[name] for name in told}, "whole": whole}
     state.make(FOLDER)
     state.write(f"{FOLDER}/{report['run_id']}.json", [msgspec.json.encode(row)])
 

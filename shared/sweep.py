@@ -38,7 +38,8 @@ def sweep(state: StateDir, until: float, clock: Callable[[], float] = time.monot
         if not gone(history.outlived(state)) or not gone(lease.abandoned(state, time.time())):
             return
         old = journal.runs(state)[:-KEPT]
-        for run_id in random.sample(old, min(JOURNALS, len(old))):  # one that never ends must not block the others
+        random.shuffle(old)  # those that never end must not stand before the others
+        for run_id in old[:JOURNALS]:
             files = journal.closed_files(state, run_id)
             if not all(gone(names) for names in files):
                 return

@@ -23,9 +23,7 @@ On = Literal["always", "changes", "problems"]
 Security = Literal["starttls", "ssl", "plain"]
 Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$(?!\n)")]
 Host = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.:-]{1,253}$(?!\n)")]
-Address = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}$(?!\n)")
-]
+Address = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}$(?!\n)")]
 
 
 class Telegram(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="telegram"):

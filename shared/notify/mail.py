@@ -15,7 +15,7 @@ from shared.notify.text import News, details, headline, opening
 
 PORTS = {"starttls": 587, "ssl": 465, "plain": 25}
 ANSWERING = 5.0
-OURSELVES = "[127.0.0.1]"  # what smtplib says to a server when a host has no name, but without asking DNS first
+OURSELVES = "[127.0.0.1]"  # smtplib would ask DNS for a name first
 
 
 def deliver(channel: Email, password: str, news: News, ends_at: float) -> str:

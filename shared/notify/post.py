@@ -41,7 +41,7 @@ def post(recipient: Recipient, news: News, now: float) -> Post:
         case Slack():
             return _slack(recipient.secret, news)
         case Webhook() as channel:
-            message_id = f"{news.report['run_id']}-{recipient.name}".translate({ord("["): "-", ord("]"): None})
+            message_id = re.sub(r"[^\w-]+", "-", f"{news.report['run_id']}-{recipient.name}").strip("-")
             return _signed(channel, recipient.secret, news, message_id, now)
     raise TypeError(type(recipient.channel).__name__)
 

@@ -53,7 +53,9 @@ def details(news: News) -> list[str]:
     lines = [f"error: {plain(row['message'])}" for row in report["errors"]]
     lines += [f"warning: {plain(row['message'])}" for row in report["warnings"]]
     more = len(lines) - SHOWN
-    return lines[:SHOWN] + ([f"… and {more} more in the report of run {report['run_id']}"] if more > 0 else [])
+    return lines[:SHOWN] + (
+        [f"… and {more} more in the report of run {report['run_id']}"] if more > 0 else []
+    )
 
 
 def plain(text: str) -> str:

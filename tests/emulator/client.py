@@ -57,6 +57,10 @@ class RunningEmulator:
             for image_id in contents["images"]
         }
 
+    def metrics(self) -> list[dict[str, Any]]:
+        """What was written to Monitoring, each with its folder, time and labels."""
+        return list(self._control("GET", "/_metrics"))
+
     def calls(self) -> list[dict[str, Any]]:
         return list(self._control("GET", "/_calls"))
 

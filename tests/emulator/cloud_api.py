@@ -9,7 +9,7 @@ from tests.emulator.errors import HTTP_STATUS, NOT_FOUND, ApiError, error_body
 from tests.emulator.methods import invoke, wish_of
 from tests.emulator.responses import json_response
 from tests.emulator.routes import Routes
-from tests.emulator.services import metadata
+from tests.emulator.services import metadata, monitoring
 from tests.emulator.state import State
 from tests.emulator.transcoding import answer_json, read_request
 
@@ -22,6 +22,8 @@ class CloudApi:
         self._routes = routes
 
     def route_of(self, call: Call) -> str:
+        if _writes_metrics(call):
+            return monitoring.PATH
         found = self._routes.find(call.method, call.path)
         return found[0].template if found else ""
 
@@ -30,6 +32,8 @@ class CloudApi:
     ) -> web.Response:
         state = self._state
         state.operations.settle()
+        if _writes_metrics(call):
+            return self._written(call, headers.get("Authorization", ""), body)
         found = self._routes.find(call.method, call.path)
         if found is None:
             if (call.method, call.path) == ("GET", metadata.PATH):
@@ -48,5 +52,15 @@ class CloudApi:
         except ApiError as error:
             return self.error(error.code, error.message)
 
+    def _written(self, call: Call, authorization: str, body: bytes) -> web.Response:
+        try:
+            return json_response(200, monitoring.write_metrics(self._state, authorization, call.query, body))
+        except ApiError as error:
+            return self.error(error.code, error.message)
+
     def error(self, code: int, message: str, status: int | None = None) -> web.Response:
         return json_response(status or HTTP_STATUS[code], error_body(code, message))
+
+
+def _writes_metrics(call: Call) -> bool:
+    return (call.method, call.path) == ("POST", monitoring.PATH)

@@ -1,6 +1,7 @@
 """The tests' own endpoints, without authorization and without latency or faults.
 
 GET    /_state              registries, repositories, policies and images; `?images=ids`: ids alone
+GET    /_metrics            the metrics that were written to Monitoring
 POST   /_seed               replace everything by the seed in the body; behaviour and calls start anew
 POST   /_behaviour          replace the behaviour
 POST   /_change             make one change now
@@ -33,6 +34,8 @@ async def answer_control(
         match (http_method, path, query):
             case ("GET", "/_state", "" | "images=ids"):
                 return 200, _state_document(emulator.state, ids_only=query != "")
+            case ("GET", "/_metrics", ""):
+                return 200, emulator.state.metrics
             case ("GET", "/_calls", ""):
                 return 200, [call.document() for call in emulator.calls.kept]
             case ("GET", "/_calls", "count=route"):

@@ -6,6 +6,7 @@ Everything is found by id in a dict; nothing is looked for by walking through im
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from yandex.cloud.containerregistry.v1.lifecycle_policy_pb2 import LifecyclePolicy
 from yandex.cloud.containerregistry.v1.lifecycle_policy_service_pb2 import DryRunLifecyclePolicyResult
@@ -75,6 +76,7 @@ class State:
         self.folders: set[str] = set()
         self.metadata_account: str | None = None
         self.secrets: dict[str, Secret] = {}
+        self.metrics: list[dict[str, Any]] = []
         self.workloads = Workloads()
         self.registry_upstream: RegistryUpstream | None = None
         self.registries: dict[str, Registry] = {}
