@@ -14,8 +14,9 @@ from typing import Any
 from shared.deploy.package import package
 
 RUNTIME = """
-import importlib, json, re, sys, time
+import importlib, json, logging, re, sys, time
 
+logging.basicConfig(level=logging.DEBUG)  # the worst that a runtime may do: whatever a library logs gets out
 call = json.loads(sys.stdin.read())
 sys.path.insert(0, call["bundle"])
 ends_at = time.monotonic() + call["timeout"]

@@ -128,8 +128,7 @@ def _said(body: bytes, secrets: tuple[str, ...]) -> str:
         text = msgspec.json.decode(body, type=_TelegramError).description
     except (msgspec.DecodeError, UnicodeDecodeError):
         text = body[:200].decode("utf-8", "replace")
-    for secret in secrets:
-        for word in (secret, *re.split(r"[:/?&=]", secret)):
-            if len(word) >= 4:
-                text = text.replace(word, "[secret]")
+    words = {word for secret in secrets for word in (secret, *re.split(r"[:/?&=]", secret)) if len(word) >= 4}
+    for word in sorted(words, key=len, reverse=True):
+        text = text.replace(word, "[secret]")
     return text if re.fullmatch(r"[\w .,:;'\[\]-]{1,200}", text) else ""
