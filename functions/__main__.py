@@ -24,11 +24,14 @@ from shared.run import Run
 COMMANDS = {
     "dry-run": "what a clean-up would do now; deletes nothing",
     "cleanup": "dry runs, guards, deletes in mode apply, report",
+    "plan": "what a clean-up would delete, kept in the state directory until it is applied; deletes nothing",
+    "apply": "deletes what PLAN_ID says, as far as it is unchanged and still to be deleted",
     "report": "the report of the last run, or of RUN_ID, from the state directory, also of one that was cut off",
     "validate": "whether every index has its images and every signature its image; deletes nothing",
     "explain": "what every policy and guard says about an image, and what runs it; deletes nothing",
 }
 
+MODES = {"plan": "plan", "apply": "apply"}
 ANNOUNCED = ("cleanup", "plan", "apply")
 REMEMBERED = ("dry-run", *ANNOUNCED)
 
@@ -40,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     explained: list[dict[str, Any]] = []
     with terminal.progress() as progress:
         work: dict[str, Work] = {
+            "apply": lambda run, cloud: job.carry_out_plan(run, cloud, progress),
             "validate": whole.validate,
             "explain": lambda run, cloud: explained.extend(explain(run, cloud, asked.image)),
         }
@@ -47,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
             None,
             None,
             os.environ,
-            deletes=asked.command == "cleanup",
+            mode=None if asked.command == "cleanup" else MODES.get(asked.command, "dry-run"),
+            plan_id=asked.plan_id if asked.command == "apply" else None,
             work=stoppable(work.get(asked.command, lambda run, cloud: job.clean_up(run, cloud, progress))),
             rows=None,
             announces=asked.command in ANNOUNCED,
@@ -91,6 +96,8 @@ def parser() -> argparse.ArgumentParser:
         )
         if name == "explain":
             command.add_argument("image", metavar="IMAGE", help="an id, a digest, or repository:tag")
+        if name == "apply":
+            command.add_argument("plan_id", metavar="PLAN_ID", help="the id that a plan's report gives")
         if name == "report":
             command.add_argument("run_id", metavar="RUN_ID", nargs="?", help="a run; the last one by default")
     return made

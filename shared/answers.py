@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from shared import auth, events, job, log, report, settings
+from shared import auth, bursts, events, job, log, planning, report, settings
 from shared.ending import end
 from shared.errors import JanitorError, StateError
 from shared.http import Cloud
@@ -34,7 +34,7 @@ Work = Callable[[Run, Cloud], None]
 
 def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:
     """What a handler returns: the report, or for an HTTP call a response with the report as its JSON body."""
-    told, error = carry_out(event, context, os.environ, deletes=deletes)
+    told, error = carry_out(event, context, os.environ, mode=None if deletes else "dry-run")
     if not events.is_http(event):
         return told
     failed = 500 if told["status"] == "failed" else 200
@@ -51,7 +51,8 @@ def carry_out(
     context: object,
     environment: Mapping[str, str],
     *,
-    deletes: bool,
+    mode: str | None,
+    plan_id: str | None = None,
     work: Work = clean_up,
     rows: int | None = report.ROWS,
     announces: bool = True,
@@ -59,6 +60,7 @@ def carry_out(
 ) -> tuple[dict[str, Any], JanitorError | None]:
     """Does ``work`` as the event asks, and returns its report and the error that ended it, if any.
 
+    ``mode`` stands instead of the settings' and the event's; ``plan_id`` names the plan that is to be carried out.
     ``announces``: people and Yandex Monitoring are told, where the settings say so; ``remembers``: the run goes into
     the history.
     """
@@ -68,16 +70,21 @@ def carry_out(
     run: Run | None = None
     error: JanitorError | None = None
     told_to: list[Recipient] = []
+    access = settings.Access()
     try:
         access = settings.access(environment)
         log.start(access.log_level)
-        narrowed, request = _read(event, environment, deletes=deletes)
+        narrowed, request = _read(event, environment, mode)
+        plan = None if plan_id is None else planning.load(narrowed.settings, plan_id)
+        if plan:
+            narrowed, request = in_mode(narrowed, "apply"), events.Request(pushed=plan.repositories)
         heading = msgspec.structs.replace(heading, mode=narrowed.settings.mode)
-        if not announces or request.pushed == frozenset():
+        pushed = request.pushed if plan else _fresh(narrowed.settings, request.pushed)
+        if not announces or pushed == frozenset():
             narrowed = _silent(narrowed)
         told_to = recipients(narrowed.settings.notify, environment)
-        run = Run(narrowed, request.pushed, heading.run_id, heading.started_at, access.registry_endpoint)
-        if request.pushed != frozenset():
+        run = Run(narrowed, pushed, heading.run_id, heading.started_at, access.registry_endpoint, plan=plan)
+        if pushed != frozenset():
             _open_journal(run)
             pace = Pace(narrowed.settings.limits.concurrency, _works_until(ends_at, narrowed.settings))
             run.cloud = Cloud(access.api_endpoint, pace)
@@ -90,6 +97,7 @@ def carry_out(
     try:
         told = _told(heading, run, error, rows)
         if run:
+            run.link = planning.link(access.webhook_key, run.settings, told["plan_id"])
             end(run, told, told_to, ends_at, remembers=remembers)
         return told, error
     finally:
@@ -97,14 +105,33 @@ def carry_out(
             run.leases.release()
 
 
-def _read(event: object, environment: Mapping[str, str], *, deletes: bool) -> tuple[Narrowed, events.Request]:
+def _read(event: object, environment: Mapping[str, str], mode: str | None) -> tuple[Narrowed, events.Request]:
     configured = settings.load(environment)
-    request = events.parse(event)
-    narrowed = narrow(configured, request.overrides)
-    if not deletes:
-        dry = msgspec.structs.replace(narrowed.settings, mode="dry-run")
-        narrowed = msgspec.structs.replace(narrowed, settings=dry)
+    request = event if isinstance(event, events.Request) else events.parse(event)
+    narrowed = in_mode(narrow(configured, request.overrides), mode)
+    if narrowed.settings.mode == "plan":
+        planning.state(narrowed.settings)
     return narrowed, request
+
+
+def in_mode(narrowed: Narrowed, mode: str | None) -> Narrowed:
+    if mode is None:
+        return narrowed
+    return msgspec.structs.replace(narrowed, settings=msgspec.structs.replace(narrowed.settings, mode=mode))
+
+
+def _fresh(
+    asked: settings.Settings, pushed: frozenset[events.Pushed] | None
+) -> frozenset[events.Pushed] | None:
+    """Those of the pushed repositories that were not cleaned a moment ago, as far as that is known. Raises StateError."""
+    if not pushed or not asked.state_dir:
+        return pushed
+    try:
+        return bursts.fresh(StateDir(asked.state_dir), asked.mode, pushed, time.time())
+    except StateError:
+        if asked.mode != "dry-run":
+            raise
+        return pushed
 
 
 def _silent(narrowed: Narrowed) -> Narrowed:
@@ -124,7 +151,7 @@ def _open_journal(run: Run) -> None:
         if run.settings.mode == "apply":
             run.leases = Leases(state, run.run_id)
     except StateError as error:
-        if run.settings.mode == "apply":
+        if run.settings.mode != "dry-run":
             raise
         run.warn("state-dir", str(error))
 
@@ -137,6 +164,7 @@ def _told(
     else:
         job.count_layers(run)
         told = report.build(heading, run, error, datetime.now(UTC), rows)
+        told["plan_id"] = run.plan.plan_id if run.plan else planning.keep(run, told)
     say = log.info if told["status"] == "ok" else log.fatal if told["status"] == "failed" else log.warn
     say(f"{heading.mode}: {told['status']}", run_id=heading.run_id, **told["totals"])
     if error is not None:

@@ -5,6 +5,9 @@ JanitorError
 ├── EventError         the event cannot be understood
 ├── OverrideRefused    the event asks for more than the settings allow
 ├── CredentialsError   no token could be had
+├── StateError         the state directory fails, or a lease is lost: what cannot be written down is not done
+├── PlanRefused        the plan is unknown, changed, too old, rejected, or was carried out before
+├── RequestRefused     an HTTP call is not served: its form, its signature or its token is wrong
 ├── CallError          the cloud answered with an error, with nonsense, or not at all
 └── OutOfTime          the invocation ends before the work does
 """
@@ -91,6 +94,29 @@ class StateError(JanitorError):
     exit_status = 3
     report_status = "refused"
     code = FAILED_PRECONDITION
+
+
+class PlanRefused(JanitorError):
+    """``http_status``: 404 unknown, 409 changed, rejected or carried out, 410 too old."""
+
+    exit_status = 3
+    report_status = "refused"
+    code = FAILED_PRECONDITION
+
+    def __init__(self, message: str, *, http_status: int = 409) -> None:
+        super().__init__(message, where="plan")
+        self.http_status = http_status
+
+
+class RequestRefused(JanitorError):
+    """``headers`` are those that the HTTP status asks for."""
+
+    exit_status = 2
+    code = INVALID_ARGUMENT
+
+    def __init__(self, http_status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message, where="request")
+        self.http_status, self.headers = http_status, headers or {}
 
 
 class LeaseLost(JanitorError):

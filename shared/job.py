@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from shared import choose, guards, protect, recover, registry, rules, scope, whole
+from shared import approved, choose, guards, protect, recover, registry, rules, scope, whole
 from shared.delete import ALREADY_GONE, DELETED, Deletion, delete
 from shared.errors import CallError, LeaseLost, OutOfTime, SettingsError, StateError
 from shared.http import Cloud
@@ -35,9 +35,18 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress) -> None:
     protect.refuse_unseen(run)
     check_limits(run)
     if run.settings.mode == "apply":
+        approved.begin(run)
         delete_all(run, cloud, progress)
     if run.pushed is not None and any(survey.candidate_count for survey in run.surveys):
         count_other_repositories(run, cloud)
+
+
+def carry_out_plan(run: Run, cloud: Cloud, progress: Progress) -> None:
+    """Deletes what is left of the run's plan. Raises what `clean_up` does, and PlanRefused."""
+    try:
+        clean_up(run, cloud, progress)
+    finally:
+        approved.account(run)
 
 
 def take_over(run: Run, cloud: Cloud) -> None:
@@ -115,12 +124,14 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
 
     try:
         images: Iterable[Image] = survey.known(registry.images(cloud, survey.repository))
-        if survey.candidates or survey.taken_by_active or survey.rules:
+        if survey.candidates or survey.taken_by_active or survey.rules or run.plan:
             images = list(images)
             take_by_rules(run, survey, images)
+            approved.restrict(run.plan, survey, images)
             if protect.unseen(run, survey):
                 run.leave(survey)
             protect.guard_candidates(run, cloud, survey, images)
+            approved.add_referrers(run.plan, survey, images)
             protect.warn_of_active_policies(run, cloud, survey, images)
         keys = layer_keys(staying(images))
     except CallError as error:

@@ -147,6 +147,7 @@ def guarded(
             image_id: one
             for image_id, one in followers.items()
             if image_id not in own_guards(run, survey, followers)
+            and (run.plan is None or run.plan.has(survey.repository.full_name, one.image))
         }
         if not followers:
             staying = {image_id for image_id in kept if image_id not in candidates}

@@ -98,6 +98,17 @@ def image_rows(run: Run, mode: str) -> Iterator[dict[str, Any]]:
     return (_row(survey, candidate, outcome) for survey, candidate, outcome in _outcomes(run, mode))
 
 
+def plan_rows(run: Run) -> Iterator[dict[str, Any]]:
+    """The rows of a plan: the same images always make the same rows, whatever order the cloud lists them in."""
+    for survey in run.surveys:
+        with survey.opened():
+            for image_id, one in sorted(survey.candidates.items()):
+                image = msgspec.structs.replace(one.image, tags=tuple(sorted(one.image.tags)))
+                candidate = Candidate(image, tuple(sorted(one.reasons)))
+                row = _row(survey, candidate, survey.outcomes.get(image_id, WOULD_DELETE))
+                yield {**row, "reasons": candidate.reasons}
+
+
 def kept(state_dir: str | None, run_id: str | None = None) -> dict[str, Any]:
     """The report of a run as the state directory has it, by default of the last one. Raises JanitorError."""
     if not state_dir:

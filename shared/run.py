@@ -19,6 +19,7 @@ from shared.journal import Journal
 from shared.layers import LayerCount
 from shared.lease import Leases
 from shared.overrides import Narrowed
+from shared.plan import Plan
 from shared.records import (
     Candidate,
     Image,
@@ -102,7 +103,7 @@ class Run(msgspec.Struct):
 
     ``unseen`` is where what runs could not be looked up; ``matched`` counts images by a rule's name; ``undated`` are
     a repository's full name, the number of its images whose creation time a rule cannot believe, and one of them.
-    ``layers`` counts by registry id. ``link`` leads people to the page of what the run found; whoever has it may look,
+    ``layers`` counts by registry id. ``plan`` is what a person said yes to, if the run is to carry that out. ``link`` leads people to the page of what the run found; whoever has it may look,
     so that only notifications tell it.
     """
 
@@ -114,6 +115,8 @@ class Run(msgspec.Struct):
     journal: Journal | None = None
     leases: Leases | None = None
     cloud: Cloud | None = None
+    plan: Plan | None = None
+    plan_begun: bool = False
     link: str = ""
     surveys: list[Survey] = []
     usage: Usage = msgspec.field(default_factory=Usage)

@@ -1,0 +1,125 @@
+"""Carrying out a plan: the same job, but of what it finds only the plan's images go, as far as nothing has changed.
+
+Each other image of the plan is a row of the report too, with what keeps it, and `tell` sums them up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from shared import guards, plan, plan_store
+from shared.delete import ALREADY_GONE
+from shared.layers import LayerCount
+from shared.plan import Plan
+from shared.plan_store import CARRIED_OUT, Decision
+from shared.records import Image, Outcome, Registry, Repository
+from shared.run import REMAINING, Run, Survey
+
+EXAMPLES = 3
+UNSEEN = "it could not be looked at"
+
+
+def stays(why: str) -> Outcome:
+    return Outcome("remaining", kept_by=why)
+
+
+def restrict(planned: Plan | None, survey: Survey, images: Iterable[Image]) -> None:
+    """Leaves of the repository's candidates those of the plan, and settles those that have changed since.
+
+    ``images`` are all that the repository has. Referrers come later, with their images: see `add_referrers`.
+    """
+    if planned is None:
+        return
+    name = survey.repository.full_name
+    were, are = planned.takers.get(name, {}), plan.takers(survey.results, survey.rules)
+    asked = len(survey.results) == len(survey.policies)
+    listed = {image.image_id: image for image in images}
+    taken, survey.candidates = survey.candidates, {}
+    for image_id, one in planned.images.get(name, {}).items():
+        if one.follows:
+            continue
+        survey.candidates[image_id] = taken.get(image_id) or one.candidate(listed.get(image_id))
+        why = plan.change(one, taken.get(image_id), were, are)
+        if image_id not in listed:
+            survey.outcomes[image_id] = ALREADY_GONE
+        elif why:
+            survey.outcomes[image_id] = stays(why if asked else "a policy could not be run dry")
+
+
+def add_referrers(planned: Plan | None, survey: Survey, images: Iterable[Image]) -> None:
+    """Settles the plan's referrers that do not go with their images now."""
+    if planned is None:
+        return
+    listed = {image.image_id: image for image in images}
+    for image_id, one in planned.images.get(survey.repository.full_name, {}).items():
+        if image_id not in survey.candidates:
+            survey.candidates[image_id] = one.candidate(listed.get(image_id))
+            gone = image_id not in listed
+            survey.outcomes[image_id] = ALREADY_GONE if gone else stays("its image stays, or is gone already")
+
+
+def begin(run: Run) -> None:
+    """Notes that the plan is being carried out, before the first delete. Raises PlanRefused, StateError."""
+    if run.plan and run.journal and any(survey.going_count for survey in run.surveys):
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        plan_store.decide(run.journal.state, run.plan.plan_id, Decision(CARRIED_OUT, now, run.run_id))
+        run.plan_begun = True
+
+
+def account(run: Run) -> None:
+    """Makes the plan's images the run's candidates, all and only those, wherever it broke off; then tells of them."""
+    surveys = {survey.repository.full_name: survey for survey in run.surveys}
+    listed = frozenset(run.layers)
+    for name, images in run.plan.images.items() if run.plan else ():
+        survey = surveys.get(name) or _missing(run, name)
+        gone = name not in surveys and survey.registry.registry_id in listed
+        with survey.opened():
+            found = survey.candidates
+            survey.candidates = {
+                image_id: found.get(image_id) or one.candidate(None) for image_id, one in images.items()
+            }
+            for image_id in images.keys() - found.keys():
+                survey.outcomes[image_id] = ALREADY_GONE if gone else stays(UNSEEN)
+    tell(run)
+
+
+def _missing(run: Run, full_name: str) -> Survey:
+    """A repository that the run did not find."""
+    registry_id = full_name.partition("/")[0]
+    survey = Survey(Registry(registry_id, "", ""), Repository("", registry_id, full_name), [])
+    run.layers.setdefault(registry_id, LayerCount())
+    run.surveys.append(survey)
+    return survey
+
+
+def tell(run: Run) -> None:
+    """Warns of each reason for which images of the plan stay, with examples, and of those that no time was left for."""
+    told: dict[str, list[str]] = {}
+    rest = 0
+    for survey in run.surveys:
+        with survey.opened():
+            for image_id, candidate in survey.candidates.items():
+                why = _why(survey.outcomes.get(image_id, REMAINING))
+                if why:
+                    told.setdefault(why, []).append(
+                        f"{survey.repository.full_name}@{guards.described(candidate.image)}"
+                    )
+                rest += why == ""
+    for why, images in sorted(told.items()):
+        examples = ", ".join(images[:EXAMPLES])
+        run.warn("plan-changed", f"{len(images)} of the plan's images left out, as {why}: {examples}.")
+    if rest and run.plan_begun:
+        run.warn(
+            "plan-unfinished",
+            f"{rest} of the plan's images are left, and a plan runs once; make a new plan for them.",
+        )
+
+
+def _why(outcome: Outcome) -> str | None:
+    """Why an image was left out; "" if nothing was wrong with it, None if it was not left out."""
+    if outcome.outcome == "already-gone":
+        return "it was gone before"
+    if outcome.outcome == "protected":
+        return f"the guard {outcome.guard} keeps it now"
+    return outcome.kept_by if outcome.outcome == "remaining" else None

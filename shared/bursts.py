@@ -1,0 +1,18 @@
+"""A burst of pushes is one clean-up: with ``STATE_DIR``, a repository is cleaned on the first push, and not again on
+those of the next five to ten minutes. What these bring is left to the timer, or to the next push after them.
+"""
+
+from __future__ import annotations
+
+from shared import once
+from shared.events import Pushed
+from shared.state import StateDir
+
+SECONDS = 300
+
+
+def fresh(state: StateDir, mode: str, pushed: frozenset[Pushed], now: float) -> frozenset[Pushed]:
+    """Those of the pushed repositories that no run in this mode has just been cleaning. Raises StateError."""
+    return frozenset(
+        one for one in pushed if once.first(state, f"pushes/{mode}", one.full_name, now, SECONDS)
+    )

@@ -1,0 +1,63 @@
+"""What a run has to do with plans: it carries one out, or it makes one and keeps it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shared import links, plan, plan_store, report
+from shared.errors import OverrideRefused, StateError
+from shared.notation import duration
+from shared.plan import Plan
+from shared.run import Run
+from shared.settings import Settings
+from shared.state import StateDir
+
+
+def state(settings: Settings) -> StateDir:
+    """Where plans are kept. Raises StateError."""
+    if not settings.state_dir:
+        raise StateError(
+            "STATE_DIR is not set, and a plan is kept there; set it to a directory, in the cloud to a mounted bucket.",
+            where="STATE_DIR",
+        )
+    return StateDir(settings.state_dir)
+
+
+def load(settings: Settings, plan_id: str) -> Plan:
+    """The plan, if it may be carried out now. Raises OverrideRefused, PlanRefused, StateError."""
+    if settings.mode == "dry-run":
+        raise OverrideRefused(
+            "In mode dry-run no event deletes anything, and no plan is carried out; set CLEANUP_MODE to plan or apply.",
+            where="CLEANUP_MODE",
+        )
+    return plan_store.load(state(settings), plan_id, datetime.now(UTC), duration(settings.plans.valid_for))
+
+
+def keep(run: Run, told: dict[str, Any]) -> str | None:
+    """Keeps what the run, whose report is ``told``, would delete, and returns the plan's id; None without such images."""
+    if run.settings.mode != "plan" or told["status"] in ("unfinished", "failed"):
+        return None
+    takers = {
+        survey.repository.full_name: plan.takers(survey.results, survey.rules)
+        for survey in run.surveys
+        if survey.going_count
+    }
+    if not takers:
+        return None
+    head, rows = plan.head(takers, told), lambda: report.plan_rows(run)
+    try:
+        valid = duration(run.settings.plans.valid_for)
+        return plan_store.save(state(run.settings), head, rows, run.started_at, valid)
+    except StateError as error:
+        run.refuse("plan-not-kept", f"The plan could not be kept. {error}")
+        told["status"] = "refused"
+        return None
+
+
+def link(key: bytes, settings: Settings, plan_id: str | None) -> str:
+    """The address of the plan's page, if there can be one."""
+    if not key or not settings.webhook_url or not plan_id:
+        return ""
+    ends_at = plan_store.ends_at(plan_id, duration(settings.plans.valid_for))
+    return links.link(settings.webhook_url, key, plan_id, ends_at)
