@@ -37,13 +37,31 @@ def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:
     told, error = carry_out(event, context, os.environ, mode=None if deletes else "dry-run")
     if not events.is_http(event):
         return told
-    failed = 500 if told["status"] == "failed" else 200
-    status = error.http_status if error and told["status"] in ("failed", "refused") else failed
+    status = http_status(told, error)
     return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": json.dumps(told)}
+
+
+def http_status(told: dict[str, Any], error: JanitorError | None) -> int:
+    """The HTTP status with which a report is answered."""
+    if error and told["status"] in ("failed", "refused"):
+        return error.http_status
+    return 500 if told["status"] == "failed" else 200
+
+
+def refused(error: JanitorError) -> dict[str, Any]:
+    """The report of a call that is not carried out."""
+    log.start("INFO")
+    log.error(str(error), where=error.where)
+    now = datetime.now(UTC)
+    return report.of_error(report.Heading(_run_id(), "dry-run", now), error, now)
 
 
 def clean_up(run: Run, cloud: Cloud) -> None:
     job.clean_up(run, cloud, lambda what, done, total: None)
+
+
+def carry_out_plan(run: Run, cloud: Cloud) -> None:
+    job.carry_out_plan(run, cloud, lambda what, done, total: None)
 
 
 def carry_out(
@@ -93,7 +111,7 @@ def carry_out(
     except JanitorError as known:
         error = known
     except Exception as unknown:
-        error = _fault(unknown)
+        error = fault(unknown)
     try:
         told = _told(heading, run, error, rows)
         if run:
@@ -191,7 +209,7 @@ def _run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
 
 
-def _fault(error: Exception) -> JanitorError:
+def fault(error: Exception) -> JanitorError:
     """A fault of the bundle itself: the report says where, the log says no more, for it might hold a secret."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(last.filename).name}:{last.lineno}"

@@ -103,8 +103,8 @@ class PlanRefused(JanitorError):
     report_status = "refused"
     code = FAILED_PRECONDITION
 
-    def __init__(self, message: str, *, http_status: int = 409) -> None:
-        super().__init__(message, where="plan")
+    def __init__(self, message: str, *, http_status: int = 409, where: str = "plan") -> None:
+        super().__init__(message, where=where)
         self.http_status = http_status
 
 
@@ -112,6 +112,7 @@ class RequestRefused(JanitorError):
     """``headers`` are those that the HTTP status asks for."""
 
     exit_status = 2
+    report_status = "refused"
     code = INVALID_ARGUMENT
 
     def __init__(self, http_status: int, message: str, headers: dict[str, str] | None = None) -> None:

@@ -15,6 +15,7 @@ from shared.errors import EventError, OverrideRefused, SettingsError
 from shared.notation import duration
 from shared.settings import KEYS, Settings, check
 
+DEEPEST = 4
 MODES = ("dry-run", "plan", "apply")
 
 
@@ -53,7 +54,7 @@ def narrow(settings: Settings, overrides: dict[str, Any]) -> Narrowed:
     for name in asked:
         if name not in KEYS:
             raise OverrideRefused(
-                f"The event sets {name}, which is not a setting that an event can change.", where="event"
+                f"The event sets {name[:100]}, which is not a setting that an event can change.", where="event"
             )
     new = _applied(settings, asked)
     allowed = {name: value for name, value in asked.items() if name in settings.allow_overrides}
@@ -84,6 +85,8 @@ def _applied(settings: Settings, asked: dict[str, Any]) -> Settings:
 
 
 def _flat(overrides: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    if prefix.count(".") > DEEPEST:
+        raise EventError("The event nests its keys deeper than any setting is.", where="event")
     flat: dict[str, Any] = {}
     for key, value in overrides.items():
         if isinstance(value, dict):

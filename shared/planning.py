@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared import links, plan, plan_store, report
-from shared.errors import OverrideRefused, StateError
+from shared.errors import OverrideRefused, PlanRefused, StateError
 from shared.notation import duration
 from shared.plan import Plan
 from shared.run import Run
@@ -15,10 +15,10 @@ from shared.state import StateDir
 
 
 def state(settings: Settings) -> StateDir:
-    """Where plans are kept. Raises StateError."""
+    """Where plans are kept. Raises PlanRefused, StateError."""
     if not settings.state_dir:
-        raise StateError(
-            "STATE_DIR is not set, and a plan is kept there; set it to a directory, in the cloud to a mounted bucket.",
+        raise PlanRefused(
+            "STATE_DIR is not set, and plans are kept there; set it to a directory, in the cloud to a mounted bucket.",
             where="STATE_DIR",
         )
     return StateDir(settings.state_dir)

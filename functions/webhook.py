@@ -1,0 +1,16 @@
+"""The way in from outside: signed calls, the pages of plans with their approval, and pushes to a registry.
+
+Entry point ``webhook.handler``. It deletes what an approved plan names, and what a signed ``cleanup`` does in mode
+``apply``; the README describes the calls.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.webhook import answer
+
+
+def handler(event: object, context: object) -> dict[str, Any]:
+    """The response to an HTTP call, or the report for a Container Registry trigger's event."""
+    return answer(event, context)

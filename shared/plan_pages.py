@@ -1,0 +1,138 @@
+"""A plan in a browser: ``GET ?plan=ID&token=...`` shows it, a form's ``POST ?plan=ID`` approves or rejects it.
+
+The token of a link shows the plan and no more. Those that approve and reject are in the page's forms alone, for an hour
+each, so that nothing that follows links, as crawlers and previews do, ever approves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+from shared import calls, history, links, plan, plan_store, planning, settings
+from shared.answers import carry_out, carry_out_plan, http_status
+from shared.calls import Call
+from shared.errors import PlanRefused, RequestRefused
+from shared.events import Request
+from shared.notation import duration
+from shared.plan_store import REJECTED, Decision
+
+FORM = "application/x-www-form-urlencoded"
+ANSWER_WITHIN = timedelta(hours=1)
+TITLES = {
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not served",
+    409: "Not carried out",
+    410: "Too late",
+}
+
+
+def serve(call: Call, context: object, environment: Mapping[str, str], key: bytes) -> dict[str, Any]:
+    """The response to a call about a plan. Raises JanitorError."""
+    plan_id, now = call.query["plan"], datetime.now(UTC)
+    if not plan.ID.fullmatch(plan_id):
+        raise PlanRefused("There is no such plan; use the link as it was sent, whole.", http_status=404)
+    if call.method == "POST":
+        form = _form(call)
+        action = form.get("action", "")
+        if action not in ("approve", "reject"):
+            raise RequestRefused(
+                422, "The form says neither approve nor reject; send it from the plan's page."
+            )
+        links.check(key, form.get("token", ""), plan_id, action, now)
+        answer = _approve if action == "approve" else _reject
+        return answer(plan_id, context, environment)
+    if call.method not in ("GET", "HEAD"):
+        raise RequestRefused(
+            405, "A plan's page is read by GET and answered by POST.", {"Allow": "GET, HEAD, POST"}
+        )
+    links.check(key, call.query.get("token", ""), plan_id, "view", now)
+    return _page(plan_id, environment, key, now)
+
+
+def _page(plan_id: str, environment: Mapping[str, str], key: bytes, now: datetime) -> dict[str, Any]:
+    asked = settings.load(environment)
+    state = planning.state(asked)
+    shown = plan.report(plan_id, plan_store.text(state, plan_id))
+    ends_at = plan_store.ends_at(plan_id, duration(asked.plans.valid_for))
+    decided = plan_store.decision(state, plan_id)
+    said = f"This plan {decided}." if decided else ""
+    if not said and now >= ends_at:
+        said = "This plan has run out."
+    if not said and asked.mode == "dry-run":
+        said = "CLEANUP_MODE is dry-run: no plan can be approved."
+    answer_by = min(now + ANSWER_WITHIN, ends_at)
+    approve = {
+        "action": f"?plan={plan_id}",
+        "plan_id": plan_id,
+        "approve_token": links.token(key, plan_id, "approve", answer_by),
+        "reject_token": links.token(key, plan_id, "reject", answer_by),
+        "expires_at": _text(answer_by),
+    }
+    about = _about(plan_id, ends_at, said)
+    return _html(
+        200,
+        _pages().plan_page(shown, plan=about, approve=None if said else approve, trend=history.trend(state)),
+    )
+
+
+def _approve(plan_id: str, context: object, environment: Mapping[str, str]) -> dict[str, Any]:
+    told, error = carry_out(
+        Request(), context, environment, mode=None, plan_id=plan_id, work=carry_out_plan, rows=None
+    )
+    status = http_status(told, error)
+    if error and status >= 400:
+        return message(status, str(error), {})
+    asked = settings.load(environment)
+    ends_at = plan_store.ends_at(plan_id, duration(asked.plans.valid_for))
+    about = _about(plan_id, ends_at, "You have approved this plan; here is what came of it.")
+    trend = history.trend(planning.state(asked))
+    return _html(status, _pages().plan_page(told, plan=about, approve=None, trend=trend))
+
+
+def _reject(plan_id: str, context: object, environment: Mapping[str, str]) -> dict[str, Any]:
+    asked, now = settings.load(environment), datetime.now(UTC)
+    state = planning.state(asked)
+    plan_store.text(state, plan_id)
+    plan_store.check_open(state, plan_id, now, duration(asked.plans.valid_for))
+    plan_store.decide(state, plan_id, Decision(REJECTED, _text(now)))
+    return message(
+        200, f"You have rejected the plan {plan_id}. Nothing was deleted, and it cannot be carried out.", {}
+    )
+
+
+def _form(call: Call) -> dict[str, str]:
+    if calls.media_type(call) != FORM:
+        raise RequestRefused(415, f"The form is not {FORM}; send it from the plan's page.")
+    try:
+        return dict(parse_qsl(call.body.decode(), keep_blank_values=True, max_num_fields=8))
+    except ValueError:
+        raise RequestRefused(400, "The form cannot be read; send it from the plan's page.") from None
+
+
+def message(status: int, text: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    """A small page that says what came of a call."""
+    title = "Done" if status < 400 else TITLES.get(status, "Not served")
+    return _html(status, _pages().message_page(title, text, status), headers)
+
+
+def _html(status: int, page: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    policy = {"Content-Security-Policy": _pages().content_security_policy()}
+    return calls.response(status, "text/html; charset=utf-8", page, {**policy, **(headers or {})})
+
+
+def _pages() -> Any:
+    from shared import page  # imported here: Jinja is for pages alone, and takes a while
+
+    return page
+
+
+def _about(plan_id: str, ends_at: datetime, said: str) -> dict[str, str]:
+    return {"plan_id": plan_id, "valid_until": _text(ends_at), "state": said}
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

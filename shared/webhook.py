@@ -1,0 +1,156 @@
+"""Who calls the webhook, and what each may have done.
+
+A signed call       does what its body says: ``{"action": "dry-run" | "plan" | "cleanup" | "apply", ...overrides}``
+A browser           sees a plan's page and approves or rejects it, with the tokens that `shared.links` makes
+A registry trigger  has the pushed repositories looked at. Nothing proves that it is one, for a function that browsers
+                    reach takes events from anybody, so that nothing is deleted for it
+
+Errors are ``application/problem+json`` (RFC 9457), or a small page for a browser.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from shared import calls, events, once, plan_pages, settings, signatures
+from shared.answers import carry_out, carry_out_plan, clean_up, fault, http_status, refused
+from shared.calls import Call
+from shared.errors import EventError, JanitorError, OverrideRefused, RequestRefused, SettingsError
+from shared.http import Cloud
+from shared.overrides import narrow
+from shared.run import Run
+from shared.state import StateDir
+
+ACTIONS = {"dry-run": "dry-run", "plan": "plan", "cleanup": None, "apply": None}
+REMEMBERED = 600.0
+
+
+def answer(event: object, context: object) -> dict[str, Any]:
+    """What the handler returns: a response to an HTTP call, or a report."""
+    environment = os.environ
+    http = isinstance(event, dict) and events.is_http(event)
+    try:
+        key = settings.access(environment).webhook_key
+        if not key:
+            raise RequestRefused(403, "WEBHOOK_SECRET is not set, so the webhook refuses everything; set it.")
+        if isinstance(event, dict) and http:
+            return _served(event, context, environment, key)
+        return _pushed(event, context, environment)
+    except JanitorError as known:
+        error = known
+    except Exception as unknown:
+        error = fault(unknown)
+    report = refused(error)
+    return _failed(event, error) if isinstance(event, dict) and http else report
+
+
+def _served(
+    event: Mapping[str, Any], context: object, environment: Mapping[str, str], key: bytes
+) -> dict[str, Any]:
+    call = calls.read(event, _paths(context, environment))
+    if "plan" in call.query:
+        return plan_pages.serve(call, context, environment, key)
+    if call.method != "POST":
+        raise RequestRefused(405, "Only POST is served here.", {"Allow": "POST"})
+    return _signed(call, context, environment, key)
+
+
+def _signed(call: Call, context: object, environment: Mapping[str, str], key: bytes) -> dict[str, Any]:
+    signed = signatures.check(key, call.headers, call.body, time.time())
+    asked = _asked(call)
+    action, plan_id = asked.pop("action", None), asked.pop("plan_id", None)
+    if not isinstance(action, str) or action not in ACTIONS:
+        raise RequestRefused(422, f"The action is none of {', '.join(ACTIONS)}; give one of them.")
+    if (action == "apply") != isinstance(plan_id, str):
+        raise RequestRefused(422, "The action apply needs a plan_id, a plan's id; the others have none.")
+    _only_once(signed, action, asked, environment)
+    told, error = carry_out(
+        events.Request(asked),
+        context,
+        environment,
+        mode=ACTIONS[action],
+        plan_id=plan_id,
+        work=carry_out_plan if plan_id else clean_up,
+    )
+    status = http_status(told, error)
+    if status >= 400:
+        return calls.problem(status, str(error or "Nothing could be done; the report says why."), {}, told)
+    return calls.response(status, "application/json", json.dumps(told), {})
+
+
+def _asked(call: Call) -> dict[str, Any]:
+    try:
+        asked = msgspec.json.decode(call.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise RequestRefused(400, "The body is no JSON in UTF-8; send a JSON object.") from None
+    if not isinstance(asked, dict):
+        raise RequestRefused(400, "The body is no JSON object; send one.")
+    return asked
+
+
+def _only_once(
+    signed: signatures.Signed, action: str, overrides: dict[str, Any], environment: Mapping[str, str]
+) -> None:
+    """Raises RequestRefused for a call that was there before, or that deletes and could be repeated unseen."""
+    try:
+        configured = settings.load(environment)
+        narrowed = narrow(configured, overrides).settings
+    except (EventError, OverrideRefused, SettingsError):
+        return  # the run itself will tell, and do nothing
+    if not configured.state_dir:
+        if action == "cleanup" and narrowed.mode == "apply":
+            raise RequestRefused(
+                403,
+                "Without STATE_DIR a repeated call cannot be told from a new one, so that none may delete; set"
+                " STATE_DIR to a directory, in the cloud to a mounted bucket.",
+            )
+        return
+    state = StateDir(configured.state_dir)
+    if not once.first(state, "calls", signed.message_id, signed.timestamp, REMEMBERED):
+        raise RequestRefused(409, "A call with this webhook-id was there before; each is carried out once.")
+
+
+def _pushed(event: object, context: object, environment: Mapping[str, str]) -> dict[str, Any]:
+    request = events.parse(event)
+    if request.pushed is None:
+        raise EventError(
+            "The webhook takes HTTP calls and the events of a Container Registry trigger; send anything else to"
+            " cleanup.handler.",
+            where="event",
+        )
+    withheld = settings.load(environment).mode == "apply"
+
+    def work(run: Run, cloud: Cloud) -> None:
+        clean_up(run, cloud)
+        if withheld:
+            run.warn(
+                "push-not-signed",
+                "Anybody can send such an event to the webhook, so nothing is deleted for it; to clean up after pushes,"
+                " point the trigger to cleanup.handler.",
+            )
+
+    told, _ = carry_out(request, context, environment, mode="dry-run" if withheld else None, work=work)
+    return told
+
+
+def _paths(context: object, environment: Mapping[str, str]) -> set[str]:
+    """Where the webhook may be called: at the root, below the function's id, or where WEBHOOK_URL says."""
+    try:
+        url = settings.load(environment).webhook_url or ""
+    except SettingsError:
+        url = ""  # the call will fail for it, but only once it is known who calls
+    return {"", f"/{getattr(context, 'function_name', '')}", "/webhook", urlsplit(url).path.rstrip("/")}
+
+
+def _failed(event: Mapping[str, Any], error: JanitorError) -> dict[str, Any]:
+    headers = error.headers if isinstance(error, RequestRefused) else {}
+    if calls.wants_page(event):
+        return plan_pages.message(error.http_status, str(error), headers)
+    return calls.problem(error.http_status, str(error), headers)
