@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -43,13 +43,8 @@ def announce(run: Run, report: dict[str, Any], recipients: list[Recipient], ends
     deliveries = []
     if recipients:
         deliveries += _notifications(run, report, recipients)
-    if run.settings.metrics.folder_id and run.surveys:
-        from shared import metrics  # imported here: few ask for them
-
-        finished_at = datetime.fromisoformat(report["finished_at"])
-        remedy = f"the numbers of this run are lost; check metrics.folder_id and the role {metrics.ROLE}"
-        write = partial(metrics.write, run, finished_at)
-        deliveries.append(Delivery("metrics", "Yandex Monitoring", remedy, write))
+    if run.settings.metrics.folder_id and run.layers:
+        deliveries.append(_numbers(run))
     return send_all(deliveries, ends_at)
 
 
@@ -67,6 +62,16 @@ def _notifications(run: Run, report: dict[str, Any], recipients: list[Recipient]
         for recipient in recipients
         if worth_telling(report, recipient.channel.on)
     ]
+
+
+def _numbers(run: Run) -> Delivery:
+    from shared import metrics  # imported here: few ask for them
+
+    now = datetime.now(UTC)
+    gauges = metrics.gauges(run, (now - run.started_at).total_seconds())
+    remedy = f"check metrics.folder_id, and the role {metrics.ROLE}"
+    what = "Yandex Monitoring did not get the numbers of this run"
+    return Delivery("metrics", what, remedy, partial(metrics.write, run, gauges, now))
 
 
 def _send(recipient: Recipient, news: Any, ends_at: float) -> str:

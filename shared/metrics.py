@@ -13,13 +13,14 @@ from typing import Any
 
 import msgspec
 
-from shared.errors import JanitorError
+from shared.errors import JanitorError, OutOfTime
 from shared.http import Cloud
 from shared.pace import Pace
-from shared.run import Run, Survey
+from shared.run import Run
 
 LABELS = {"app": "registry-janitor"}
 ROLE = "monitoring.editor on the folder"
+ATTEMPTS = 3
 PATH = "/monitoring/v2/data/write"
 
 
@@ -27,32 +28,31 @@ class _Written(msgspec.Struct, rename="camel"):
     error_message: str = ""
 
 
-def write(run: Run, finished_at: datetime, ends_at: float) -> str:
-    """Writes the run's numbers, and returns why that failed, or nothing. ``ends_at`` is a monotonic time."""
+def write(run: Run, gauges: list[dict[str, Any]], at: datetime, ends_at: float) -> str:
+    """Writes ``gauges``, and returns why that failed, or nothing. ``ends_at`` is a monotonic time."""
     if run.cloud is None or run.cloud.credentials is None:
         return "there are no credentials"
-    metrics = gauges(run, (finished_at - run.started_at).total_seconds())
-    if not metrics:
-        return ""
     cloud = Cloud(run.cloud.endpoint, Pace(1, ends_at))
     cloud.credentials = run.cloud.credentials
     try:
-        written = cloud.call(
+        written = cloud.at(cloud.endpoint, attempts=ATTEMPTS).call(
             "POST",
             "monitoring",
             PATH,
             _Written,
             params={"folderId": run.settings.metrics.folder_id, "service": "custom"},
-            body={"ts": finished_at.isoformat(), "labels": LABELS, "metrics": metrics},
+            body={"ts": at.isoformat(), "labels": LABELS, "metrics": gauges},
             role=ROLE,
         )
+    except OutOfTime:
+        return "no good answer in time"
     except JanitorError as error:
         return str(error)
     return written.error_message[:200]
 
 
 def gauges(run: Run, seconds: float) -> list[dict[str, Any]]:
-    """The metrics of every registry that the run looked at."""
+    """The metrics of every registry that the run looked at, which took it so many seconds."""
     return [
         {"name": name, "labels": {"registry_id": registry_id}, "type": "DGAUGE", "value": value}
         for registry_id in run.layers
@@ -63,21 +63,21 @@ def gauges(run: Run, seconds: float) -> list[dict[str, Any]]:
 def _numbers(run: Run, registry_id: str, seconds: float) -> dict[str, float]:
     """``images``, ``candidates`` and ``protected`` are left out when not all of the registry was looked at."""
     surveys = [survey for survey in run.surveys if survey.registry.registry_id == registry_id]
-    outcomes = Counter(outcome.outcome for survey in surveys for outcome in survey.outcomes.values())
-    apply = run.settings.mode == "apply"
+    outcomes: Counter[str] = Counter()
+    for survey in surveys:
+        with survey.opened():
+            outcomes.update(outcome.outcome for outcome in survey.outcomes.values())
     done = {
         "deleted": outcomes["deleted"],
         "failed": outcomes["failed"],
-        "bytes_reclaimed": run.layers[registry_id].freed_bytes() if apply else 0,
+        "bytes_reclaimed": run.layers[registry_id].freed_bytes() if run.settings.mode == "apply" else 0,
         "seconds": round(seconds, 3),
     }
     if run.pushed is not None or any(survey.images is None for survey in surveys):
         return done
-    return {**_held(surveys), "protected": outcomes["protected"], **done}
-
-
-def _held(surveys: list[Survey]) -> dict[str, float]:
     return {
         "images": sum(survey.images or 0 for survey in surveys),
-        "candidates": sum(len(survey.candidates) for survey in surveys),
+        "candidates": sum(survey.candidate_count for survey in surveys),
+        "protected": outcomes["protected"],
+        **done,
     }
