@@ -208,6 +208,30 @@ def test_the_worst_comes_first_and_only_three_of_it_and_the_link_is_there() -> N
     assert details(news)[3:] == [f"… and 2 more in the report of run {news.report['run_id']}"]
 
 
+def test_a_plan_is_told_with_the_link_to_its_page_which_nothing_else_tells(
+    cloud: Cloud, receiver: HttpReceiver, tmp_path: Path
+) -> None:
+    stock(cloud)
+    environment = config(tmp_path, telegram(receiver), webhook(f"{receiver.url}/hook"), mode="plan")
+    state = tmp_path / "state"
+    state.mkdir()
+    page = "https://functions.yandexcloud.net/d4e0"
+
+    invocation = cloud.call(
+        "cleanup", STATE_DIR=str(state), WEBHOOK_SECRET=KEY, WEBHOOK_URL=page, **environment
+    )
+
+    told = invocation.results[0]
+    assert (told["status"], told["warnings"], cloud.left()) == ("ok", [], {"new", "old", "older"})
+    text = receiver.to(f"/bot{TOKEN}/sendMessage")[0].json()["text"]
+    link = receiver.to("/hook")[0].json()["link"]
+    assert link.startswith(f"{page}?plan={told['plan_id']}&token=")
+    assert f"The plan waits for approval: {link}" in text
+    kept = [one.read_text() for one in state.rglob("*.json")]
+    token = link.partition("token=")[2]
+    assert token not in "".join([json.dumps(told), invocation.log, *kept])
+
+
 @given(
     st.text(max_size=500)
     | st.sampled_from(["<!channel> ```@all", "![x](http://evil.example)", "a\r\nBcc: b@c", "\u202egpj"])
