@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,12 +20,13 @@ from standardwebhooks.webhooks import Webhook as StandardWebhook
 
 from shared.errors import SettingsError
 from shared.notify import mail, post
-from shared.notify.channels import Email, Recipient, Slack, Telegram, recipients
+from shared.notify.channels import KINDS, Email, Recipient, Slack, Telegram, recipients
 from shared.notify.text import News, details, opening, worth_telling
 from shared.settings import load
 from tests.cloud import Invocation, http, push
 from tests.commands import Commands
 from tests.conftest import FOLDER, Cloud, assert_adds_up, images, outcomes, policy
+from tests.emulator.client import PROJECT_ROOT
 from tests.receivers import (
     HOST,
     HttpReceiver,
@@ -416,6 +418,25 @@ def test_by_hand_a_dry_run_tells_nobody_and_needs_no_secret_but_a_clean_up_does(
     for part in ("notify[1].token_env", "TELEGRAM_TOKEN", "janitor.toml", "is not set"):
         assert part in error
     assert (outcomes(cleaned), len(receiver.requests)) == (dict.fromkeys(("old", "older"), "deleted"), 1)
+
+
+def test_what_the_readme_shows_is_accepted(tmp_path: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (PROJECT_ROOT / "README.md").read_text(), re.DOTALL)
+    shown = next(block for block in blocks if "[[notify]]" in block)
+    file = tmp_path / "janitor.toml"
+    file.write_text(shown)
+    environment = {"JANITOR_CONFIG": str(file), "FOLDER_ID": FOLDER}
+
+    channels = load(environment).notify
+
+    assert {type(channel).__name__.lower() for channel in channels} == set(KINDS)
+    secrets = {
+        "TELEGRAM_TOKEN": TOKEN,
+        "SLACK_URL": "https://h" + HOOK,
+        "HOOK_SECRET": KEY,
+        "SMTP_PASSWORD": "p",
+    }
+    assert len(recipients(channels, environment | secrets)) == len(channels)
 
 
 BAD_TABLES = {
