@@ -11,15 +11,17 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
-from shared import job, report, settings, terminal, whole
+from shared import history, job, report, settings, terminal, whole
 from shared.answers import Work, carry_out
-from shared.errors import JanitorError
+from shared.errors import JanitorError, SettingsError
 from shared.explain import explain
 from shared.http import Cloud
 from shared.report import EXIT_STATUS
 from shared.run import Run
+from shared.state import StateDir
 
 COMMANDS = {
     "dry-run": "what a clean-up would do now; deletes nothing",
@@ -39,7 +41,7 @@ REMEMBERED = ("dry-run", *ANNOUNCED)
 def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     if asked.command == "report":
-        return show_kept(asked.run_id, as_json=asked.json)
+        return show_kept(asked.run_id, as_json=asked.json, html=asked.html)
     explained: list[dict[str, Any]] = []
     with terminal.progress() as progress:
         work: dict[str, Work] = {
@@ -65,15 +67,32 @@ def main(arguments: list[str] | None = None) -> int:
     return error.exit_status if error else EXIT_STATUS[told["status"]]
 
 
-def show_kept(run_id: str | None, *, as_json: bool) -> int:
-    """Shows what the state directory tells of a run."""
+def show_kept(run_id: str | None, *, as_json: bool, html: Path | None) -> int:
+    """Shows what the state directory tells of a run, or writes it as a page."""
     try:
-        kept = report.kept(settings.load(os.environ).state_dir, run_id)
+        state_dir = settings.load(os.environ).state_dir
+        kept = report.kept(state_dir, run_id)
+        if html:
+            write_page(html, kept, history.trend(StateDir(state_dir or "")))
+        else:
+            show(kept, as_json=as_json)
     except JanitorError as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    show(kept, as_json=as_json)
     return EXIT_STATUS[kept["status"]]
+
+
+def write_page(file: Path, kept: dict[str, Any], trend: list[dict[str, Any]]) -> None:
+    """Writes the report as a page. Raises SettingsError when the file cannot be written."""
+    from shared import page  # imported here: nothing else here needs Jinja
+
+    try:
+        file.write_text(page.report_page(kept, trend), encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            f"{file} cannot be written: {error.strerror}; name another file.", where="--html"
+        ) from None
+    print(f"{file}: {file.stat().st_size} bytes")
 
 
 def show(what: Any, *, as_json: bool) -> None:
@@ -91,7 +110,8 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument(
+        output = command.add_mutually_exclusive_group()
+        output.add_argument(
             "--json", action="store_true", help="print JSON on standard output, and nothing else"
         )
         if name == "explain":
@@ -100,6 +120,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("plan_id", metavar="PLAN_ID", help="the id that a plan's report gives")
         if name == "report":
             command.add_argument("run_id", metavar="RUN_ID", nargs="?", help="a run; the last one by default")
+            output.add_argument("--html", metavar="FILE", type=Path, help="write it to FILE as a page")
     return made
 
 

@@ -94,9 +94,8 @@ def numbers(report: Mapping[str, Any]) -> list[Number]:
     ]
     price = report.get("price")
     if price:
-        found.insert(
-            2, Number("Saved", f"{price['reclaimed_per_month']:,.2f} {price['currency']}", "a month")
-        )
+        saved = f"{price['reclaimed_per_month']:,.2f}"
+        found.insert(2, Number("Saved" if apply else "Would be saved", saved, f"{price['currency']} a month"))
     for name, title, note in (
         ("failed", "Failed", "see the errors"),
         ("remaining", "Left", "for the next run"),
