@@ -102,6 +102,8 @@ def carry_out(
             narrowed = _silent(narrowed)
         told_to = recipients(narrowed.settings.notify, environment)
         run = Run(narrowed, pushed, heading.run_id, heading.started_at, access.registry_endpoint, plan=plan)
+        if pushed != request.pushed:
+            run.warnings.append(bursts.CLEANED)
         if pushed != frozenset():
             _open_journal(run)
             pace = Pace(narrowed.settings.limits.concurrency, _works_until(ends_at, narrowed.settings))

@@ -61,10 +61,15 @@ def add_referrers(planned: Plan | None, survey: Survey, images: Iterable[Image])
 
 def begin(run: Run) -> None:
     """Notes that the plan is being carried out, before the first delete. Raises PlanRefused, StateError."""
-    if run.plan and run.journal and any(survey.going_count for survey in run.surveys):
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        plan_store.decide(run.journal.state, run.plan.plan_id, Decision(CARRIED_OUT, now, run.run_id))
-        run.plan_begun = True
+    if run.plan is None or run.journal is None:
+        return
+    state, plan_id = run.journal.state, run.plan.plan_id
+    if not any(survey.going_count for survey in run.surveys):
+        plan_store.check_undecided(state, plan_id)  # perhaps another run was quicker
+        return
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    plan_store.decide(state, plan_id, Decision(CARRIED_OUT, now, run.run_id))
+    run.plan_begun = True
 
 
 def account(run: Run) -> None:

@@ -6,9 +6,15 @@ from __future__ import annotations
 
 from shared import once
 from shared.events import Pushed
+from shared.records import Notice
 from shared.state import StateDir
 
 SECONDS = 300
+CLEANED = Notice(
+    "cleaned-already",
+    "A repository that was pushed to has been cleaned for a push a few minutes ago, and is left to the timer or the next"
+    " push.",
+)
 
 
 def fresh(state: StateDir, mode: str, pushed: frozenset[Pushed], now: float) -> frozenset[Pushed]:

@@ -95,14 +95,19 @@ def load(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -> Plan
 
 def check_open(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -> None:
     """Raises PlanRefused for a plan that was decided about, or is too old; StateError."""
-    decided = decision(state, plan_id)
-    if decided:
-        raise PlanRefused(f"The plan {plan_id} {decided}; a plan runs once. Make a new plan.")
+    check_undecided(state, plan_id)
     if now >= ends_at(plan_id, valid):
         raise PlanRefused(
             f"The plan {plan_id} ran out at {ends_at(plan_id, valid):%Y-%m-%dT%H:%M:%SZ} (plans.valid_for); make a new plan.",
             http_status=410,
         )
+
+
+def check_undecided(state: StateDir, plan_id: str) -> None:
+    """Raises PlanRefused, StateError."""
+    decided = decision(state, plan_id)
+    if decided:
+        raise PlanRefused(f"The plan {plan_id} {decided}; a plan runs once. Make a new plan.")
 
 
 def ends_at(plan_id: str, valid: timedelta) -> datetime:
@@ -123,6 +128,5 @@ def decision(state: StateDir, plan_id: str) -> Decision | None:
 def decide(state: StateDir, plan_id: str, decided: Decision) -> None:
     """Settles what becomes of the plan, unless that is settled. Raises PlanRefused, StateError."""
     if not state.claim(f"{FOLDER}/{plan_id}.decision", msgspec.json.encode(decided)):
-        raise PlanRefused(
-            f"The plan {plan_id} {decision(state, plan_id)}; a plan runs once. Make a new plan."
-        )
+        check_undecided(state, plan_id)
+        raise PlanRefused(f"The plan {plan_id} is just being decided about by another run; look again later.")
