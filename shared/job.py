@@ -128,6 +128,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
         survey.candidates = {}
         return
     survey.images = len(listed)
+    survey.taken_by_active = []
     with run.lock:
         run.layers[survey.registry.registry_id].stays(keys)
     if survey.images > registry.DRY_RUN_IMAGES and survey.policies:
