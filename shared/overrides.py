@@ -54,7 +54,8 @@ def narrow(settings: Settings, overrides: dict[str, Any]) -> Narrowed:
     for name in asked:
         if name not in KEYS:
             raise OverrideRefused(
-                f"The event sets {name[:100]}, which is not a setting that an event can change.", where="event"
+                f"The event sets {name[:100]}, which is not a setting that an event can change.",
+                where="event",
             )
     new = _applied(settings, asked)
     allowed = {name: value for name, value in asked.items() if name in settings.allow_overrides}
