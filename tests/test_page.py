@@ -133,15 +133,17 @@ def runs(count: int) -> list[dict[str, Any]]:
             "run_id": f"run-{number}",
             "mode": "apply",
             "status": "ok" if number else "partial",
+            "started_at": (STARTED - timedelta(days=count - number)).isoformat(),
             "finished_at": (STARTED - timedelta(days=count - number)).isoformat(),
-            "seconds": 60.0,
+            "totals": {
+                "images": 1000 - number,
+                "candidates": 12,
+                "protected": 2,
+                "deleted": 10,
+                "failed": 0,
+                "reclaimed_bytes": 2**30,
+            },
             "whole": True,
-            "images": 1000 - number,
-            "candidates": 12,
-            "protected": 2,
-            "deleted": 10,
-            "failed": 0,
-            "reclaimed_bytes": 2**30,
         }
         for number in range(count)
     ]
@@ -568,7 +570,7 @@ def test_a_plan_is_rejected_at_once(opened: Open) -> None:
 def test_an_answer_is_given_only_once(opened: Open) -> None:
     page = opened(plan(kinds())).page
     page.evaluate(
-        "addEventListener('submit', (event) => { event.preventDefault(); window.sent = (window.sent || 0) + 1; })"
+        "addEventListener('submit', (event) => { event.preventDefault(); window.submitted = (window.submitted || 0) + 1; })"
     )
 
     page.get_by_role("checkbox").check()
@@ -577,7 +579,7 @@ def test_an_answer_is_given_only_once(opened: Open) -> None:
     expect(page.get_by_role("button", name="Approve")).to_be_disabled()
     expect(page.get_by_role("button", name="Reject")).to_be_disabled()
     expect(page.get_by_text("Sent.")).to_be_visible()
-    assert page.evaluate("window.sent") == 1
+    assert page.evaluate("window.submitted") == 1
 
 
 def test_no_token_is_in_an_address_of_the_page() -> None:

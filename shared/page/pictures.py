@@ -93,7 +93,7 @@ def repositories(report: Mapping[str, Any]) -> Repositories:
 def trend(runs: Iterable[Mapping[str, Any]]) -> Trend:
     """``runs`` are rows of `shared.history`. After a push only some repositories were counted: the line leaves it out."""
     ordered = sorted(runs, key=lambda run: str(run["finished_at"]))
-    last = [{**run.get("totals", {}), **run} for run in ordered[-RUNS:]]
+    last: list[Mapping[str, Any]] = [{**run, **run["totals"]} for run in ordered[-RUNS:]]
     most = max((run["deleted"] for run in last), default=0)
     step = 100 / (len(last) or 1)
     counted = [(place, run["images"]) for place, run in enumerate(last) if run["whole"]]
