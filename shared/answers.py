@@ -50,8 +50,7 @@ def http_status(told: dict[str, Any], error: JanitorError | None) -> int:
 
 def refused(error: JanitorError) -> dict[str, Any]:
     """The report of a call that is not carried out."""
-    log.start("INFO")
-    log.error(str(error), where=error.where)
+    log.warn(str(error), where=error.where)
     now = datetime.now(UTC)
     return report.of_error(report.Heading(_run_id(), "dry-run", now), error, now)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -48,8 +49,8 @@ def read(event: Mapping[str, Any], paths: set[str]) -> Call:
     for name, value in _texts(event.get("headers"), "headers").items():
         if headers.setdefault(name.lower(), value) != value:
             raise RequestRefused(400, "A header is given twice, with different values; give it once.")
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise RequestRefused(415, "The body is compressed; send it as it is.")
+    if headers.get("content-encoding", "identity").lower() != "identity" or not _is_utf8(headers):
+        raise RequestRefused(415, "The body is compressed, or not in UTF-8; send it as it is, in UTF-8.")
     method = event.get("httpMethod")
     return Call(method if isinstance(method, str) else "", query, headers, _body(event))
 
@@ -89,6 +90,11 @@ def problem(
         **({"report": report} if report else {}),
     }
     return response(status, "application/problem+json", json.dumps(told), headers)
+
+
+def _is_utf8(headers: Mapping[str, str]) -> bool:
+    charset = re.search(r";\s*charset\s*=\s*\"?([^\s;\"]*)", headers.get("content-type", ""), re.IGNORECASE)
+    return charset is None or charset[1].lower() in ("utf-8", "utf8", "us-ascii")
 
 
 def _paths(event: Mapping[str, Any]) -> set[str]:

@@ -99,13 +99,13 @@ class StateError(JanitorError):
 class PlanRefused(JanitorError):
     """``http_status``: 404 unknown, 409 changed, rejected or carried out, 410 too old."""
 
-    exit_status = 3
     report_status = "refused"
     code = FAILED_PRECONDITION
 
     def __init__(self, message: str, *, http_status: int = 409, where: str = "plan") -> None:
         super().__init__(message, where=where)
         self.http_status = http_status
+        self.exit_status = 2 if http_status == 404 else 3
 
 
 class RequestRefused(JanitorError):

@@ -14,7 +14,8 @@ from shared.http import Cloud
 from shared.in_use.references import Usage
 from shared.manifests import Manifests
 from shared.notation import duration, whole_tag
-from shared.records import Candidate, Image, Manifest, Outcome, Policy, Repository
+from shared.plan import Plan
+from shared.records import PLAIN, Candidate, Image, Manifest, Outcome, Policy, Repository
 from shared.run import Run, Survey
 
 NAMED = 20
@@ -79,10 +80,32 @@ def guard_candidates(run: Run, cloud: Cloud, survey: Survey, images: list[Image]
         settle(survey, own_guards(run, survey, going))
         run.leave(survey)
         return {}
+    if run.plan:
+        going = _leave_newly_signed(run, run.plan, survey, images, manifests)
     candidates, kept = guarded(run, survey, images, going, manifests)
     survey.candidates |= candidates
     settle(survey, kept)
     return manifests
+
+
+def _leave_newly_signed(
+    run: Run, plan: Plan, survey: Survey, images: list[Image], manifests: dict[str, Manifest]
+) -> dict[str, Candidate]:
+    """Settles the candidates with referrers that would go with them, but that the plan has not. Returns the others."""
+    if run.settings.guards.referrers:
+        followers = guards.following(images, survey.going(), {}, manifests)
+        guarded_ones = own_guards(run, survey, followers)
+        digests = {
+            digest
+            for image_id, one in followers.items()
+            if image_id not in guarded_ones and not plan.has(survey.repository.full_name, one.image)
+            for digest in guards.referred_to(one.image, manifests.get(one.image.digest, PLAIN))
+        }
+        signed = [image_id for image_id, one in survey.going().items() if one.image.digest in digests]
+        survey.outcomes |= dict.fromkeys(
+            signed, Outcome("remaining", kept_by="it has been signed, or the like")
+        )
+    return survey.going()
 
 
 def keep_bound(run: Run, survey: Survey, images: list[Image], manifests: dict[str, Manifest]) -> None:

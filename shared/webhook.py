@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared import calls, events, once, plan_pages, settings, signatures
+from shared import calls, events, log, once, plan_pages, settings, signatures
 from shared.answers import carry_out, carry_out_plan, clean_up, fault, http_status, refused
 from shared.calls import Call
 from shared.errors import EventError, JanitorError, OverrideRefused, RequestRefused, SettingsError
@@ -36,8 +36,11 @@ def answer(event: object, context: object) -> dict[str, Any]:
     """What the handler returns: a response to an HTTP call, or a report."""
     environment = os.environ
     http = isinstance(event, dict) and events.is_http(event)
+    log.start("INFO")
     try:
-        key = settings.access(environment).webhook_key
+        access = settings.access(environment)
+        log.start(access.log_level)
+        key = access.webhook_key
         if not key:
             raise RequestRefused(403, "WEBHOOK_SECRET is not set, so the webhook refuses everything; set it.")
         if isinstance(event, dict) and http:

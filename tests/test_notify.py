@@ -20,7 +20,7 @@ from standardwebhooks.webhooks import Webhook as StandardWebhook
 
 from shared.errors import SettingsError
 from shared.notify import mail, post
-from shared.notify.channels import KINDS, Email, Recipient, Slack, Telegram, recipients
+from shared.notify.channels import KINDS, Email, Recipient, Slack, Telegram, Webhook, recipients
 from shared.notify.text import News, details, opening, worth_telling
 from shared.settings import load
 from tests.cloud import Invocation, http, push
@@ -208,6 +208,16 @@ def test_the_worst_comes_first_and_only_three_of_it_and_the_link_is_there() -> N
     assert opening(news)[-1] == f"The plan waits for approval: {link}"
     assert details(news)[:3] == ["error: too much", "warning: warning 0", "warning: warning 1"]
     assert details(news)[3:] == [f"… and 2 more in the report of run {news.report['run_id']}"]
+
+
+def test_the_signed_webhook_gets_a_thousand_rows_at_most() -> None:
+    recipient = Recipient("notify[1]", Webhook("http://h/", "S"), KEY)
+
+    few = json.loads(post.post(recipient, News(report(images=[{}] * 1000)), 0).body)
+    many = json.loads(post.post(recipient, News(report(images=[{}] * 1001)), 0).body)
+
+    assert (len(few["images"]), few["images_truncated"]) == (1000, False)
+    assert (len(many["images"]), many["images_truncated"]) == (1000, True)
 
 
 def test_a_plan_is_told_with_the_link_to_its_page_which_nothing_else_tells(

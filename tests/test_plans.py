@@ -282,6 +282,21 @@ def test_a_signature_goes_with_its_image_and_stays_with_it(cloud: Cloud, command
     assert kept_by(report)["sig-old2"] == "its image stays, or is gone already"
 
 
+def test_an_image_that_has_been_signed_since_stays(cloud: Cloud, commands: Commands) -> None:
+    rule = policy(tag_regexp="old.*|new", retained_top=1)
+    cloud.seed({**signed("old1"), "images": images("new", "old1", "old2"), "policies": [rule]})
+    plan_id = commands.told("plan")["plan_id"]
+    signature = {"id": "sig", "age": "0h", "signature_of": "old1"}
+    cloud.emulator.change(add_image={"registry_id": "crp1", "repository": "app", "image": signature})
+
+    report = commands.told("apply", plan_id)
+
+    assert outcomes(report) == {"old1": "remaining", "old2": "deleted"}
+    assert kept_by(report) == {"old1": "it has been signed, or the like"}
+    assert cloud.left() == {"new", "old1", "sig"}
+    assert codes(report) == {"plan-changed"}
+
+
 def test_limits_hold_and_leave_the_plan_open(cloud: Cloud, commands: Commands) -> None:
     cloud.seed(app(*OLD))
     plan_id = commands.told("plan")["plan_id"]
@@ -428,9 +443,11 @@ def test_a_plan_is_not_carried_out_when(
     plan_id = spoil(commands.state, planned(cloud, commands.state)["plan_id"])
     cloud.emulator.clear_calls()
 
-    report = commands.told("apply", plan_id)
+    process = commands.start("apply", plan_id)
+    report = json.loads(process.communicate(timeout=60)[0])
 
     assert_complains(report, "refused", said)
+    assert process.returncode == (2 if "no plan" in said else 3)
     assert not cloud.emulator.calls()
 
 

@@ -92,7 +92,8 @@ def repositories(report: Mapping[str, Any]) -> Repositories:
 
 def trend(runs: Iterable[Mapping[str, Any]]) -> Trend:
     """``runs`` are rows of `shared.history`. After a push only some repositories were counted: the line leaves it out."""
-    last = sorted(runs, key=lambda run: str(run["finished_at"]))[-RUNS:]
+    ordered = sorted(runs, key=lambda run: str(run["finished_at"]))
+    last: list[Mapping[str, Any]] = [{**run, **run["totals"]} for run in ordered[-RUNS:]]
     most = max((run["deleted"] for run in last), default=0)
     step = 100 / (len(last) or 1)
     counted = [(place, run["images"]) for place, run in enumerate(last) if run["whole"]]

@@ -1,0 +1,688 @@
+"""The page of a plan and of a report, in a real browser: whatever is in it, it is read, searched and answered safely."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from playwright.sync_api import Browser, Page, Route, expect
+
+from shared import page as pages
+from shared.page import pictures, words
+from shared.terminal import size
+from tests.browser import Watched, barriers, chromium
+
+STARTED = datetime(2026, 11, 24, 3, tzinfo=UTC)
+ADDRESS = "http://janitor.test/function"
+APPROVE = {
+    "action": "?plan=the-plan",
+    "plan_id": "the-plan",
+    "approve_token": "approve-it",
+    "reject_token": "reject-it",
+    "expires_at": "2026-12-01T03:00:00Z",
+}
+PLAN = {"plan_id": "the-plan", "valid_until": "2026-12-01T03:00:00Z"}
+Open = Callable[..., Watched]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Open]:
+    """Opens a page as the webhook would serve it; what is posted to it is in ``posted``."""
+    all_opened: list[Watched] = []
+
+    def open_page(html: str, **options: Any) -> Watched:
+        watched = Watched(browser, **options)
+        all_opened.append(watched)
+        headers = {
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Security-Policy": pages.content_security_policy(),
+        }
+        watched.page.route("**/*", lambda route: route.fulfill(body=html, headers=headers))
+        watched.page.goto(ADDRESS)
+        return watched
+
+    yield open_page
+    for watched in all_opened:
+        watched.close()
+
+
+def image(number: int, repository: str = "team-a/app", **more: Any) -> dict[str, Any]:
+    return {
+        "image_id": f"crp{number:017}",
+        "registry_id": "crp1",
+        "repository": repository,
+        "digest": f"sha256:{number:064x}",
+        "tags": [f"build-{number}"],
+        "created_at": (STARTED - timedelta(hours=number)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "size_bytes": (number + 1) * 2**20,
+        "outcome": "would-delete",
+        "reason": "policy old-builds",
+        "guard": None,
+        "kept_by": None,
+        **more,
+    }
+
+
+def report(images: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """A report of these images, of 10 more in each repository, and of one repository where nothing goes."""
+    outcomes = [one["outcome"] for one in images]
+    names = dict.fromkeys(one["repository"] for one in images)
+    whole = {
+        "run_id": "the-run",
+        "plan_id": "the-plan",
+        "mode": "plan",
+        "status": "ok",
+        "started_at": "2026-11-24T03:00:00Z",
+        "finished_at": "2026-11-24T03:01:00Z",
+        "totals": {
+            "images": len(images) + 10 * len(names) + 7,
+            "candidates": len(images),
+            **{name: outcomes.count(name) for name in ("protected", "deleted", "failed", "remaining")},
+            "already_gone": outcomes.count("already-gone"),
+            "candidate_bytes": 2**40,
+            "reclaimed_bytes": 3 * 2**30,
+        },
+        "repositories": [
+            {
+                "registry_id": "crp1",
+                "repository": name,
+                "images": sum(one["repository"] == name for one in images) + 10,
+                "size_bytes": sum(one["size_bytes"] for one in images if one["repository"] == name) + 2**30,
+            }
+            for name in names
+        ]
+        + [{"registry_id": "crp1", "repository": "quiet", "images": 7, "size_bytes": 2**30}],
+        "policies": [policy(name) for name in names],
+        "images": images,
+        "images_truncated": False,
+        "warnings": [],
+        "errors": [],
+    }
+    return {**whole, **more}
+
+
+def policy(repository: str, name: str = "old-builds", candidates: int = 3) -> dict[str, Any]:
+    return {
+        "policy_id": "pol",
+        "policy_name": name,
+        "registry_id": "crp1",
+        "repository": repository,
+        "status": "ACTIVE",
+        "applied": True,
+        "dry_run_result_id": "result",
+        "candidates": candidates,
+    }
+
+
+def runs(count: int) -> list[dict[str, Any]]:
+    """Rows of the history, oldest first; the first of them ended badly."""
+    return [
+        {
+            "run_id": f"run-{number}",
+            "mode": "apply",
+            "status": "ok" if number else "partial",
+            "started_at": (STARTED - timedelta(days=count - number)).isoformat(),
+            "finished_at": (STARTED - timedelta(days=count - number)).isoformat(),
+            "totals": {
+                "images": 1000 - number,
+                "candidates": 12,
+                "protected": 2,
+                "deleted": 10,
+                "failed": 0,
+                "reclaimed_bytes": 2**30,
+            },
+            "whole": True,
+        }
+        for number in range(count)
+    ]
+
+
+def kinds() -> list[dict[str, Any]]:
+    """An image of each outcome."""
+    return [
+        image(1),
+        image(2, tags=[]),
+        image(3, "team-b/web", outcome="protected", guard="in-use", kept_by="serverless container web"),
+        image(4, "team-b/web", tags=["a", "b"], size_bytes=5),
+        image(5, outcome="failed"),
+        image(6, outcome="remaining", kept_by="it has gained a tag"),
+    ]
+
+
+def plan(images: list[dict[str, Any]], **more: Any) -> str:
+    return pages.plan_page(report(images, **more), plan=PLAN, approve=APPROVE, trend=runs(90))
+
+
+def rows(page: Page) -> list[str]:
+    """The images that the table shows, by their numbers."""
+    ids = page.locator("table.images tbody [data-field=image_id]").all_text_contents()
+    return [one.removeprefix("crp").lstrip("0") or "0" for one in ids]
+
+
+def count(page: Page) -> str:
+    return page.locator("#count").inner_text()
+
+
+# --- what it says ---
+
+
+def test_a_plan_tells_what_goes_what_is_kept_and_how_long_it_is_valid(opened: Open) -> None:
+    told = report(
+        kinds(),
+        warnings=[{"code": "some-warning", "message": "Something is odd."}],
+        errors=[{"where": "DELETE x", "code": 7, "message": "It was not allowed.", "image_id": ""}],
+        price={"currency": "RUB", "reclaimed_per_month": 1234.5},
+    )
+
+    watched = opened(pages.plan_page(told, plan=PLAN, approve=APPROVE, trend=runs(90)))
+
+    page = watched.page
+    expect(page.get_by_role("heading", level=1)).to_have_text("Delete 5 of 33 images?")
+    header, main = page.locator("header").inner_text(), page.locator("main").inner_text()
+    for text in ("Plan", "the-plan", "24 November 2026, 03:00 UTC", "1 December 2026, 03:00 UTC"):
+        assert text in header
+    for text in ("Something is odd.", "It was not allowed.", "3.0 GB", "1,234.50", "RUB a month"):
+        assert text in main
+    assert main.index("It was not allowed.") < main.index("Something is odd.") < main.index("3.0 GB")
+    kept = page.get_by_role("row").filter(has_text="protected").inner_text()
+    assert "in-use" in kept
+    assert "serverless container web" in kept
+    assert "policy old-builds" in kept
+    assert page.get_by_role("heading", level=3).all_inner_texts() == ["team-a/app", "team-b/web"]
+    assert "In one other repository nothing changes." in main
+    assert "900 images deleted, 90.0 GB freed" in main
+    assert "from 1,000 to 911 images" in main
+    watched.assert_quiet()
+
+
+def test_a_failure_is_told_in_its_row(opened: Open) -> None:
+    error = {"where": "DELETE x", "code": 7, "message": "PERMISSION_DENIED", "image_id": image(5)["image_id"]}
+
+    page = opened(pages.report_page(report(kinds(), mode="apply", errors=[error]), [])).page
+
+    assert "PERMISSION_DENIED" in page.get_by_role("row").filter(has_text="failed").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "headline"),
+    [
+        ({"mode": "dry-run"}, "5 of 33 images would be deleted"),
+        ({"mode": "apply"}, "Nothing was deleted"),
+        ({"mode": "plan"}, "5 of 33 images would be deleted"),
+    ],
+)
+def test_a_report_that_asks_nothing_has_nothing_to_answer(change: dict[str, Any], headline: str) -> None:
+    html = pages.report_page(report(kinds(), **change), [])
+
+    assert f"<h1>{headline}</h1>" in html
+    assert "<form" not in html
+
+
+@pytest.mark.parametrize("status", ["ok", "partial", "refused", "unfinished", "failed"])
+@pytest.mark.parametrize("mode", ["dry-run", "plan", "apply"])
+def test_a_report_of_nothing_has_a_page_in_every_state(mode: str, status: str) -> None:
+    told = report([], mode=mode, status=status, plan_id=None, policies=[], finished_at=None)
+    del told["repositories"]
+
+    assert words.status(told) in pages.report_page(told, [])
+
+
+def test_why_a_plan_is_not_open_is_said() -> None:
+    html = pages.plan_page(
+        report(kinds()), plan={**PLAN, "state": "This plan has run out."}, approve=None, trend=[]
+    )
+
+    assert "This plan has run out." in html
+    assert "<form" not in html
+
+
+def test_images_of_several_registries_are_told_apart() -> None:
+    html = pages.report_page(report([image(1), {**image(2), "registry_id": "crp2"}]), [])
+
+    assert "crp1/team-a/app" in html
+    assert "crp2/team-a/app" in html
+
+
+# --- thousands of images ---
+
+
+@pytest.fixture(scope="module")
+def thousands() -> str:
+    """5,000 images in 50 repositories, of which every hundredth is kept."""
+    kept = {"outcome": "protected", "guard": "keep-tag", "kept_by": "tag stable"}
+    return plan([image(n, f"team/app-{n % 50}", **(kept if n % 100 == 0 else {})) for n in range(5000)])
+
+
+def test_five_thousand_images_are_shown_a_page_at_a_time(opened: Open, thousands: str) -> None:
+    watched = opened(thousands)
+
+    page = watched.page
+    assert count(page) == "1 to 25 of 5,000 images"
+    assert len(rows(page)) == 25
+    onward = page.get_by_role("button", name="Next")
+    onward.focus()
+    for _ in range(2):
+        page.keyboard.press("Enter")
+    expect(onward).to_be_focused()
+    assert count(page) == "51 to 75 of 5,000 images"
+    page.get_by_role("button", name="Previous").click()
+    assert count(page) == "26 to 50 of 5,000 images"
+    loaded = page.evaluate("performance.getEntriesByType('navigation')[0].domComplete")
+    assert loaded < 3000
+    watched.assert_quiet()
+
+
+def test_a_search_finds_by_every_word_at_once_and_says_how_many(opened: Open, thousands: str) -> None:
+    page = opened(thousands).page
+    find = page.get_by_role("searchbox", name="Search")
+
+    find.fill("build-4321")
+    assert rows(page) == ["4321"]
+    assert count(page) == "1 image, of 5,000"
+    find.fill(image(77)["digest"])
+    assert rows(page) == ["77"]
+    find.fill("APP-7 stable keep-tag")
+    assert count(page) == "0 images, of 5,000"
+    expect(page.get_by_text("No image is like that.")).to_be_visible()
+    page.get_by_role("button", name="Show all images").click()
+    assert count(page) == "1 to 25 of 5,000 images"
+    expect(find).to_be_focused()
+
+
+def test_a_search_and_a_sort_take_a_moment_only(opened: Open, thousands: str) -> None:
+    page = opened(thousands).page
+    timed = """(action) => {
+        const begun = performance.now();
+        if (action === "sort") document.querySelector("[data-column=image] button").click();
+        else {
+            document.getElementById("find").value = action;
+            document.getElementById("find").dispatchEvent(new Event("input", {bubbles: true}));
+        }
+        document.body.offsetHeight;
+        return performance.now() - begun;
+    }"""
+
+    for action in ("build-43 team", "sort"):
+        assert min(page.evaluate(timed, action) for _ in range(3)) < 100, action
+
+
+def test_columns_sort_both_ways_and_tell_it(opened: Open, thousands: str) -> None:
+    page = opened(thousands).page
+
+    for column, first, last in (("Size", "0", "4999"), ("Created", "4999", "0"), ("Image", "0", "4999")):
+        header = page.get_by_role("columnheader", name=column)
+        header.get_by_role("button").click()
+        expect(header).to_have_attribute("aria-sort", "ascending")
+        assert rows(page)[0] == first
+        header.get_by_role("button").click()
+        expect(header).to_have_attribute("aria-sort", "descending")
+        assert rows(page)[0] == last
+    assert page.locator("[aria-sort]").count() == 1
+    page.get_by_role("columnheader", name="Outcome").get_by_role("button").click()
+    assert rows(page)[0] == "0"
+    page.get_by_role("columnheader", name="Why").get_by_role("button").click()
+    assert rows(page)[0] == "1"
+
+
+def test_the_filters_narrow_the_search(opened: Open, thousands: str) -> None:
+    page = opened(thousands).page
+
+    page.get_by_label("Outcome").select_option("protected")
+    assert count(page) == "1 to 25 of 50 images, of 5,000"
+    page.get_by_label("Repository").select_option("team/app-0")
+    assert count(page) == "1 to 25 of 50 images, of 5,000"
+    page.get_by_role("searchbox").fill("build-1200")
+    assert rows(page) == ["1200"]
+    page.get_by_label("Repository").select_option("team/app-1")
+    assert rows(page) == []
+
+
+def test_paper_shows_all_that_was_found(opened: Open) -> None:
+    page = opened(plan([image(n) for n in range(60)])).page
+
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert len(rows(page)) == 60
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert len(rows(page)) == 25
+
+
+def test_without_scripts_the_first_images_can_be_read_and_the_plan_answered(opened: Open) -> None:
+    page = opened(plan([image(n) for n in range(300)]), java_script_enabled=False).page
+
+    assert len(rows(page)) == 100
+    assert count(page) == "The first 100 of 300 images"
+    assert page.get_by_role("searchbox").is_hidden()
+    page.get_by_role("checkbox").check()
+    with page.expect_request(lambda request: request.method == "POST"):
+        page.get_by_role("button", name="Approve").click()
+
+
+def test_the_script_writes_rows_as_the_server_does(browser: Browser, opened: Open) -> None:
+    images = [*kinds(), image(7, size_bytes=2**41 + 2**39, tags=["x"] * 3, digest="odd")]
+    html = plan(images)
+
+    with_script = opened(html).page.locator("table.images tbody").inner_text()
+
+    assert (
+        with_script == opened(html, java_script_enabled=False).page.locator("table.images tbody").inner_text()
+    )
+
+
+def test_a_page_that_would_be_too_big_is_cut_and_says_so(opened: Open) -> None:
+    told = report([image(n, "r" * 150, tags=[f"{n:0500}"]) for n in range(6000)])
+
+    html = pages.plan_page(told, plan=PLAN, approve=APPROVE, trend=runs(90))
+
+    assert 3_000_000 < len(json.dumps({"statusCode": 200, "headers": {}, "body": html})) < 3_500_000
+    whole = pages.report_page(told, [])
+    assert "This page has room for" not in whole
+    page = opened(html).page
+    shown = len(json.loads(page.locator("#rows").text_content() or "")["rows"])
+    assert f"This page has room for {shown:,} of 6,000 images" in page.locator("main").inner_text()
+    assert 4000 < shown < 6000
+
+
+# --- strangers' names ---
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(2)</script>",
+    "<!--<script>",
+    "</template></noscript><svg onload=alert(3)>",
+    "javascript:alert(4)",
+    '" onmouseover="alert(5)" \'',
+    "{{ 7 * 7 }}{% raw %}",
+    "&lt;b&gt; ${alert(6)} \\u003cb>",
+    "]]>\\",
+)
+HIDDEN = {
+    "a\u202egnp.exe": "a⟨U+202E⟩gnp.exe",
+    "a\x00b\x1b[31m": "a⟨U+0000⟩b⟨U+001B⟩[31m",
+    "two\nlines\u2028more": "two⟨U+000A⟩lines⟨U+2028⟩more",
+    "zero\u200bwidth\ufeff": "zero⟨U+200B⟩width⟨U+FEFF⟩",
+    "o\u0300\u0301": "o⟨U+0300⟩⟨U+0301⟩",
+    "a\u00a0b\ud800": "a⟨U+00A0⟩b⟨U+D800⟩",
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), HIDDEN.items(), ids=HIDDEN.values())
+def test_characters_that_hide_are_shown(text: str, shown: str) -> None:
+    assert words.visible(text) == shown
+
+
+@given(st.text())
+def test_what_is_shown_can_be_seen_and_is_shown_once(text: str) -> None:
+    shown = words.visible(text)
+
+    assert shown.isprintable()
+    assert words.visible(shown) == shown
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["a plan", "a report"])
+def test_no_name_of_a_stranger_runs_or_hides(opened: Open, asks: bool) -> None:
+    names = (*HOSTILE, *HIDDEN)
+    images = [
+        image(
+            n,
+            name,
+            tags=[name, "plain"],
+            digest=name,
+            image_id=name,
+            reason=f"policy {name}",
+            created_at=name,
+        )
+        for n, name in enumerate(names)
+    ] + [
+        image(n, "app", outcome="protected", guard="in-use", kept_by=name)
+        for n, name in enumerate(names, 100)
+    ]
+    told = report(
+        images,
+        run_id=HOSTILE[0],
+        policies=[policy(name, name) for name in names],
+        warnings=[{"code": name, "message": name} for name in names],
+        errors=[{"where": name, "code": 7, "message": name, "image_id": name} for name in names],
+        price={"currency": HOSTILE[0], "reclaimed_per_month": 1},
+    )
+    history = [{**run, "mode": HOSTILE[0], "run_id": HOSTILE[1]} for run in runs(3)]
+    html = (
+        pages.plan_page(told, plan={**PLAN, "state": HOSTILE[1]}, approve=APPROVE, trend=history)
+        if asks
+        else pages.report_page(told, history)
+    )
+
+    watched = opened(html)
+
+    page = watched.page
+    shown = {HIDDEN.get(name, name) for name in names}
+    while True:
+        shown -= set(page.locator("[data-field=repository]").all_text_contents())
+        page.locator("table.images tbody tr").first.hover()
+        onward = page.get_by_role("button", name="Next")
+        if onward.is_hidden() or onward.get_attribute("aria-disabled") == "true":
+            break
+        onward.click()
+    assert shown == set()
+    page.get_by_role("searchbox").fill("onerror=alert(1)")
+    assert count(page) == "2 images, of 30"
+    page.get_by_label("Repository").select_option(HOSTILE[0])
+    assert count(page) == "1 image, of 30"
+    page.get_by_role("columnheader", name="Image").get_by_role("button").click()
+    assert page.locator("main img, main script:not([type]), [onload], [onmouseover], [onerror]").count() == 0
+    assert page.locator("main a[href^='javascript']").count() == 0
+    assert "49" not in page.locator("h3").all_inner_texts()
+    watched.assert_quiet()
+
+
+def test_a_strangers_text_in_a_message_stays_text(opened: Open) -> None:
+    watched = opened(pages.message_page(HOSTILE[0], HOSTILE[1], 409))
+
+    assert watched.page.get_by_role("heading").inner_text() == HOSTILE[0]
+    watched.assert_quiet()
+
+
+def test_the_policy_lets_no_other_script_or_style_run(opened: Open) -> None:
+    html = plan(kinds()).replace(
+        "</main>", "<script>window.ran = 1</script><p style='color: red'></p></main>"
+    )
+
+    page = opened(html).page
+
+    assert page.evaluate("window.ran") is None
+    assert page.evaluate("window.violations") == ["style-src-attr", "script-src-elem"][::-1]
+    assert count(page) == "6 images"
+
+
+# --- a decision ---
+
+
+def posted(opened: Open, html: str, **options: Any) -> tuple[Watched, list[dict[str, list[str]]]]:
+    """The page, and what its forms send; the answer to them is a small page."""
+    watched = opened(html, **options)
+    sent: list[dict[str, list[str]]] = []
+
+    def answer(route: Route) -> None:
+        if route.request.method != "POST":
+            route.fallback()
+            return
+        assert route.request.url == f"{ADDRESS}?plan=the-plan"
+        sent.append(parse_qs(route.request.post_data or ""))
+        route.fulfill(body=pages.message_page("Done", "It was done.", 200), content_type="text/html")
+
+    watched.page.route("**/*", answer)
+    return watched, sent
+
+
+def press(page: Page, key: str, until: str) -> None:
+    """Presses ``key`` until the element that has the focus has such a text or name."""
+    focused = "document.activeElement.textContent.trim() || document.activeElement.labels?.[0]?.textContent"
+    for _ in range(60):
+        page.keyboard.press(key)
+        if until in (page.evaluate(focused) or ""):
+            return
+    raise AssertionError(f"{until} is not reached by {key}")
+
+
+def test_a_plan_is_approved_by_keyboard_alone_and_only_on_purpose(opened: Open) -> None:
+    watched, sent = posted(opened, plan([image(n) for n in range(300)]))
+    page = watched.page
+
+    press(page, "Tab", "Skip to the images")
+    expect(page.locator(":focus")).to_be_in_viewport()
+    press(page, "Tab", "Skip to the decision")
+    page.keyboard.press("Enter")
+    press(page, "Tab", "I have looked at what goes")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert sent == []
+    expect(page.get_by_role("checkbox")).to_be_focused()
+    page.keyboard.press("Space")
+    press(page, "Tab", "Approve: delete 300 images")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading")).to_have_text("Done")
+    assert sent == [{"plan": ["the-plan"], "action": ["approve"], "token": ["approve-it"]}]
+
+
+def test_a_plan_is_rejected_at_once(opened: Open) -> None:
+    watched, sent = posted(opened, plan(kinds()))
+
+    watched.page.get_by_role("button", name="Reject").click()
+
+    expect(watched.page.get_by_role("heading")).to_have_text("Done")
+    assert sent == [{"plan": ["the-plan"], "action": ["reject"], "token": ["reject-it"]}]
+
+
+def test_an_answer_is_given_only_once(opened: Open) -> None:
+    page = opened(plan(kinds())).page
+    page.evaluate(
+        "addEventListener('submit', (event) => { event.preventDefault(); window.submitted = (window.submitted || 0) + 1; })"
+    )
+
+    page.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Approve").dblclick()
+
+    expect(page.get_by_role("button", name="Approve")).to_be_disabled()
+    expect(page.get_by_role("button", name="Reject")).to_be_disabled()
+    expect(page.get_by_text("Sent.")).to_be_visible()
+    assert page.evaluate("window.submitted") == 1
+
+
+def test_no_token_is_in_an_address_of_the_page() -> None:
+    html = plan(kinds())
+
+    assert html.count("approve-it") == html.count("reject-it") == 1
+    assert 'name="token" value="approve-it"' in html
+
+
+# --- for everybody ---
+
+SCREENS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 320, "height": 640}, "color_scheme": "dark", "reduced_motion": "reduce"},
+}
+
+
+@pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
+def test_nobody_is_kept_out(opened: Open, screen: dict[str, Any]) -> None:
+    problems = {
+        "warnings": [{"code": "some-warning", "message": "x" * 300}],
+        "errors": [{"where": "DELETE x", "code": 7, "message": "It was not allowed.", "image_id": ""}],
+        "policies": [policy("team-a/" + "long-name" * 20)],
+    }
+    images = [*kinds(), *(image(n, "b" * 120, tags=["t" * 128]) for n in range(100, 130))]
+    page = opened(plan(images, **problems), **screen).page
+    page.locator("details").evaluate("(one) => { one.open = true; }")
+    page.get_by_role("columnheader", name="Size").get_by_role("button").click()
+
+    assert barriers(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("searchbox").fill("nothing is like this")
+    assert barriers(page) == []
+
+
+@pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
+def test_a_message_and_a_report_keep_nobody_out(opened: Open, screen: dict[str, Any]) -> None:
+    told = report(kinds(), mode="apply", status="refused")
+
+    for html in (pages.message_page("Too late", "It has run out.", 410), pages.report_page(told, runs(2))):
+        assert barriers(opened(html, **screen).page) == []
+
+
+def test_the_table_stays_a_table_on_a_phone(opened: Open) -> None:
+    page = opened(plan(kinds()), viewport={"width": 320, "height": 640}).page
+
+    assert page.get_by_role("table", name="Images").get_by_role("row").count() == 7
+    assert page.get_by_role("rowheader").count() >= 6
+    assert page.get_by_role("columnheader").all_inner_texts()[:5] == [
+        "Image",
+        "Created",
+        "Size",
+        "Outcome",
+        "Why",
+    ]
+
+
+def test_nothing_moves_for_those_who_mind(opened: Open) -> None:
+    behaviour = "getComputedStyle(document.documentElement).scrollBehavior"
+
+    assert opened(plan(kinds())).page.evaluate(behaviour) == "smooth"
+    assert opened(plan(kinds()), reduced_motion="reduce").page.evaluate(behaviour) == "auto"
+
+
+# --- pictures ---
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_bar_is_whole_and_shows_all_that_there_is(stay: int, kept: int, go: int) -> None:
+    one = pictures.Repository("app", images=stay + kept + go, size_bytes=0, go=go, kept=kept)
+
+    assert [part.kind for part in one.before] == [
+        kind for kind, count in (("stay", stay), ("kept", kept), ("go", go)) if count
+    ]
+    assert sum(part.length for part in one.before) == pytest.approx(100 if one.images else 0, abs=0.1)
+    assert all(part.length > 0.5 for part in one.before)
+    assert one.after == [part for part in one.before if part.kind != "go"]
+
+
+def test_repositories_that_lose_most_come_first_and_too_many_are_counted() -> None:
+    images = [image(n, f"app-{n % 100}") for n in range(250)]
+
+    found = pictures.repositories(report(images))
+
+    assert [one.go for one in found.pictured] == [3] * 50 + [2] * 10
+    assert (found.not_pictured, found.others) == (40, 1)
+
+
+def test_the_trend_is_of_the_last_ninety_runs_and_counts_only_whole_ones() -> None:
+    history = runs(100)
+    history[50]["whole"] = False
+
+    found = pictures.trend(reversed(history))
+
+    assert [run["run_id"] for run in found.runs] == [f"run-{n}" for n in range(10, 100)]
+    assert len(found.bars) == 90
+    assert len(found.images) == len(found.line.split()) == 89
+    assert found.troubled == 0
+
+
+@pytest.mark.parametrize("bytes_", [0, 1023, 1024, 2**20 - 1, 5 * 2**30, 2**40, 2**50])
+def test_sizes_are_written_alike(opened: Open, bytes_: int) -> None:
+    page = opened(plan([image(1, size_bytes=bytes_)])).page
+
+    assert page.locator("tbody [data-field=size]").inner_text() == size(bytes_)
