@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,10 +19,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, Route, expect
 
+from shared import links
 from shared import page as pages
 from shared.page import pictures, words
 from shared.terminal import size
 from tests.browser import Watched, barriers, chromium
+from tests.conftest import Cloud
+from tests.conftest import images as images_seed
+from tests.conftest import policy as policy_seed
+from tests.emulator.client import PROJECT_ROOT
+from tests.function_server import serve
 
 STARTED = datetime(2026, 11, 24, 3, tzinfo=UTC)
 ADDRESS = "http://janitor.test/function"
@@ -686,3 +698,208 @@ def test_sizes_are_written_alike(opened: Open, bytes_: int) -> None:
     page = opened(plan([image(1, size_bytes=bytes_)])).page
 
     assert page.locator("tbody [data-field=size]").inner_text() == size(bytes_)
+
+
+# --- served by the webhook, to a browser ---
+
+SECRET_KEY = bytes(range(32))
+
+
+class Served:
+    """A plan that was really made, and the webhook that serves it."""
+
+    def __init__(self, cloud: Cloud, state: Path, url: str, plan_id: str) -> None:
+        self.cloud, self.state, self.url, self.plan_id = cloud, state, url, plan_id
+
+    def token(self, action: str, *, lasts: float = 600, plan_id: str = "") -> str:
+        ends_at = datetime.now(UTC) + timedelta(seconds=lasts)
+        return links.token(SECRET_KEY, plan_id or self.plan_id, action, ends_at)
+
+    def link(self, token: str = "", plan_id: str = "") -> str:
+        return f"{self.url}?plan={plan_id or self.plan_id}&token={token or self.token('view')}"
+
+    def deletes(self) -> int:
+        return sum(n for call, n in self.cloud.emulator.call_counts().items() if call.startswith("DELETE"))
+
+
+@contextmanager
+def served(cloud: Cloud, state: Path, **settings: str) -> Iterator[Served]:
+    secret = "whsec_" + base64.b64encode(SECRET_KEY).decode()
+    settings = {
+        "STATE_DIR": str(state),
+        "WEBHOOK_SECRET": secret,
+        "MAX_SHARE": "1",
+        "LOG_LEVEL": "WARN",
+        **settings,
+    }
+    plan_id = cloud.clean(CLEANUP_MODE="plan", **settings)["plan_id"]
+    environment = {**cloud.environment, "CLEANUP_MODE": "apply", **settings}
+    with serve(cloud.bundle, "webhook.handler", environment) as url:
+        yield Served(cloud, state, url, plan_id)
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    made = Watched(browser)
+    yield made
+    made.close()
+
+
+def approve(page: Page) -> None:
+    page.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Approve").click()
+
+
+@pytest.mark.slow  # five thousand images are really deleted
+def test_a_plan_of_five_thousand_images_is_looked_at_and_carried_out_once(
+    cloud: Cloud, watched: Watched, tmp_path: Path
+) -> None:
+    hostile = [{"id": f"hostile{n}", "tags": [name], "age": "9d"} for n, name in enumerate(HOSTILE)]
+    cloud.seed(
+        {"name": "big", "policies": [policy_seed("big")], "images": [{"series": 5000, "tags": ["b-{n}"]}]},
+        {"name": "app", "policies": [policy_seed("app")], "images": [*images_seed("new"), *hostile]},
+    )
+    page, count_before = watched.page, len(cloud.left())
+    going = 4999 + len(HOSTILE)
+    with served(cloud, tmp_path) as plan:
+        page.goto(plan.link())
+        expect(page.get_by_role("heading", level=1)).to_have_text(
+            f"Delete {going:,} of {count_before:,} images?"
+        )
+        page.get_by_role("searchbox").fill("onerror=")
+        assert page.locator(".tags code").all_text_contents() == [HOSTILE[0]]
+        page.get_by_label("Repository").select_option("app")
+        page.get_by_role("searchbox").fill("")
+        page.get_by_role("columnheader", name="Created").get_by_role("button").click()
+        assert len(rows(page)) == len(HOSTILE)
+        watched.assert_quiet()
+        other = page.context.new_page()
+        other.goto(plan.link())
+        assert plan.deletes() == 0
+
+        approve(page)
+
+        expect(page.get_by_role("heading", level=1)).to_contain_text("deleted", timeout=60_000)
+        assert (
+            page.get_by_role("heading", level=1).inner_text()
+            == f"{going:,} of {count_before:,} images deleted"
+        )
+        assert len(cloud.left()) == 2
+        deletes = plan.deletes()
+        approve(other)
+        expect(other.get_by_role("heading")).to_have_text("Not carried out")
+        expect(other.locator("main")).to_contain_text("was carried out at")
+        other.goto(plan.link())
+        expect(other.get_by_text("This plan was carried out")).to_be_visible()
+        assert other.locator("form").count() == 0
+        assert plan.deletes() == deletes
+    watched.assert_quiet(requests=2)
+
+
+def test_nothing_but_the_pages_own_button_approves_and_it_is_said_why(
+    cloud: Cloud, watched: Watched, tmp_path: Path
+) -> None:
+    cloud.seed({"name": "app", "policies": [policy_seed()], "images": images_seed("new", "old1", "old2")})
+    page = watched.page
+    with served(cloud, tmp_path) as plan:
+        other = plan.plan_id[:-1] + ("0" if plan.plan_id[-1] != "0" else "1")
+
+        def says(title: str, text: str) -> None:
+            expect(page.get_by_role("heading")).to_have_text(title)
+            expect(page.locator("main")).to_contain_text(text)
+            assert cloud.left() == {"new", "old1", "old2"}
+
+        def sent_with(token: str) -> None:
+            page.goto(plan.link())
+            page.locator("form:has(.approve) [name=token]").evaluate(
+                "(field, token) => { field.value = token; }", token
+            )
+            approve(page)
+
+        for address, title, text in (
+            (plan.link(plan.token("view", lasts=-1)), "Too late", "has run out"),
+            (plan.link(plan_id=other), "Not allowed", "not valid for this plan"),
+            (plan.link(plan.token("approve")), "Not allowed", "not valid for this plan"),
+            (plan.link(plan.token("approve")) + "&action=approve", "Not found", "nothing at this address"),
+        ):
+            page.goto(address)
+            says(title, text)
+        for token, title, text in (
+            (plan.token("approve", lasts=-1), "Too late", "has run out"),
+            (plan.token("view"), "Not allowed", "not valid for this plan"),
+            (plan.token("approve", plan_id=other), "Not allowed", "not valid for this plan"),
+            (plan.token("approve")[:-1] + "~", "Not allowed", "not valid for this plan"),
+        ):
+            sent_with(token)
+            says(title, text)
+
+        page.goto(plan.link())
+        approve(page)
+        expect(page.get_by_role("heading", level=1)).to_have_text("2 of 3 images deleted")
+        assert cloud.left() == {"new"}
+
+
+def test_what_is_rejected_stays(cloud: Cloud, watched: Watched, tmp_path: Path) -> None:
+    cloud.seed({"name": "app", "policies": [policy_seed()], "images": images_seed("new", "old")})
+    page = watched.page
+    with served(cloud, tmp_path) as plan:
+        page.goto(plan.link())
+        page.get_by_role("button", name="Reject").click()
+        expect(page.locator("main")).to_contain_text("You have rejected the plan")
+        page.go_back()
+        expect(page.get_by_text("This plan was rejected")).to_be_visible()
+    assert cloud.left() == {"new", "old"}
+
+
+# --- from the command line ---
+
+
+def test_any_report_is_written_as_a_page(cloud: Cloud, watched: Watched, tmp_path: Path) -> None:
+    cloud.seed({"name": "app", "policies": [policy_seed()], "images": images_seed("new", "old1", "old2")})
+    cloud.clean(STATE_DIR=str(tmp_path))
+    file = tmp_path / "report.html"
+
+    ended = command(cloud, "report", "--html", str(file), STATE_DIR=str(tmp_path))
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert str(file) in ended.stdout
+    page = watched.page
+    page.goto(file.as_uri())
+    expect(page.get_by_role("heading", level=1)).to_have_text("2 of 3 images deleted")
+    assert "The last 1 run" in page.locator("main").inner_text()
+    page.get_by_role("searchbox").fill("old2")
+    assert count(page) == "1 image, of 2"
+    watched.assert_quiet()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--html", "nowhere/report.html"], "nowhere/report.html cannot be written"),
+        (["no-such-run", "--html", "report.html"], "no-such-run"),
+        (["--html", "report.html", "--json"], "not allowed with"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_told(
+    cloud: Cloud, tmp_path: Path, arguments: list[str], named: str
+) -> None:
+    cloud.seed({"name": "app", "policies": [policy_seed()], "images": images_seed("new", "old")})
+    cloud.dry_run(STATE_DIR=str(tmp_path))
+
+    ended = command(cloud, "report", *arguments, STATE_DIR=str(tmp_path))
+
+    assert ended.returncode == 2
+    assert named in ended.stderr
+    assert ended.stdout == ""
+
+
+def command(cloud: Cloud, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "functions", *arguments],
+        cwd=PROJECT_ROOT,
+        env={"PATH": os.environ["PATH"], **cloud.environment, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
