@@ -106,6 +106,7 @@ KEYS = {
     "price.currency": _Key("CURRENCY", "text", "a currency's code, such as RUB"),
     "allow_overrides": _Key(None, "list", "keys of this file that an event may set"),
 }
+BUNDLE = Path(__file__).resolve().parents[1]
 LONGEST_DURATION = timedelta(days=36_525)
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
@@ -114,6 +115,7 @@ def load(environment: Mapping[str, str]) -> Settings:
     """The settings of this environment and its file. Raises SettingsError."""
     file = environment.get("JANITOR_CONFIG", "")
     document = _read(file) if file else {}
+    document.pop("deploy", None)  # the table of `shared.deploy.config`
     spoken = {}
     for name, key in KEYS.items():
         text = environment.get(key.variable, "").strip() if key.variable else ""
@@ -243,7 +245,10 @@ def _read(file: str) -> dict[str, Any]:
     import tomllib  # imported here: most functions have no file
 
     try:
-        return tomllib.loads(Path(file).read_bytes().decode())
+        path = Path(file)
+        if not path.exists():
+            path = BUNDLE / file  # where a deployment puts it, whatever the working directory
+        return tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise SettingsError(
             f"JANITOR_CONFIG names {file}, which cannot be read: {error.strerror}.", where="JANITOR_CONFIG"

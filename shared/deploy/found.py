@@ -1,0 +1,133 @@
+"""What there is of a deployment: found by its labels, and for what has none (roles) by its accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from shared import registry
+from shared.deploy import api
+from shared.deploy.api import Binding, Bucket, Item, Kind, Version
+from shared.deploy.config import Config, secret_of
+from shared.deploy.names import Names
+from shared.deploy.roles import Target
+from shared.errors import NOT_FOUND, CallError, SettingsError
+from shared.http import Cloud
+
+KINDS: tuple[Kind, ...] = ("account", "secret", "function", "trigger")
+
+
+class Found(msgspec.Struct):
+    """What there is.
+
+    ``registries`` are those that the settings are about, with their folders. ``items`` are ours, by kind and name,
+    ``taken`` the other names of the folder. ``versions`` are a function's, by its name, oldest first. ``buckets`` are
+    by name, ours or not. ``given`` are the current versions of the Lockbox secrets that the settings name, by id.
+    ``roles`` are those that our accounts hold and those that anybody holds on our functions, by what they are bound to.
+    """
+
+    registries: dict[str, str] = {}
+    items: dict[Kind, dict[str, Item]] = {}
+    taken: dict[Kind, set[str]] = {}
+    versions: dict[str, list[Version]] = {}
+    buckets: dict[str, Bucket] = {}
+    given: dict[str, str] = {}
+    roles: dict[Target, set[Binding]] = {}
+
+    def id_of(self, kind: Kind, name: str) -> str:
+        """The id of what is ours, "" when there is none."""
+        item = self.items[kind].get(name)
+        return item.id if item else ""
+
+    def version_with(self, function: str, tag: str) -> Version | None:
+        return next((one for one in self.versions.get(function, ()) if tag in one.tags), None)
+
+    def target_id(self, target: Target) -> str:
+        """The id of what roles are bound to; "" when it is still to be made. A bucket's id is its name."""
+        if target.kind in ("secret", "function"):
+            return self.id_of(target.kind, target.name) or (target.name if target.name in self.given else "")
+        return target.name
+
+
+def find(cloud: Cloud, config: Config, *, missing_registries: bool = False) -> Found:
+    """Looks at all that a deployment may be made of. Raises CallError.
+
+    Raises SettingsError for a registry that there isn't, unless ``missing_registries``.
+    """
+    found = Found()
+    names = Names(config.deploy.name)
+    found.registries = _registries(cloud, config, missing_registries)
+    for kind in KINDS:
+        items = list(api.items(cloud, kind, config.folder_id))
+        found.items[kind] = {item.name: item for item in items if names.are_on(item.labels)}
+        found.taken[kind] = {item.name for item in items} - found.items[kind].keys()
+    for function in found.items["function"].values():
+        found.versions[function.name] = api.versions(cloud, function.id)
+    for secret_id in sorted({secret_of(reference)[0] for reference in config.deploy.secrets.values()}):
+        found.given[secret_id] = api.item(cloud, "secret", secret_id).current_version.id
+    mounted = {name for those in found.versions.values() for one in those for name in one.buckets}
+    for name in sorted({config.deploy.state_bucket or "", *mounted} - {""}):
+        bucket = api.bucket(cloud, name)
+        if bucket:
+            found.buckets[name] = bucket
+    _find_roles(cloud, config, found)
+    return found
+
+
+def _registries(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
+    settings = config.settings
+    if not settings.registries:
+        return {one.registry_id: one.folder_id for one in registry.registries(cloud, settings.folder_id or "")}
+    folders = {}
+    for registry_id in settings.registries:
+        try:
+            folders[registry_id] = registry.registry(cloud, registry_id).folder_id
+        except CallError as error:
+            if error.code != NOT_FOUND:
+                raise
+            if not may_miss:
+                raise SettingsError(
+                    f"The registry {registry_id}, named by the settings, does not exist, or you cannot see it.",
+                    where="registries",
+                ) from None
+    return folders
+
+
+def _find_roles(cloud: Cloud, config: Config, found: Found) -> None:
+    accounts = {item.id for item in found.items["account"].values()}
+    for target in _targets(cloud, config, found) if accounts else ():
+        found.roles[target] = {one for one in _bindings(cloud, target, target.name) if one.subject.id in accounts}
+    for item in found.items["secret"].values():
+        held = _bindings(cloud, Target("secret", item.name), item.id)
+        found.roles[Target("secret", item.name)] = {one for one in held if one.subject.id in accounts}
+    for item in found.items["function"].values():
+        found.roles[Target("function", item.name)] = set(_bindings(cloud, Target("function", item.name), item.id))
+
+
+def _targets(cloud: Cloud, config: Config, found: Found) -> Iterator[Target]:
+    """Where roles of ours may be bound, but for what is ours itself: also where earlier settings wanted them."""
+    settings = config.settings
+    homes = {config.folder_id, *found.registries.values(), settings.folder_id or ""} - {""}
+    for folder_id in sorted({*homes, *settings.guards.folders}):
+        yield Target("folder", folder_id)
+    near = {one.registry_id for home in sorted(homes) for one in registry.registries(cloud, home)}
+    for registry_id in sorted({*found.registries, *near}):
+        yield Target("registry", registry_id)
+    own = {item.id for item in found.items["secret"].values()}
+    used = {secret.id for those in found.versions.values() for one in those for secret in one.secrets}
+    given = {config.deploy.environment.get("SA_KEY_SECRET_ID", "")} - {""}
+    for secret_id in sorted({*found.given, *used, *given} - own):
+        yield Target("secret", secret_id)
+    for name in sorted(found.buckets):
+        yield Target("bucket", name)
+
+
+def _bindings(cloud: Cloud, target: Target, target_id: str) -> list[Binding]:
+    """The roles on it; none when it is gone."""
+    try:
+        return list(api.bindings(cloud, target.kind, target_id))
+    except CallError as error:
+        if error.code != NOT_FOUND:
+            raise
+        return []
