@@ -59,6 +59,11 @@ class Operations:
     def get(self, operation_id: str) -> Operation | None:
         return self._by_id.get(operation_id)
 
+    def about(self, resource_id: str) -> list[Operation]:
+        """Those whose metadata names the resource."""
+        name = resource_id.encode()
+        return [operation for operation in self._by_id.values() if name in operation.metadata.value]
+
     def start(self, description: str, metadata: Message, effect: Effect) -> Operation:
         call = origin.get()
         number = next(self._numbers)

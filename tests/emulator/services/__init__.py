@@ -10,6 +10,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 MODULES = (
     "iam",
+    "service_accounts",
+    "folders",
     "container_registry",
     "lifecycle_policies",
     "operations",
@@ -18,6 +20,10 @@ MODULES = (
     "compute",
     "instance_groups",
     "kubernetes_clusters",
+    "buckets",
+    "functions",
+    "function_versions",
+    "triggers",
 )
 
 

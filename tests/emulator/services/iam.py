@@ -26,7 +26,7 @@ def create_token(state: State, request: tokens.CreateIamTokenRequest) -> tokens.
     if request.WhichOneof("identity") != "jwt":
         raise ApiError(UNIMPLEMENTED, "only a jwt is exchanged by the emulator")
     key = _signing_key(state, request.jwt)
-    _check_claims(_verified_claims(request.jwt, key), key, state.clock.now())
+    _check_claims(_verified_claims(request.jwt, key), key, state.clock.unwound())
     token, expires_at = state.accounts.issue_token(key.service_account_id)
     return tokens.CreateIamTokenResponse(iam_token=token, expires_at=timestamp(expires_at))
 
