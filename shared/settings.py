@@ -75,6 +75,7 @@ class Access(msgspec.Struct, frozen=True):
     iam_token: str = ""
     api_endpoint: str = ""
     registry_endpoint: str = ""
+    storage_endpoint: str = ""
     metadata_address: str = "169.254.169.254"
     log_level: str = "INFO"
 
@@ -194,6 +195,7 @@ def access(environment: Mapping[str, str]) -> Access:
         iam_token=token,
         api_endpoint=_url(environment, "YC_API_ENDPOINT"),
         registry_endpoint=_url(environment, "YC_REGISTRY_ENDPOINT"),
+        storage_endpoint=_url(environment, "YC_STORAGE_ENDPOINT"),
         metadata_address=address,
         log_level=level,
     )

@@ -9,12 +9,14 @@ Everything that changes answers an operation. (yandex/cloud/{iam,serverless,lock
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from shared import operations
-from shared.errors import NOT_FOUND, CallError
+from shared.errors import NOT_FOUND, UNIMPLEMENTED, CallError
 from shared.http import Cloud, part
 from shared.operations import Operation
 
@@ -31,14 +33,21 @@ class Place(NamedTuple):
     role: str
 
 
+AT_MOST, BUILD_AT_MOST = 120.0, 600.0
+
 PLACES: dict[str, Place] = {
     "account": Place("iam", "/iam/v1/serviceAccounts", "iam.serviceAccounts.admin on the folder"),
     "secret": Place("lockbox", "/lockbox/v1/secrets", "lockbox.admin on the folder"),
+    "given secret": Place("lockbox", "/lockbox/v1/secrets", "lockbox.admin on it"),
     "function": Place(FUNCTION_SERVICE, "/functions/v1/functions", "functions.admin on the folder"),
     "trigger": Place("serverless-triggers", "/triggers/v1/triggers", "functions.editor on the folder"),
     "bucket": Place(BUCKET_SERVICE, BUCKETS, "storage.admin on the folder"),
-    "folder": Place("resource-manager", "/resource-manager/v1/folders", "resource-manager.admin on the folder"),
-    "registry": Place("container-registry", "/container-registry/v1/registries", "container-registry.admin on it"),
+    "folder": Place(
+        "resource-manager", "/resource-manager/v1/folders", "resource-manager.admin on the folder"
+    ),
+    "registry": Place(
+        "container-registry", "/container-registry/v1/registries", "container-registry.admin on it"
+    ),
 }
 
 
@@ -58,14 +67,6 @@ class Item(msgspec.Struct, frozen=True, rename="camel"):
     current_version: _Identified = _Identified()
 
 
-class _ObjectStorage(msgspec.Struct, frozen=True, rename="camel"):
-    bucket_id: str = ""
-
-
-class _Mount(msgspec.Struct, frozen=True, rename="camel"):
-    object_storage: _ObjectStorage = _ObjectStorage()
-
-
 class Version(msgspec.Struct, frozen=True, rename="camel"):
     """A version of a function. ``created_at`` is the API's RFC 3339 text."""
 
@@ -74,13 +75,21 @@ class Version(msgspec.Struct, frozen=True, rename="camel"):
     created_at: str = ""
     status: str = ""
     tags: list[str] = []
-    secrets: list[_Identified] = []
-    mounts: list[_Mount] = []
+    runtime: str = ""
+    entrypoint: str = ""
+    resources: dict[str, Any] = {}
+    execution_timeout: str = ""
+    service_account_id: str = ""
+    environment: dict[str, str] = {}
+    secrets: list[dict[str, Any]] = []
+    log_options: dict[str, Any] = {}
+    mounts: list[dict[str, Any]] = []
+    connectivity: dict[str, Any] = {}
 
     @property
     def buckets(self) -> set[str]:
         """The buckets that it mounts."""
-        return {mount.object_storage.bucket_id for mount in self.mounts} - {""}
+        return {mount.get("objectStorage", {}).get("bucketId", "") for mount in self.mounts} - {""}
 
 
 class _Tag(msgspec.Struct, frozen=True):
@@ -110,6 +119,9 @@ class Binding(msgspec.Struct, frozen=True, rename="camel"):
     subject: Subject
 
 
+EVERYONE = Subject("allUsers", "system")
+
+
 class _Page(msgspec.Struct, rename="camel"):
     next_page_token: str = ""
     service_accounts: list[Item] = []
@@ -118,6 +130,7 @@ class _Page(msgspec.Struct, rename="camel"):
     triggers: list[Item] = []
     versions: list[Version] = []
     access_bindings: list[Binding] = []
+    operations: list[Operation] = []
 
 
 def items(cloud: Cloud, kind: Kind, folder_id: str) -> Iterator[Item]:
@@ -135,14 +148,32 @@ def versions(cloud: Cloud, function_id: str) -> list[Version]:
     """A function's versions, oldest first."""
     role, params = PLACES["function"].role, {"functionId": function_id}
     pages = cloud.pages(FUNCTION_SERVICE, VERSIONS, _Page, role=role, params=params)
-    return sorted((one for page in pages for one in page.versions), key=lambda version: version.created_at)
+    found = [one for page in pages for one in page.versions]
+    return sorted(found, key=lambda version: datetime.fromisoformat(version.created_at))
+
+
+def settle(cloud: Cloud, function_id: str) -> None:
+    """Waits until nothing is under way on a function: what an earlier deployment began is not begun again."""
+    service, path, role = PLACES["function"]
+    pages = cloud.pages(service, f"{path}/{part(function_id)}/operations", _Page, role=role)
+    try:
+        under_way = [one for page in pages for one in page.operations if not one.done]
+    except CallError as error:
+        if error.code != UNIMPLEMENTED:
+            raise
+        return
+    for operation in under_way:
+        with suppress(CallError):  # how it ends is seen by what there is then
+            done(cloud, operation, "an earlier change", BUILD_AT_MOST)
 
 
 def bucket(cloud: Cloud, name: str) -> Bucket | None:
     """The bucket of that name, or None when there is none."""
     service, path, role = PLACES["bucket"]
     try:
-        return cloud.call("GET", service, f"{path}/{part(name)}", Bucket, params={"view": "VIEW_FULL"}, role=role)
+        return cloud.call(
+            "GET", service, f"{path}/{part(name)}", Bucket, params={"view": "VIEW_FULL"}, role=role
+        )
     except CallError as error:
         if error.code != NOT_FOUND:
             raise
@@ -195,6 +226,6 @@ def set_tag(cloud: Cloud, version_id: str, tag: str) -> Operation:
     return cloud.call("POST", FUNCTION_SERVICE, path, Operation, body={"tag": tag}, role=role)
 
 
-def done(cloud: Cloud, operation: Operation, what: str, at_most: float) -> Operation:
+def done(cloud: Cloud, operation: Operation, what: str, at_most: float = AT_MOST) -> Operation:
     """The operation when it is done. Raises CallError when it failed, or lasts longer than ``at_most`` seconds."""
     return operations.wait(cloud, operation, what, at_most=at_most)

@@ -31,7 +31,9 @@ WEBHOOK_SECRET = "WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 WEBHOOK_SECRET_BYTES = len("whsec_") + 44
 MOST_ENVIRONMENT = 4096
 MIB = 2**20
-RESERVED = re.compile(r"_HANDLER|AWS_LAMBDA_RUNTIME_API|LAMBDA_.*|PATH|LD_LIBRARY_PATH|JANITOR_CONFIG|LOG_LEVEL|STATE_DIR")
+RESERVED = re.compile(
+    r"_HANDLER|AWS_LAMBDA_RUNTIME_API|LAMBDA_.*|PATH|LD_LIBRARY_PATH|JANITOR_CONFIG|LOG_LEVEL|STATE_DIR"
+)
 SECRET = ("SA_KEY", "IAM_TOKEN", WEBHOOK_SECRET)
 
 Variable = Annotated[str, Meta(pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,62}$(?!\n)")]
@@ -55,7 +57,9 @@ class Deploy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retries: Annotated[int, Meta(ge=0, le=5)] = 1
     dead_letter_queue: Annotated[str, Meta(min_length=1)] | None = None
     environment: dict[Variable, str] = {}
-    secrets: dict[Variable, Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}/[-_./\\@0-9a-zA-Z]{1,256}$(?!\n)")]] = {}
+    secrets: dict[
+        Variable, Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}/[-_./\\@0-9a-zA-Z]{1,256}$(?!\n)")]
+    ] = {}
 
 
 ACCEPTS = {
@@ -88,7 +92,11 @@ class Config(msgspec.Struct, frozen=True):
     def deletes(self) -> bool:
         """Whether its functions may come to delete images."""
         mode: str = self.settings.mode
-        return mode == "apply" or (mode == "plan" and self.deploy.webhook) or "mode" in self.settings.allow_overrides
+        return (
+            mode == "apply"
+            or (mode == "plan" and self.deploy.webhook)
+            or "mode" in self.settings.allow_overrides
+        )
 
     @property
     def generates_secret(self) -> bool:
@@ -106,7 +114,9 @@ def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Con
     _check_variables(deploy, document, file)
     folder_id = deploy.folder_id or found.folder_id
     if not folder_id:
-        raise SettingsError("deploy.folder_id is not set; it must say which folder to deploy to.", where="deploy.folder_id")
+        raise SettingsError(
+            "deploy.folder_id is not set; it must say which folder to deploy to.", where="deploy.folder_id"
+        )
     if int(deploy.timeout[:-1]) > 3600:
         raise _wrong("timeout", deploy.timeout, file)
     return Config(deploy, found, folder_id)
@@ -159,7 +169,9 @@ def _check_schedule(deploy: Deploy, file: str, now: datetime) -> None:
     except ValueError as error:
         raise SettingsError(f"{shown}: it {error}.", where="deploy.schedule") from None
     if not list(islice(schedule.runs(now), 1)):
-        raise SettingsError(f"{shown}, which never comes again; name days that will come.", where="deploy.schedule")
+        raise SettingsError(
+            f"{shown}, which never comes again; name days that will come.", where="deploy.schedule"
+        )
 
 
 def _check_variables(deploy: Deploy, document: dict[str, Any], file: str) -> None:
@@ -172,7 +184,9 @@ def _check_variables(deploy: Deploy, document: dict[str, Any], file: str) -> Non
             raise _refused(name, file, "it is set by the deployment or by the cloud; leave it out")
     for name in deploy.environment:
         if name in SECRET or name in deploy.secrets:
-            raise _refused(name, file, f"a secret belongs into Lockbox: say deploy.secrets.{name}, and only that")
+            raise _refused(
+                name, file, f"a secret belongs into Lockbox: say deploy.secrets.{name}, and only that"
+            )
     for name in sorted(_named_variables(document) - deploy.environment.keys() - deploy.secrets.keys()):
         raise SettingsError(
             f"{file} names the variable {name}, which the functions do not get; say deploy.secrets.{name} ="
@@ -195,7 +209,9 @@ def _check_size(deploy: Deploy) -> None:
 
 
 def _refused(name: str, file: str, remedy: str) -> SettingsError:
-    return SettingsError(f"The [deploy] table of {file} sets {name}; {remedy}.", where=f"deploy.environment.{name}")
+    return SettingsError(
+        f"The [deploy] table of {file} sets {name}; {remedy}.", where=f"deploy.environment.{name}"
+    )
 
 
 def _named_variables(value: Any) -> set[str]:

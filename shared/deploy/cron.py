@@ -48,7 +48,9 @@ class Schedule(NamedTuple):
 
     def runs(self, after: datetime) -> Iterator[datetime]:
         """The times of its runs that come after that one, in UTC."""
-        times = [time(hour, minute, tzinfo=UTC) for hour in sorted(self.hours) for minute in sorted(self.minutes)]
+        times = [
+            time(hour, minute, tzinfo=UTC) for hour in sorted(self.hours) for minute in sorted(self.minutes)
+        ]
         day = after.astimezone(UTC).date()
         while day.year <= LAST_YEAR:
             if self.is_day(day):

@@ -6,13 +6,13 @@ that is not known yet is "" in a step; the difference is taken anew after each s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
 
 from shared.deploy import wanted
-from shared.deploy.api import Binding, Kind, Subject, Version
+from shared.deploy.api import EVERYONE, Binding, Kind, Subject, Version
 from shared.deploy.config import Config
 from shared.deploy.found import KINDS, Found
 from shared.deploy.names import Names
@@ -22,7 +22,6 @@ from shared.errors import DeploymentRefused
 
 USABLE = ("ACTIVE", "CREATING", "")
 SHOWN = {"account": "service account", "secret": "Lockbox secret"}
-EVERYONE = Subject("allUsers", "system")
 
 
 class Create(msgspec.Struct, frozen=True):
@@ -76,7 +75,7 @@ class Step(msgspec.Struct, frozen=True):
     change: Change | None = None
 
 
-def difference(config: Config, found: Found, archive: bytes) -> list[Step]:
+def difference(config: Config, archive: bytes, found: Found) -> list[Step]:
     """What is to be done, and what is left. Raises DeploymentRefused when something else has a name that is needed."""
     return [
         *_items(config, found),
@@ -89,16 +88,15 @@ def difference(config: Config, found: Found, archive: bytes) -> list[Step]:
     ]
 
 
-def removal(found: Found, config: Config, *, with_state: bool) -> list[Step]:
+def removal(config: Config, found: Found, *, with_state: bool) -> list[Step]:
     """What is to be deleted so that nothing of ours is left, and what stays all the same."""
     own_buckets = {name: Names(config.deploy.name).are_on(one.labels) for name, one in found.buckets.items()}
     kept = [name for name, own in own_buckets.items() if not (own and with_state)]
     steps = [_delete("trigger", name, found) for name in found.items["trigger"]]
     steps += [_delete("function", name, found) for name in found.items["function"]]
     for target, held in found.roles.items():
-        if target.kind == "function" or found.target_id(target) != target.name or not held:
-            continue
-        if target.kind != "bucket" or target.name in kept:
+        stays = target.name in kept if target.kind == "bucket" else target.kind not in ("function", "secret")
+        if stays and held:
             steps.append(_bind(target, found, [], sorted(held, key=repr), {}))
     steps += [_delete("secret", name, found) for name in found.items["secret"]]
     for name, own in own_buckets.items():
@@ -110,18 +108,29 @@ def removal(found: Found, config: Config, *, with_state: bool) -> list[Step]:
     return steps + [_delete("account", name, found) for name in found.items["account"]]
 
 
-def rollback(config: Config, found: Found) -> list[Step]:
-    """The tag ``live`` of each function goes to the version before. Raises DeploymentRefused when there is none."""
-    steps = []
+def earlier_versions(config: Config, found: Found) -> dict[str, str]:
+    """The id of the version before the live one, by function. Raises DeploymentRefused when there is none."""
+    earlier = {}
     for name in wanted.functions(config):
+        live, versions = found.version_with(name, LIVE), found.versions.get(name, [])
+        usable = [one for one in versions[: versions.index(live)] if one.status in USABLE] if live else []
+        if not usable:
+            raise DeploymentRefused(
+                f"The function {name} has no version before the one that is live; nothing is changed.",
+                where=name,
+            )
+        earlier[name] = usable[-1].id
+    return earlier
+
+
+def moves(to: Mapping[str, str], found: Found) -> list[Step]:
+    """The tag ``live`` of each function goes to the version with that id."""
+    steps = []
+    for name, version_id in to.items():
         live = found.version_with(name, LIVE)
-        older = [
-            one for one in found.versions.get(name, ()) if live and one.created_at < live.created_at
-        ]
-        usable = [one for one in older if one.status in USABLE]
-        if live is None or not usable:
-            raise DeploymentRefused(f"The function {name} has no version before the one that is live.", where=name)
-        steps.append(_move(name, LIVE, usable[-1], live, "the version before"))
+        version = next((one for one in found.versions.get(name, ()) if one.id == version_id), None)
+        if version and version != live:
+            steps.append(_move(name, LIVE, version, live, "the version before"))
     return steps
 
 
@@ -164,16 +173,18 @@ def _buckets(config: Config, found: Found) -> Iterator[Step]:
     if name in found.buckets:
         yield Step("leave", f"bucket {name}", why)
     else:
-        yield Step("create", f"bucket {name}", why, (), Create("bucket", name, wanted.bucket_body(config, name)))
+        yield Step(
+            "create", f"bucket {name}", why, (), Create("bucket", name, wanted.bucket_body(config, name))
+        )
 
 
 def _roles(config: Config, found: Found) -> Iterator[Step]:
     """What our accounts lack is added, and what they hold without need is removed; nobody else's roles are touched."""
     asked: dict[Target, dict[Binding, Grant]] = {}
     for grant in grants(config, found.registries):
-        asked.setdefault(grant.target, {})[_binding(grant, config, found)] = grant
-    gone = {Target(kind, name) for kind, name, _ in _unwanted_items(config, found)}
-    for target in sorted({*asked, *found.roles} - gone):
+        asked.setdefault(grant.target, {})[binding(grant, config, found)] = grant
+    gone = {(kind, name) for kind, name in _unwanted_items(config, found)}
+    for target in sorted(target for target in {*asked, *found.roles} if target not in gone):
         needed, held = asked.get(target, {}), found.roles.get(target, set())
         add, remove = [one for one in needed if one not in held], sorted(held - needed.keys(), key=repr)
         if add or remove:
@@ -183,7 +194,7 @@ def _roles(config: Config, found: Found) -> Iterator[Step]:
             yield Step("leave", f"roles on {target.kind} {target.name}", "", details)
 
 
-def _binding(grant: Grant, config: Config, found: Found) -> Binding:
+def binding(grant: Grant, config: Config, found: Found) -> Binding:
     names = Names(config.deploy.name)
     if grant.holder == "everyone":
         return Binding(grant.role, EVERYONE)
@@ -203,7 +214,9 @@ def _bind(
 
 def _granted(binding: Binding, why: str, found: Found) -> str:
     holders = {item.id: name for name, item in found.items["account"].items()}
-    holder = "everyone" if binding.subject == EVERYONE else holders.get(binding.subject.id, binding.subject.id)
+    holder = (
+        "everyone" if binding.subject == EVERYONE else holders.get(binding.subject.id, binding.subject.id)
+    )
     return f"{binding.role_id} for {holder} ({why})"
 
 
@@ -223,9 +236,18 @@ def _version(config: Config, found: Found, function: str, archive: bytes) -> Ite
     if same:
         yield _move(function, LIVE, same[-1], live, "it has this archive and these settings")
         return
-    why = "the archive or the settings changed" if found.versions.get(function) else "the first"
-    details = tuple(f"{key}: {_shown(value)}" for key, value in body.items() if key != "functionId")
+    why = "because of what changed" if live else "the first"
+    details = tuple(_said(body, live))
     yield Step("create", f"version of {function}", why, details, CreateVersion(function, body))
+
+
+def _said(body: dict[str, Any], live: Version | None) -> Iterator[str]:
+    """What is new in the version that ``body`` makes."""
+    before = msgspec.to_builtins(live) if live else {}
+    without = dict.fromkeys(before.get("environment", {}))
+    said = {"mounts": None, "connectivity": None, **body, "environment": without | body["environment"]}
+    yield from changes({key: said[key] for key in said if key not in ("functionId", "description")}, before)
+    yield f"archive and settings: {body['description'].rpartition(':')[2][:12]}"
 
 
 def _move(function: str, tag: str, to: Version, holder: Version | None, why: str) -> Step:
@@ -251,11 +273,11 @@ def _triggers(config: Config, found: Found) -> Iterator[Step]:
 
 
 def _unwanted(config: Config, found: Found) -> Iterator[Step]:
-    for kind, name, _ in _unwanted_items(config, found):
+    for kind, name in _unwanted_items(config, found):
         yield _delete(kind, name, found)
 
 
-def _unwanted_items(config: Config, found: Found) -> list[tuple[Kind, str, str]]:
+def _unwanted_items(config: Config, found: Found) -> list[tuple[Kind, str]]:
     """What an earlier apply made and the settings no longer want, in the order in which it can be deleted."""
     asked: dict[Kind, set[str]] = {
         "account": {*wanted.accounts(config)},
@@ -263,12 +285,7 @@ def _unwanted_items(config: Config, found: Found) -> list[tuple[Kind, str, str]]
         "function": {*wanted.functions(config)},
         "trigger": {*wanted.triggers(config, found)},
     }
-    return [
-        (kind, name, item.id)
-        for kind in reversed(KINDS)
-        for name, item in found.items[kind].items()
-        if name not in asked[kind]
-    ]
+    return [(kind, name) for kind in reversed(KINDS) for name in found.items[kind] if name not in asked[kind]]
 
 
 def _delete(kind: Kind, name: str, found: Found) -> Step:
@@ -292,6 +309,9 @@ def changes(asked: Any, there: Any, path: str = "") -> Iterator[str]:
         for key, value in asked.items():
             inner = there.get(key) if isinstance(there, dict) else None
             yield from changes(value, inner, f"{path}.{key}" if path else key)
+    elif isinstance(asked, list) and isinstance(there, list) and len(asked) == len(there):
+        for number, (value, inner) in enumerate(zip(asked, there, strict=True), 1):
+            yield from changes(value, inner, f"{path}.{number}")
     elif _plain(asked) != _plain(there):
         yield f"{path}: {_shown(asked)}" if there is None else f"{path}: {_shown(there)} -> {_shown(asked)}"
 

@@ -8,7 +8,7 @@ import msgspec
 
 from shared import registry
 from shared.deploy import api
-from shared.deploy.api import Binding, Bucket, Item, Kind, Version
+from shared.deploy.api import EVERYONE, Binding, Bucket, Item, Kind, Version
 from shared.deploy.config import Config, secret_of
 from shared.deploy.names import Names
 from shared.deploy.roles import Target
@@ -24,7 +24,7 @@ class Found(msgspec.Struct):
     ``registries`` are those that the settings are about, with their folders. ``items`` are ours, by kind and name,
     ``taken`` the other names of the folder. ``versions`` are a function's, by its name, oldest first. ``buckets`` are
     by name, ours or not. ``given`` are the current versions of the Lockbox secrets that the settings name, by id.
-    ``roles`` are those that our accounts hold and those that anybody holds on our functions, by what they are bound to.
+    ``roles`` are those that our accounts hold, and everyone on our webhook, by what they are bound to.
     """
 
     registries: dict[str, str] = {}
@@ -45,8 +45,8 @@ class Found(msgspec.Struct):
 
     def target_id(self, target: Target) -> str:
         """The id of what roles are bound to; "" when it is still to be made. A bucket's id is its name."""
-        if target.kind in ("secret", "function"):
-            return self.id_of(target.kind, target.name) or (target.name if target.name in self.given else "")
+        if target.kind == "secret" or target.kind == "function":
+            return self.id_of(target.kind, target.name)
         return target.name
 
 
@@ -60,9 +60,11 @@ def find(cloud: Cloud, config: Config, *, missing_registries: bool = False) -> F
     found.registries = _registries(cloud, config, missing_registries)
     for kind in KINDS:
         items = list(api.items(cloud, kind, config.folder_id))
-        found.items[kind] = {item.name: item for item in items if names.are_on(item.labels)}
-        found.taken[kind] = {item.name for item in items} - found.items[kind].keys()
+        ours = [item for item in items if names.are_on(item.labels) and item.status != "DELETING"]
+        found.items[kind] = {item.name: item for item in sorted(ours, key=lambda item: item.id, reverse=True)}
+        found.taken[kind] = {item.name for item in items if not names.are_on(item.labels)}
     for function in found.items["function"].values():
+        api.settle(cloud, function.id)
         found.versions[function.name] = api.versions(cloud, function.id)
     for secret_id in sorted({secret_of(reference)[0] for reference in config.deploy.secrets.values()}):
         found.given[secret_id] = api.item(cloud, "secret", secret_id).current_version.id
@@ -78,7 +80,9 @@ def find(cloud: Cloud, config: Config, *, missing_registries: bool = False) -> F
 def _registries(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
     settings = config.settings
     if not settings.registries:
-        return {one.registry_id: one.folder_id for one in registry.registries(cloud, settings.folder_id or "")}
+        return {
+            one.registry_id: one.folder_id for one in registry.registries(cloud, settings.folder_id or "")
+        }
     folders = {}
     for registry_id in settings.registries:
         try:
@@ -96,13 +100,18 @@ def _registries(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
 
 def _find_roles(cloud: Cloud, config: Config, found: Found) -> None:
     accounts = {item.id for item in found.items["account"].values()}
+    webhook = Names(config.deploy.name).webhook
     for target in _targets(cloud, config, found) if accounts else ():
-        found.roles[target] = {one for one in _bindings(cloud, target, target.name) if one.subject.id in accounts}
+        found.roles[target] = {
+            one for one in _bindings(cloud, target, target.name) if one.subject.id in accounts
+        }
     for item in found.items["secret"].values():
         held = _bindings(cloud, Target("secret", item.name), item.id)
         found.roles[Target("secret", item.name)] = {one for one in held if one.subject.id in accounts}
     for item in found.items["function"].values():
-        found.roles[Target("function", item.name)] = set(_bindings(cloud, Target("function", item.name), item.id))
+        ours = {*accounts, EVERYONE.id} if item.name == webhook else accounts
+        held = _bindings(cloud, Target("function", item.name), item.id)
+        found.roles[Target("function", item.name)] = {one for one in held if one.subject.id in ours}
 
 
 def _targets(cloud: Cloud, config: Config, found: Found) -> Iterator[Target]:
@@ -115,10 +124,12 @@ def _targets(cloud: Cloud, config: Config, found: Found) -> Iterator[Target]:
     for registry_id in sorted({*found.registries, *near}):
         yield Target("registry", registry_id)
     own = {item.id for item in found.items["secret"].values()}
-    used = {secret.id for those in found.versions.values() for one in those for secret in one.secrets}
+    used = {
+        secret.get("id", "") for those in found.versions.values() for one in those for secret in one.secrets
+    }
     given = {config.deploy.environment.get("SA_KEY_SECRET_ID", "")} - {""}
     for secret_id in sorted({*found.given, *used, *given} - own):
-        yield Target("secret", secret_id)
+        yield Target("given secret", secret_id)
     for name in sorted(found.buckets):
         yield Target("bucket", name)
 

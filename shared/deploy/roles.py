@@ -16,7 +16,7 @@ from shared.deploy.names import Names
 from shared.in_use import compute, kubernetes, serverless_containers
 
 Holder = Literal["functions", "triggers", "everyone"]
-TargetKind = Literal["folder", "registry", "secret", "bucket", "function"]
+TargetKind = Literal["folder", "registry", "given secret", "secret", "bucket", "function"]
 
 IN_USE = {
     "serverless-containers": [serverless_containers.ROLE],
@@ -48,7 +48,12 @@ class Grant(NamedTuple):
 
 def grants(config: Config, registries: Mapping[str, str]) -> list[Grant]:
     """Every role that is needed; ``registries`` are those that the settings are about, with their folders."""
-    found = [*_cleaning(config, registries), *_in_use(config, registries), *_running(config), *_calling(config)]
+    found = [
+        *_cleaning(config, registries),
+        *_in_use(config, registries),
+        *_running(config),
+        *_calling(config),
+    ]
     return list({grant[:3]: grant for grant in reversed(found)}.values())[::-1]
 
 
@@ -59,7 +64,9 @@ def _cleaning(config: Config, registries: Mapping[str, str]) -> Iterator[Grant]:
         yield Grant("functions", registry.VIEWER, folder, "to find the folder's registries")
     for registry_id in sorted(registries):
         target = Target("registry", registry_id)
-        yield Grant("functions", registry.EDITOR, target, "to run policies dry: there is no smaller role for it")
+        yield Grant(
+            "functions", registry.EDITOR, target, "to run policies dry: there is no smaller role for it"
+        )
         if settings.guards.index_children or settings.guards.referrers:
             yield Grant("functions", manifests.ROLE, target, "to read manifests")
         if config.deletes:
@@ -85,7 +92,7 @@ def _running(config: Config) -> Iterator[Grant]:
     given = {secret_of(reference)[0] for reference in deploy.secrets.values()}
     given |= {deploy.environment.get("SA_KEY_SECRET_ID", "")} - {""}
     for secret_id in sorted(given):
-        yield Grant("functions", PAYLOAD, Target("secret", secret_id), "to read the secret")
+        yield Grant("functions", PAYLOAD, Target("given secret", secret_id), "to read the secret")
 
 
 def _calling(config: Config) -> Iterator[Grant]:
@@ -93,7 +100,11 @@ def _calling(config: Config) -> Iterator[Grant]:
     yield Grant("triggers", INVOKER, Target("function", names.cleanup), "to call the function")
     if config.deploy.dead_letter_queue:
         folder = Target("folder", config.folder_id)
-        yield Grant("triggers", QUEUE, folder, "to write to the dead-letter queue: no queue can have it bound")
+        yield Grant(
+            "triggers", QUEUE, folder, "to write to the dead-letter queue: no queue can have it bound"
+        )
     if config.deploy.webhook:
         webhook = Target("function", names.webhook)
-        yield Grant("everyone", INVOKER, webhook, "callers have no account: the webhook checks their signatures")
+        yield Grant(
+            "everyone", INVOKER, webhook, "callers have no account: the webhook checks their signatures"
+        )

@@ -99,7 +99,9 @@ def version(config: Config, found: Found, function: str, archive: bytes) -> dict
         "environment": _environment(config, found),
         "secrets": _secrets(config, found),
         "logOptions": {
-            **({"logGroupId": deploy.log_group_id} if deploy.log_group_id else {"folderId": config.folder_id}),
+            **(
+                {"logGroupId": deploy.log_group_id} if deploy.log_group_id else {"folderId": config.folder_id}
+            ),
             "minLevel": deploy.log_level,
         },
     }

@@ -1,0 +1,152 @@
+"""Doing the steps of a plan, each to the end of its operation, so that whatever fails the next time goes on from there.
+
+A call that changes something is sent once. When it fails in a way that may pass, or that says somebody was faster, all
+is looked at again and the difference taken anew, for it may have taken effect: nothing is made twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from shared.deploy import api, wanted
+from shared.deploy.api import Bucket, Item, Version
+from shared.deploy.config import WEBHOOK_SECRET
+from shared.deploy.difference import (
+    Bind,
+    Change,
+    Create,
+    CreateVersion,
+    Delete,
+    SetTag,
+    Step,
+    UpdateTrigger,
+)
+from shared.deploy.found import Found
+from shared.errors import ABORTED, ALREADY_EXISTS, INTERNAL, NOT_FOUND, PERMISSION_DENIED, CallError
+from shared.http import Cloud
+from shared.operations import Operation
+from shared.pace import backoff
+
+TRIES = 6
+PASSING = (ABORTED, ALREADY_EXISTS, NOT_FOUND)
+
+Answer = TypeVar("Answer")
+
+
+def carry_out(
+    cloud: Cloud,
+    archive: bytes,
+    found: Found,
+    look: Callable[[], Found],
+    compare: Callable[[Found], list[Step]],
+    tell: Callable[[Step], None],
+) -> None:
+    """Does what ``compare`` says of ``found``, which ``look`` found, until nothing is left to do. Raises CallError."""
+    tries, bound = 0, False
+    while True:
+        step = next((step for step in compare(found) if step.change), None)
+        if step is None or step.change is None:
+            return
+        try:
+            _do(cloud, step.change, archive, found)
+        except CallError as error:
+            tries += 1
+            # a role that was bound just now may take some seconds to count
+            if tries >= TRIES or not (_may_pass(error) or (bound and error.code == PERMISSION_DENIED)):
+                raise
+            cloud.pause(backoff(2 * tries), str(error))
+            found = look()
+            continue
+        tell(step)
+        tries, bound = 0, bound or isinstance(step.change, Bind)
+
+
+def _may_pass(error: CallError) -> bool:
+    return error.retryable or error.ambiguous or error.code in PASSING
+
+
+def _do(cloud: Cloud, change: Change, archive: bytes, found: Found) -> None:
+    """Makes one change, waits for its end, and puts what came of it into ``found``."""
+    once = cloud.at(cloud.endpoint, attempts=1)
+    match change:
+        case Create(kind="bucket", name=name, body=body):
+            made = api.done(cloud, api.create(once, "bucket", body), f"making the bucket {name}")
+            found.buckets[name] = _response(made, Bucket)
+        case Create():
+            _create(cloud, once, change, found)
+        case CreateVersion(function=function, body=body):
+            operation = api.create_version(once, wanted.with_content(body, archive))
+            made = api.done(cloud, operation, f"making a version of {function}", api.BUILD_AT_MOST)
+            version = _response(made, Version)
+            found.versions.setdefault(function, []).append(version)
+            _tagged(found, function, version.id, wanted.LIVE)
+        case SetTag(function=function, version_id=version_id, tag=tag):
+            operation = api.set_tag(once, version_id, tag)
+            api.done(cloud, operation, f"setting the tag {tag} of {function}")
+            _tagged(found, function, version_id, tag)
+        case UpdateTrigger(name=name, trigger_id=trigger_id, rule=rule):
+            api.done(cloud, api.update_trigger(once, trigger_id, rule), f"changing the trigger {name}")
+            triggers = found.items["trigger"]
+            triggers[name] = msgspec.structs.replace(triggers[name], rule=rule)
+        case Bind(target=target, target_id=target_id, add=add, remove=remove):
+            operation = api.bind(once, target.kind, target_id, add, remove)
+            api.done(cloud, operation, f"changing the roles on the {target.kind} {target.name}")
+            found.roles[target] = (found.roles.get(target, set()) - {*remove}) | {*add}
+        case Delete(kind=kind, name=name, item_id=item_id):
+            api.done(cloud, api.delete(once, kind, item_id), f"deleting the {kind} {name}")
+            _forget(found, change)
+
+
+def _create(cloud: Cloud, once: Cloud, change: Create, found: Found) -> None:
+    """Makes an item; a secret's value is drawn here, and is nowhere but in Lockbox after that."""
+    kind, name, body, drawn = change.kind, change.name, change.body, ""
+    if kind == "secret":
+        drawn = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+        body = body | {"versionPayloadEntries": [{"key": WEBHOOK_SECRET, "textValue": drawn}]}
+    operation = api.create(once, kind, body, (drawn,))
+    made = api.done(cloud, operation, f"making the {kind} {name}")
+    found.items[kind][name] = _response(made, Item)  # type: ignore[index]
+
+
+def _response(operation: Operation, kind: type[Answer]) -> Answer:
+    """What the operation made. Raises CallError when it does not say, so that all is looked at again."""
+    try:
+        made = msgspec.json.decode(operation.response, type=kind, strict=False)
+    except msgspec.DecodeError:
+        made = kind()
+    if not (getattr(made, "id", "") or getattr(made, "name", "")):
+        raise CallError(
+            f"the operation {operation.id} does not say what it made",
+            service="operation",
+            call="GET /operations",
+            code=INTERNAL,
+            retryable=True,
+        )
+    return made
+
+
+def _tagged(found: Found, function: str, version_id: str, tag: str) -> None:
+    """The tag goes from the version that has it to another."""
+
+    def tags(version: Version) -> list[str]:
+        others = [one for one in version.tags if one != tag]
+        return [*others, tag] if version.id == version_id else others
+
+    replaced = [msgspec.structs.replace(one, tags=tags(one)) for one in found.versions[function]]
+    found.versions[function] = replaced
+
+
+def _forget(found: Found, change: Delete) -> None:
+    if change.kind == "bucket":
+        found.buckets.pop(change.name, None)
+        return
+    found.items[change.kind].pop(change.name, None)  # type: ignore[index]
+    for target in [one for one in found.roles if (one.kind, one.name) == (change.kind, change.name)]:
+        del found.roles[target]
+    if change.kind == "function":
+        found.versions.pop(change.name, None)
