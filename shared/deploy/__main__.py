@@ -14,12 +14,13 @@ from functools import partial
 
 from shared import settings
 from shared.deploy import config as configured
-from shared.deploy import difference, package, show, status
+from shared.deploy import package, show, status, undo
 from shared.deploy.carry_out import carry_out
 from shared.deploy.deployment import Deployment
-from shared.deploy.difference import Step
+from shared.deploy.difference import difference
 from shared.deploy.found import Found, find
 from shared.deploy.sign_in import sign_in
+from shared.deploy.steps import Step
 from shared.errors import CallError, DeploymentRefused, JanitorError, SettingsError
 from shared.http import Cloud
 from shared.pace import Pace
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         deployment = prepared(asked.config, now)
         if asked.verb == "status":
             return status.print_status(deployment, now)
-        look = partial(find, deployment.cloud, deployment.config, missing_registries=asked.verb == "destroy")
+        look = partial(find, deployment.cloud, deployment.config, may_miss=asked.verb == "destroy")
         found = look()
         compare = comparison(asked, deployment, found)
         bring(deployment, asked, found, look, compare)
@@ -73,10 +74,10 @@ def comparison(asked: argparse.Namespace, deployment: Deployment, found: Found) 
     """What tells the steps to what was asked for. Raises DeploymentRefused."""
     config, archive = deployment.config, deployment.archive
     if asked.verb == "destroy":
-        return partial(difference.removal, config, with_state=asked.delete_state)
+        return partial(undo.removal, config, with_state=asked.delete_state)
     if asked.rollback:
-        return partial(difference.moves, difference.earlier_versions(config, found))
-    return partial(difference.difference, config, archive)
+        return partial(undo.moves, undo.earlier_versions(config, found))
+    return partial(difference, config, archive)
 
 
 def bring(

@@ -16,7 +16,8 @@ import msgspec
 from shared.deploy import api, wanted
 from shared.deploy.api import Bucket, Item, Version
 from shared.deploy.config import WEBHOOK_SECRET
-from shared.deploy.difference import (
+from shared.deploy.found import Found
+from shared.deploy.steps import (
     Bind,
     Change,
     Create,
@@ -26,7 +27,6 @@ from shared.deploy.difference import (
     Step,
     UpdateTrigger,
 )
-from shared.deploy.found import Found
 from shared.errors import ABORTED, ALREADY_EXISTS, INTERNAL, NOT_FOUND, PERMISSION_DENIED, CallError
 from shared.http import Cloud
 from shared.operations import Operation

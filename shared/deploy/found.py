@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -50,24 +51,22 @@ class Found(msgspec.Struct):
         return target.name
 
 
-def find(cloud: Cloud, config: Config, *, missing_registries: bool = False) -> Found:
+def find(cloud: Cloud, config: Config, *, may_miss: bool = False) -> Found:
     """Looks at all that a deployment may be made of. Raises CallError.
 
-    Raises SettingsError for a registry that there isn't, unless ``missing_registries``.
+    Raises SettingsError for a registry or a secret that there isn't, unless it ``may_miss``.
     """
     found = Found()
     names = Names(config.deploy.name)
-    found.registries = _registries(cloud, config, missing_registries)
+    found.registries = _registries(cloud, config, may_miss)
     for kind in KINDS:
         items = list(api.items(cloud, kind, config.folder_id))
-        ours = [item for item in items if names.are_on(item.labels) and item.status != "DELETING"]
-        found.items[kind] = {item.name: item for item in sorted(ours, key=lambda item: item.id, reverse=True)}
+        found.items[kind] = _by_name(item for item in items if names.are_on(item.labels))
         found.taken[kind] = {item.name for item in items if not names.are_on(item.labels)}
     for function in found.items["function"].values():
         api.settle(cloud, function.id)
         found.versions[function.name] = api.versions(cloud, function.id)
-    for secret_id in sorted({secret_of(reference)[0] for reference in config.deploy.secrets.values()}):
-        found.given[secret_id] = api.item(cloud, "secret", secret_id).current_version.id
+    found.given = _given(cloud, config, may_miss)
     mounted = {name for those in found.versions.values() for one in those for name in one.buckets}
     for name in sorted({config.deploy.state_bucket or "", *mounted} - {""}):
         bucket = api.bucket(cloud, name)
@@ -77,25 +76,46 @@ def find(cloud: Cloud, config: Config, *, missing_registries: bool = False) -> F
     return found
 
 
+def _by_name(items: Iterable[Item]) -> dict[str, Item]:
+    """What is ours by its name; a second one of a name goes by its id too, and is so one that nobody wants."""
+    found: dict[str, Item] = {}
+    for item in sorted(items, key=lambda item: item.id):
+        if item.status != "DELETING":
+            found[item.name if item.name not in found else f"{item.name} ({item.id})"] = item
+    return found
+
+
 def _registries(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
     settings = config.settings
     if not settings.registries:
-        return {
-            one.registry_id: one.folder_id for one in registry.registries(cloud, settings.folder_id or "")
-        }
+        found = registry.registries(cloud, settings.folder_id or "")
+        return {one.registry_id: one.folder_id for one in found}
     folders = {}
     for registry_id in settings.registries:
-        try:
+        with _named(f"registry {registry_id}", "registries", may_miss):
             folders[registry_id] = registry.registry(cloud, registry_id).folder_id
-        except CallError as error:
-            if error.code != NOT_FOUND:
-                raise
-            if not may_miss:
-                raise SettingsError(
-                    f"The registry {registry_id}, named by the settings, does not exist, or you cannot see it.",
-                    where="registries",
-                ) from None
     return folders
+
+
+def _given(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
+    versions = {}
+    for secret_id in sorted({secret_of(reference)[0] for reference in config.deploy.secrets.values()}):
+        with _named(f"Lockbox secret {secret_id}", "deploy.secrets", may_miss):
+            versions[secret_id] = api.item(cloud, "secret", secret_id).current_version.id
+    return versions
+
+
+@contextmanager
+def _named(what: str, key: str, may_miss: bool) -> Iterator[None]:
+    """Looks at what the settings name. Raises SettingsError when it isn't there, unless it ``may_miss``."""
+    try:
+        yield
+    except CallError as error:
+        if error.code != NOT_FOUND:
+            raise
+        if not may_miss:
+            message = f"The {what}, named by {key}, does not exist, or you cannot see it."
+            raise SettingsError(message, where=key) from None
 
 
 def _find_roles(cloud: Cloud, config: Config, found: Found) -> None:

@@ -9,8 +9,8 @@ from itertools import islice
 
 from shared.deploy import cron
 from shared.deploy.config import WEBHOOK_SECRET, Config
-from shared.deploy.difference import Step
 from shared.deploy.names import Names
+from shared.deploy.steps import Step
 
 MARKS = {"create": "+", "change": "~", "delete": "-", "leave": "="}
 RUNS = 3
