@@ -22,7 +22,7 @@ from yandex.cloud.serverless.functions.v1.function_pb2 import LogOptions, Versio
 from tests.emulator import requirements
 from tests.emulator.archives import requirements_in
 from tests.emulator.clock import rfc3339
-from tests.emulator.errors import ApiError
+from tests.emulator.errors import ApiError, invalid
 from tests.emulator.serverless import Invocation
 from tests.emulator.services.function_versions import check_reach
 from tests.emulator.state import State
@@ -43,10 +43,12 @@ async def call_version(
     )
     state.serverless.invocations.append(call)
     try:
+        if not version.runtime.startswith("python"):
+            raise invalid(f"the emulator runs Python alone, not {version.runtime}")
         check_reach(state, version)
         told, printed = await _in_process(state, url, version, call)
-    except ApiError as error:
-        told, printed = {"error": {"errorMessage": error.message, "errorType": "StartError"}}, b""
+    except (ApiError, requirements.BuildError) as error:
+        told, printed = {"error": {"errorMessage": str(error), "errorType": "StartError"}}, b""
     call.ended_at = state.clock.now()
     call.log = _kept_lines(version, printed, call.ended_at)
     call.peak_kb = told.get("peak_kb", 0)
@@ -68,7 +70,7 @@ async def _in_process(
     answer = scratch / "answer.json"
     libraries = await asyncio.to_thread(requirements.directory_for, requirements_in(archive))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", str(RUNTIME)),
+        *(sys.executable, "-I", "-S", "-B", "-u", str(RUNTIME)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -14,7 +14,7 @@ Resource = TypeVar("Resource", bound=Message)
 
 def updated(resource: Resource, request: Any) -> Resource:
     """The resource as the request would have it; fields that both have by the same name may be changed."""
-    changeable = resource.DESCRIPTOR.fields_by_name.keys() & request.DESCRIPTOR.fields_by_name.keys()
+    changeable = set(resource.DESCRIPTOR.fields_by_name) & set(request.DESCRIPTOR.fields_by_name)
     given = json_format.MessageToDict(request, preserving_proto_field_name=True)
     wanted = json_format.ParseDict(
         {name: given[name] for name in changeable & given.keys()}, type(resource)()
