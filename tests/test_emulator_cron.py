@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from shared.deploy import cron
 from tests.emulator.cron import schedule_of
 
 NOW = "2026-11-25T14:30:30"  # a Wednesday
@@ -77,3 +81,53 @@ def test_a_schedule_fires_next(expression: str, after: str, expected: str | None
 def test_a_schedule_that_the_cloud_refuses(expression: str, named: str) -> None:
     with pytest.raises(ValueError, match=named.replace("?", r"\?")):
         schedule_of(expression)
+
+
+def fields(low: int, high: int, *special: str) -> st.SearchStrategy[str]:
+    """A field of a schedule, now and then one that isn't right."""
+    number = st.integers(low - 1 if low else 0, high + 1)
+    span = st.tuples(number, number).map(lambda pair: f"{pair[0]}-{pair[1]}")
+    stepped = st.tuples(st.one_of(st.just("*"), number, span), st.integers(0, 7)).map(
+        lambda pair: f"{pair[0]}/{pair[1]}"
+    )
+    value = st.one_of(number.map(str), span, stepped)
+    listed = st.lists(value, min_size=1, max_size=3).map(",".join)
+    return st.one_of(st.just("*"), listed, *map(st.just, special))
+
+
+DAYS = st.one_of(
+    st.tuples(fields(1, 31, "L", "LW", "15W", "1w", "31W"), st.just("?")),
+    st.tuples(st.just("?"), fields(1, 7, "L", "MON-FRI", "sun", "6#3", "TUE#5", "8#1")),
+)
+EXPRESSIONS = st.builds(
+    lambda minutes, hours, days, month, year: f"{minutes} {hours} {days[0]} {month} {days[1]} {year}",
+    fields(0, 59),
+    fields(0, 23),
+    DAYS,
+    fields(1, 12, "JAN", "feb-APR", "DEC,JUN"),
+    st.sampled_from(["*", "2027", "2026-2030", "2027/2", "1970", "2100"]),
+)
+
+
+@settings(max_examples=300)
+@given(EXPRESSIONS)
+def test_the_forecast_of_a_deployment_is_what_comes(expression: str) -> None:
+    """Two readings of one documentation, which know nothing of each other."""
+    start = datetime.fromisoformat(NOW).replace(tzinfo=UTC)
+    try:
+        schedule = schedule_of(expression)
+    except ValueError:
+        schedule = None
+    try:
+        forecast = list(itertools.islice(cron.parse(expression).runs(start), 3))
+    except ValueError:
+        assert schedule is None or len(expression) > cron.LONGEST, expression
+        return
+    assert schedule is not None, expression
+    moment: float | None = start.timestamp()
+    for expected in forecast:
+        assert moment is not None
+        moment = schedule.after(moment)
+        assert moment == expected.timestamp(), expression
+    if len(forecast) < 3 and moment is not None:
+        assert schedule.after(moment) is None
