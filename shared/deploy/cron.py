@@ -1,7 +1,7 @@
 """The timer's cron expression, checked and foretold without asking the cloud.
 
 Six fields in UTC: minutes, hours, day of month, month, day of week, year; exactly one of the two day fields is ``?``.
-``*`` every value, ``a-b`` a range, ``a/n`` and ``a-b/n`` every n-th from a on, ``,`` several. Months are 1-12 or JAN-DEC, days
+``*`` every value, ``a-b`` a range, ``a/n`` and ``a-b/n`` every n-th from a on, ``,`` several of these. Months are 1-12 or JAN-DEC, days
 of the week 1-7 or SUN-SAT, years 1970-2099. In the day of month ``L`` is the last day, ``15W`` the weekday nearest to the
 15th within its month, ``LW`` the last weekday; in the day of week ``L`` is Saturday and ``6#3`` the third Friday.
 (Yandex Cloud's documentation: functions/concepts/trigger/timer.)
@@ -73,7 +73,7 @@ def parse(expression: str) -> Schedule:
     if (day_of_month == "?") == (day_of_week == "?"):
         raise ValueError(f'must have ? as exactly one of day of month and day of week, as in "{EXAMPLE}"')
     months, years = _values(month, MONTH), _values(year, YEAR)
-    fits = _any(day_of_week, _weekday) if day_of_month == "?" else _any(day_of_month, _month_day)
+    fits = _weekday(day_of_week) if day_of_month == "?" else _month_day(day_of_month)
     return Schedule(
         _values(minutes, MINUTES),
         _values(hours, HOURS),
@@ -105,11 +105,6 @@ def _value(text: str, field: _Field) -> int:
     names = f" or {field.names[0]}-{field.names[-1]}" if field.names else ""
     shown = text or "nothing"
     raise ValueError(f"has {shown} as {field.name}; give {field.least}-{field.most}{names}")
-
-
-def _any(text: str, understood: Callable[[str], IsDay]) -> IsDay:
-    tests = [understood(part) for part in text.split(",")]
-    return lambda day: any(test(day) for test in tests)
 
 
 def _month_day(text: str) -> IsDay:

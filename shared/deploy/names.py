@@ -31,7 +31,7 @@ class Names(NamedTuple):
 
     @property
     def secret(self) -> str:
-        return f"{self.deployment}-webhook"
+        return f"{self.deployment}-webhook-secret"
 
     @property
     def timer(self) -> str:
