@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -331,6 +332,17 @@ def test_a_token_of_a_deleted_account_is_worth_nothing(cloud: Rest) -> None:
     assert ("container-registry.viewer", "ajeother") in cloud.bindings(f"{FOLDERS}/{FOLDER}")
 
 
+def test_who_may_act_as_an_account_gets_a_token_of_it(cloud: Rest) -> None:
+    path, body = "/iam/v1/tokens:createForServiceAccount", {"serviceAccountId": OWNER["id"]}
+    other = Rest(cloud.running, "t1.other")
+    assert other.refusal("POST", path, body)[:2] == (403, 7)
+    cloud.bind(f"{ACCOUNTS}/{OWNER['id']}", "iam.serviceAccounts.tokenCreator", "ajeother")
+    issued = other.call("POST", path, body).json()
+    as_owner = Rest(cloud.running, issued["iamToken"])
+    assert as_owner.get(f"{ACCOUNTS}?folderId={FOLDER}")["serviceAccounts"]
+    assert cloud.refusal("POST", path, {"serviceAccountId": "ajenone"})[:2] == (404, 5)
+
+
 def test_a_folder_is_of_the_cloud(cloud: Rest) -> None:
     folder = cloud.get(f"{FOLDERS}/{FOLDER}")
     assert (folder["id"], folder["status"]) == (FOLDER, "ACTIVE")
@@ -651,6 +663,26 @@ def test_a_protected_secret_stays(cloud: Rest) -> None:
     assert cloud.refusal("DELETE", f"{SECRETS}/{made}")[:2] == (400, 9)
     cloud.done("PATCH", f"{SECRETS}/{made}", {"updateMask": "deletionProtection"})
     cloud.done("DELETE", f"{SECRETS}/{made}")
+
+
+def test_objects_are_listed_and_read_with_a_token(cloud: Rest) -> None:
+    for key in ("runs/1/report.json", "runs/2/report.json", "runs/last"):
+        assert cloud.call("PUT", f"/s3/old-bucket/{key}", key).status_code == 200
+    listed = cloud.call("GET", "/s3/old-bucket?list-type=2&prefix=runs/&delimiter=/").text
+    assert re.findall("<Prefix>(.*?)</Prefix>", listed) == ["runs/1/", "runs/2/"]
+    assert re.findall("<Key>(.*?)</Key>", listed) == ["runs/last"]
+    first = cloud.call("GET", "/s3/old-bucket?list-type=2&max-keys=3").text
+    [token] = re.findall("<NextContinuationToken>(.*?)</NextContinuationToken>", first)
+    second = cloud.call("GET", f"/s3/old-bucket?list-type=2&continuation-token={token}").text
+    assert re.findall("<Key>(.*?)</Key>", first + second) == sorted(
+        ["a/b.txt", "runs/1/report.json", "runs/2/report.json", "runs/last"]
+    )
+    assert cloud.call("GET", "/s3/old-bucket/a/b.txt").text == "text"
+    assert cloud.call("DELETE", "/s3/old-bucket/a/b.txt").status_code == 204
+    assert cloud.call("GET", "/s3/old-bucket/a/b.txt").status_code == 404
+    assert "NoSuchBucket" in cloud.call("GET", "/s3/none?list-type=2").text
+    refused = Rest(cloud.running, "t1.other").call("GET", "/s3/old-bucket?list-type=2")
+    assert (refused.status_code, "AccessDenied" in refused.text) == (403, True)
 
 
 # --- what tests ask of the emulator ---

@@ -70,7 +70,12 @@ INCLUDED_ROLES: dict[str, tuple[str, ...]] = {
     "functions.viewer": ("resource-manager.auditor",),
     "iam.admin": ("iam.editor", "iam.serviceAccounts.admin"),
     "iam.editor": ("iam.viewer",),
-    "iam.serviceAccounts.admin": ("iam.editor", "iam.serviceAccounts.user"),
+    "iam.serviceAccounts.admin": (
+        "iam.editor",
+        "iam.serviceAccounts.tokenCreator",
+        "iam.serviceAccounts.user",
+    ),
+    "iam.serviceAccounts.tokenCreator": (),
     "iam.serviceAccounts.user": ("iam.viewer",),
     "iam.viewer": ("resource-manager.auditor",),
     "k8s.cluster-api.viewer": (),

@@ -2,8 +2,8 @@
 
 A call passes the rate limit, may meet a fault, and is answered by its API; changes that wait for it follow; the
 answer leaves when the latency is over. Paths that begin with `/_` are the tests' own (`control.py`), `/v2` those of the
-Docker Registry API, a function's id alone calls that function, and all others are the cloud's. The Kubernetes API of
-each cluster has a server of its own.
+Docker Registry API, a function's id alone calls that function, `/s3` is Object Storage, and all others are the
+cloud's. The Kubernetes API of each cluster has a server of its own.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from tests.emulator.services import known_services
 from tests.emulator.services.docker_registry import DockerRegistryApi
 from tests.emulator.services.function_calls import FunctionCallsApi
 from tests.emulator.services.kubernetes_api import KubernetesApi
+from tests.emulator.services.object_storage import ObjectStorageApi
 from tests.emulator.state import State
 from tests.emulator.workloads import Cluster
 
@@ -99,6 +100,8 @@ class Emulator:
             return await self._serve(
                 request, DockerRegistryApi(self.state, self.behaviour.v2_auth, url), path, query
             )
+        if ObjectStorageApi.is_for(path):
+            return await self._serve(request, ObjectStorageApi(self.state), path, query)
         if FunctionCallsApi.is_for(path):
             return await self._serve(request, FunctionCallsApi(self.state, self.url), path, query)
         return await self._serve(request, CloudApi(self.state, self._routes), path, query)

@@ -1,7 +1,8 @@
 """The cloud's services. A new one is a module here and its name in the list.
 
 A module names the protobuf services it stands for in `SERVICES`; their methods without a handler answer 501.
-Those that protobuf doesn't describe are not in the list: `metadata`, `docker_registry`, `kubernetes_api`.
+Those that protobuf doesn't describe are not in the list: `metadata`, `docker_registry`, `kubernetes_api`,
+`function_calls`, `object_storage`.
 """
 
 import importlib

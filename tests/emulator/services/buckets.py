@@ -1,6 +1,6 @@
 """Object Storage's buckets. Names are unique in the whole cloud; a bucket that holds objects cannot be deleted.
 
-Objects are put and read through a function's mount, or by a test; the S3 API is not emulated. Tags, access lists and
+Objects are put and read through a function's mount, and with the S3 API (`object_storage.py`). Tags, access lists and
 the like are shown by Get with `view=VIEW_FULL` alone.
 """
 
