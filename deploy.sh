@@ -4,7 +4,7 @@
 # ./deploy.sh destroy [--yes]    deletes what apply has made; --delete-state its state too
 # ./deploy.sh status             what is deployed, its runs, and whether roles are missing
 # ./deploy.sh package FILE.zip   the archive for the cloud
-# ./deploy.sh local              a clean-up from end to end on this machine, against the emulator
+# ./deploy.sh local              a deployment and two of its runs on this machine, against the emulator
 # The first four take --config FILE (janitor.toml).
 set -euo pipefail
 umask 077
