@@ -40,6 +40,7 @@ PLACES: dict[str, Place] = {
     "secret": Place("lockbox", "/lockbox/v1/secrets", "lockbox.admin on the folder"),
     "given secret": Place("lockbox", "/lockbox/v1/secrets", "lockbox.admin on it"),
     "function": Place(FUNCTION_SERVICE, "/functions/v1/functions", "functions.admin on the folder"),
+    "version": Place(FUNCTION_SERVICE, VERSIONS, "functions.editor on the folder"),
     "trigger": Place("serverless-triggers", "/triggers/v1/triggers", "functions.editor on the folder"),
     "bucket": Place(BUCKET_SERVICE, BUCKETS, "storage.admin on the folder"),
     "folder": Place(

@@ -145,6 +145,10 @@ def _forget(found: Found, change: Delete) -> None:
     if change.kind == "bucket":
         found.buckets.pop(change.name, None)
         return
+    if change.kind == "version":
+        versions = found.versions[change.name]
+        found.versions[change.name] = [one for one in versions if one.id != change.item_id]
+        return
     found.items[change.kind].pop(change.name, None)  # type: ignore[index]
     for target in [one for one in found.roles if (one.kind, one.name) == (change.kind, change.name)]:
         del found.roles[target]

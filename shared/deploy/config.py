@@ -111,7 +111,7 @@ def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Con
     document = tomllib.loads(Path(file).read_text(encoding="utf-8")) if file else {}
     deploy = _table(document.get("deploy", {}), file)
     _check_schedule(deploy, file, now)
-    _check_variables(deploy, document, file)
+    check_variables(deploy, document, file)
     folder_id = deploy.folder_id or found.folder_id
     if not folder_id:
         raise SettingsError(
@@ -174,7 +174,7 @@ def _check_schedule(deploy: Deploy, file: str, now: datetime) -> None:
         )
 
 
-def _check_variables(deploy: Deploy, document: dict[str, Any], file: str) -> None:
+def check_variables(deploy: Deploy, document: dict[str, Any], file: str) -> None:
     """Refuses variables that the functions must not get this way, lacks those that they need, and has too many."""
     keys = {key.variable: name for name, key in settings.KEYS.items() if key.variable}
     for name in (*deploy.environment, *deploy.secrets):

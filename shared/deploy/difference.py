@@ -23,6 +23,7 @@ from shared.deploy.steps import (
     USABLE,
     Create,
     CreateVersion,
+    Delete,
     Step,
     UpdateTrigger,
     bind_step,
@@ -123,6 +124,7 @@ def _version(config: Config, found: Found, function: str, archive: bytes) -> Ite
     ]
     if live and live in same:
         yield Step("leave", f"version of {function}", f"{live.id}, made at {live.created_at}")
+        yield from _made_twice(function, same)
         return
     if live and PREVIOUS not in live.tags:
         yield move_step(
@@ -134,6 +136,14 @@ def _version(config: Config, found: Found, function: str, archive: bytes) -> Ite
     why = "because of what changed" if live else "the first"
     details = tuple(_said(body, live))
     yield Step("create", f"version of {function}", why, details, CreateVersion(function, body))
+
+
+def _made_twice(function: str, same: list[Version]) -> Iterator[Step]:
+    """What was made once more because nothing was heard of the first time."""
+    for one in same:
+        if not one.tags:
+            what = f"version {one.id} of {function}"
+            yield Step("delete", what, "it was made twice", (), Delete("version", function, one.id))
 
 
 def _said(body: dict[str, Any], live: Version | None) -> Iterator[str]:

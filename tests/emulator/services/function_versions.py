@@ -109,7 +109,7 @@ async def create_version(state: State, request: service.CreateFunctionVersionReq
         return version
 
     metadata = service.CreateFunctionVersionMetadata(function_version_id=version.id)
-    return state.operations.start("Create function version", metadata, effect)
+    return state.operations.start("Create function version", metadata, effect, version.function_id)
 
 
 def _archive(state: State, request: service.CreateFunctionVersionRequest) -> bytes:
