@@ -393,7 +393,12 @@ def test_a_tag_is_on_one_version(cloud: Rest, function_id: str) -> None:
     assert [record["functionVersionId"] for record in history] == [first, second]
     assert all("effectiveTo" in record for record in history)
     operations = cloud.get(f"{FUNCTIONS}/{function_id}/operations")["operations"]
-    assert {operation["description"] for operation in operations} == {"Create function"}
+    assert {operation["description"] for operation in operations} == {
+        "Create function",
+        "Create function version",
+        "Set tag",
+        "Remove tag",
+    }
 
 
 def test_a_version_with_tags_stays(cloud: Rest, function_id: str) -> None:

@@ -83,7 +83,8 @@ class Operations:
         )
         operation.metadata.Pack(metadata)
         self._by_id[operation.id] = operation
-        self._started_for[operation.id] = resource_id
+        if resource_id:
+            self._started_for[operation.id] = resource_id
         if call.error:
             effect = _failing(call.error)
             if call.error.before_done:

@@ -78,34 +78,41 @@ async def _in_process(
         cwd=code,
         start_new_session=True,
     )
-    seconds = version.execution_timeout.ToTimedelta().total_seconds()
-    given = {
-        "code": str(code),
-        "libraries": str(libraries),
-        "entry_point": version.entrypoint,
-        "event": call.event,
-        "request_id": call.request_id,
-        "function_id": version.function_id,
-        "version_id": version.id,
-        "memory_mb": version.resources.memory // 1024**2,
-        "seconds": seconds,
-        "token": _token(state, version.service_account_id),
-        "answer": str(answer),
-    }
+    given = _given(state, version, call, str(code), str(libraries), str(answer))
     reading = asyncio.ensure_future(process.communicate(json.dumps(given).encode() + b"\n"))
     try:
-        await asyncio.wait({reading}, timeout=seconds)
+        await asyncio.wait({reading}, timeout=given["seconds"])
         is_late = not reading.done()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     printed, _ = await reading
     if is_late:
-        return {"timeout": True, "error": {"errorMessage": f"Timed out after {seconds:g} s"}}, printed
+        message = f"Timed out after {given['seconds']:g} s"
+        return {"timeout": True, "error": {"errorMessage": message, "errorType": "Timeout"}}, printed
     if not answer.exists():
         message = f"The process exited with {process.returncode} before completing the request"
         return {"error": {"errorMessage": message, "errorType": "ProcessExited"}}, printed
     return dict(json.loads(answer.read_text())), printed
+
+
+def _given(
+    state: State, version: Version, call: Invocation, code: str, libraries: str, answer: str
+) -> dict[str, Any]:
+    """What `runtime.py` reads."""
+    return {
+        "code": code,
+        "libraries": libraries,
+        "entry_point": version.entrypoint,
+        "event": call.event,
+        "request_id": call.request_id,
+        "function_id": version.function_id,
+        "version_id": version.id,
+        "memory_mb": version.resources.memory // 1024**2,
+        "seconds": version.execution_timeout.ToTimedelta().total_seconds(),
+        "token": _token(state, version.service_account_id),
+        "answer": answer,
+    }
 
 
 def _token(state: State, account_id: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ there may be removed: how the cloud answers to that isn't documented.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import empty_pb2
@@ -28,6 +29,30 @@ from tests.emulator.state import State
 REMOVE = access.AccessBindingAction.REMOVE
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of resources, in words, where each is, and whether operations say what they changed."""
+
+    name: str
+    place: Callable[[State, str], Place]
+    tells_effect: bool
+
+    def place_of(self, state: State, request: Any) -> Place:
+        return self.place(state, request.resource_id)
+
+    def bindings(self, state: State, resource_id: str) -> list[Binding]:
+        if not self.place(state, resource_id):
+            raise not_found(self.name, resource_id)
+        return state.access.bindings(resource_id)
+
+    def change(self, state: State, resource_id: str, wanted: list[Binding]) -> Message:
+        before = self.bindings(state, resource_id)
+        state.access.replace(resource_id, wanted)
+        if not self.tells_effect:
+            return empty_pb2.Empty()
+        return access.AccessBindingsOperationResult(effective_deltas=_deltas(before, wanted))
+
+
 def bindable(
     api: str,
     kind: str,
@@ -41,60 +66,58 @@ def bindable(
 
     `viewer` may list the bindings, `admin` may change them; with `tells_effect` the operations say what they changed.
     """
+    resources = _Kind(kind, place_of_resource, tells_effect)
 
-    def place_of(state: State, request: Any) -> Place:
-        return place_of_resource(state, request.resource_id)
-
-    def known(state: State, resource_id: str) -> str:
-        if not place_of_resource(state, resource_id):
-            raise not_found(kind, resource_id)
-        return resource_id
-
-    def change(state: State, resource_id: str, wanted: list[Binding]) -> Message:
-        before = state.access.bindings(known(state, resource_id))
-        state.access.replace(resource_id, wanted)
-        if not tells_effect:
-            return empty_pb2.Empty()
-        return access.AccessBindingsOperationResult(effective_deltas=_deltas(before, wanted))
-
-    @method(f"{api}/ListAccessBindings", role=viewer, place_of=place_of)
+    @method(f"{api}/ListAccessBindings", role=viewer, place_of=resources.place_of)
     def list_bindings(
         state: State, request: access.ListAccessBindingsRequest
     ) -> access.ListAccessBindingsResponse:
-        bindings = state.access.bindings(known(state, request.resource_id))
-        query = ("access bindings", request.resource_id)
-        part, next_token = cut_page(state.page_tokens, query, bindings, request.page_size, request.page_token)
-        return access.ListAccessBindingsResponse(
-            access_bindings=[_message(binding) for binding in bindings[part]], next_page_token=next_token
-        )
+        return _page(state, request, resources.bindings(state, request.resource_id))
 
-    @method(f"{api}/SetAccessBindings", role=admin, place_of=place_of)
+    @method(f"{api}/SetAccessBindings", role=admin, place_of=resources.place_of)
     def set_bindings(state: State, request: access.SetAccessBindingsRequest) -> Operation:
-        known(state, request.resource_id)
+        resource_id = request.resource_id
+        resources.bindings(state, resource_id)
         wanted = [_checked(state, binding) for binding in request.access_bindings]
-        metadata = access.SetAccessBindingsMetadata(resource_id=request.resource_id)
+        metadata = access.SetAccessBindingsMetadata(resource_id=resource_id)
         return state.operations.start(
-            "Set access bindings", metadata, lambda: change(state, request.resource_id, wanted)
+            "Set access bindings", metadata, lambda: resources.change(state, resource_id, wanted)
         )
 
-    @method(f"{api}/UpdateAccessBindings", role=admin, place_of=place_of)
+    @method(f"{api}/UpdateAccessBindings", role=admin, place_of=resources.place_of)
     def update_bindings(state: State, request: access.UpdateAccessBindingsRequest) -> Operation:
-        known(state, request.resource_id)
-        for delta in request.access_binding_deltas:
+        resource_id, deltas = request.resource_id, request.access_binding_deltas
+        resources.bindings(state, resource_id)
+        for delta in deltas:
             if delta.action != REMOVE:
                 _checked(state, delta.access_binding)
 
         def effect() -> Message:
-            bindings = dict.fromkeys(state.access.bindings(request.resource_id))
-            for delta in request.access_binding_deltas:
-                if delta.action == REMOVE:
-                    bindings.pop(_binding(delta.access_binding), None)
-                else:
-                    bindings[_binding(delta.access_binding)] = None
-            return change(state, request.resource_id, list(bindings))
+            wanted = _changed(state.access.bindings(resource_id), deltas)
+            return resources.change(state, resource_id, wanted)
 
-        metadata = access.UpdateAccessBindingsMetadata(resource_id=request.resource_id)
+        metadata = access.UpdateAccessBindingsMetadata(resource_id=resource_id)
         return state.operations.start("Update access bindings", metadata, effect)
+
+
+def _page(
+    state: State, request: access.ListAccessBindingsRequest, bindings: list[Binding]
+) -> access.ListAccessBindingsResponse:
+    query = ("access bindings", request.resource_id)
+    part, next_token = cut_page(state.page_tokens, query, bindings, request.page_size, request.page_token)
+    return access.ListAccessBindingsResponse(
+        access_bindings=[_message(binding) for binding in bindings[part]], next_page_token=next_token
+    )
+
+
+def _changed(bindings: list[Binding], deltas: Iterable[access.AccessBindingDelta]) -> list[Binding]:
+    wanted = dict.fromkeys(bindings)
+    for delta in deltas:
+        if delta.action == REMOVE:
+            wanted.pop(_binding(delta.access_binding), None)
+        else:
+            wanted[_binding(delta.access_binding)] = None
+    return list(wanted)
 
 
 def _binding(message: access.AccessBinding) -> Binding:

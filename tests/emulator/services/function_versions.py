@@ -192,7 +192,8 @@ def check_reach(state: State, version: Version) -> None:
 
 @method(f"{API}/DeleteVersion", role=EDITOR, place_of=place_of)
 def delete_version(state: State, request: service.DeleteFunctionVersionRequest) -> Operation:
-    version_id = version_by_id(state, request.function_version_id).id
+    found = version_by_id(state, request.function_version_id)
+    version_id, function_id = found.id, found.function_id
     _check_deletable(state, version_id, request.force)
 
     def effect() -> Message:
@@ -202,7 +203,7 @@ def delete_version(state: State, request: service.DeleteFunctionVersionRequest) 
         return empty_pb2.Empty()
 
     metadata = service.DeleteFunctionVersionMetadata(function_version_id=version_id)
-    return state.operations.start("Delete function version", metadata, effect)
+    return state.operations.start("Delete function version", metadata, effect, function_id)
 
 
 def _check_deletable(state: State, version_id: str, force: bool) -> None:
@@ -213,7 +214,7 @@ def _check_deletable(state: State, version_id: str, force: bool) -> None:
 
 @method(f"{API}/SetTag", role=EDITOR, place_of=place_of)
 def set_tag(state: State, request: service.SetFunctionTagRequest) -> Operation:
-    version_by_id(state, request.function_version_id)
+    function_id = version_by_id(state, request.function_version_id).function_id
     if not request.tag:
         raise invalid("tag: is required")
 
@@ -223,12 +224,12 @@ def set_tag(state: State, request: service.SetFunctionTagRequest) -> Operation:
         return version
 
     metadata = service.SetFunctionTagMetadata(function_version_id=request.function_version_id)
-    return state.operations.start("Set tag", metadata, effect)
+    return state.operations.start("Set tag", metadata, effect, function_id)
 
 
 @method(f"{API}/RemoveTag", role=EDITOR, place_of=place_of)
 def remove_tag(state: State, request: service.RemoveFunctionTagRequest) -> Operation:
-    _tagged_version(state, request)
+    function_id = _tagged_version(state, request).function_id
 
     def effect() -> Message:
         version = _tagged_version(state, request)
@@ -236,7 +237,7 @@ def remove_tag(state: State, request: service.RemoveFunctionTagRequest) -> Opera
         return version
 
     metadata = service.RemoveFunctionTagMetadata(function_version_id=request.function_version_id)
-    return state.operations.start("Remove tag", metadata, effect)
+    return state.operations.start("Remove tag", metadata, effect, function_id)
 
 
 def _tagged_version(state: State, request: service.RemoveFunctionTagRequest) -> Version:
