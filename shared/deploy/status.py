@@ -54,7 +54,7 @@ def _compared(deployment: Deployment, found: Found) -> bool:
         return False
     changes = [step for step in steps if step.change]
     if changes:
-        print(f"{len(changes)} things differ from these files and settings; ./deploy.sh plan tells them:")
+        print("It is not what these files and settings want; ./deploy.sh plan tells more:")
         for step in changes:
             print(f"{show.MARKS[step.action]} {step.what}")
     else:
