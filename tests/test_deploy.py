@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.deployments import ELSEWHERE, FOLDER, QUEUE, SIMPLE, TOKEN, WHOLE, Folder
-from tests.emulator.client import PROJECT_ROOT, RunningEmulator, emulator
+from tests.emulator.client import PROJECT_ROOT, RunningEmulator, emulator, service_account
 
 LABELS = {"app": "registry-janitor", "deployment": "registry-janitor"}
 
@@ -294,6 +295,21 @@ def test_destroy_asks_first_and_deletes_the_state_when_told_to(folder: Folder) -
     assert folder.snapshot() == before
 
 
+def test_a_state_that_was_written_goes_when_told_to(folder: Folder) -> None:
+    applied(folder, WHOLE)
+    folder.cloud.wind()
+    assert folder.cloud.resources()["objects"]["janitor-state"]
+
+    blind = folder.run("destroy", "--yes", "--delete-state")
+    assert blind.status == 1
+    assert "YC_STORAGE_ENDPOINT" in blind.err
+    seeing = folder.run("destroy", "--yes", "--delete-state", YC_STORAGE_ENDPOINT=f"{folder.cloud.url}/s3")
+
+    assert seeing.status == 0, seeing.err
+    assert folder.named("buckets").keys() == {"somebodys"}
+    assert folder.named("service_accounts").keys() == {"cleaner", "ci"}
+
+
 def test_a_bucket_that_was_there_is_used_and_stays(folder: Folder) -> None:
     before = folder.snapshot()
     applied(folder, SIMPLE + '[deploy]\nstate_bucket = "somebodys"\n')
@@ -336,6 +352,53 @@ def test_a_thing_of_somebody_else_that_has_the_name_is_refused(folder: Folder) -
     assert folder.changes() == []
     folder.run("destroy", "--yes")
     assert folder.snapshot() == before
+
+
+def test_a_key_of_a_service_account_signs_in_before_yc(folder: Folder) -> None:
+    owner, key = service_account(folder_id=FOLDER)
+    folder.seed(service_accounts=[owner])
+    (folder.directory / "key.json").write_text(json.dumps(key))
+    script(folder, "yc", "exit 1")
+    folder.settings(SIMPLE)
+    path = {"IAM_TOKEN": "", "PATH": f"{folder.directory}:/usr/bin:/bin"}
+
+    assert folder.run("plan", SA_KEY_FILE="key.json", **path).status == 0
+
+
+def test_a_yc_that_gives_no_token_is_told_with_what_it_says(folder: Folder) -> None:
+    script(folder, "yc", 'echo "ERROR: profile has no token t1.aaaaaaaaaaaaaaaaaaaaaaaaa" >&2; exit 1')
+    folder.settings(SIMPLE)
+
+    ended = folder.run("apply", IAM_TOKEN="", PATH=f"{folder.directory}:/usr/bin:/bin")
+
+    assert ended.status == 1
+    assert "yc iam create-token gives no token (ERROR: profile has no token [secret])" in ended.err
+    assert folder.changes() == []
+
+
+def test_settings_may_come_from_the_environment_alone(folder: Folder) -> None:
+    ended = folder.run("apply", "--yes", FOLDER_ID=FOLDER, MAX_DELETIONS="3")
+
+    assert ended.status == 0, ended.err
+    (call,) = folder.cloud.wind()
+    assert call["result"]["status"] == "ok", call
+
+
+def test_a_file_that_is_not_there_is_told(folder: Folder) -> None:
+    ended = folder.run("plan", "--config", "nowhere.toml")
+
+    assert ended.status == 2
+    assert "nowhere.toml, which cannot be read" in ended.err
+
+
+def test_whoever_is_admin_of_the_folder_may_deploy_to_it(folder: Folder) -> None:
+    admin = {"id": "ajeadmin", "name": "admin", "folder_id": FOLDER, "roles": ["admin"]}
+    folder.seed(service_accounts=[admin], tokens=[{"token": TOKEN, "service_account_id": "ajeadmin"}])
+    folder.settings(WHOLE.replace(f'guards.folders = ["{ELSEWHERE}"]', ""))
+
+    assert folder.run("apply", "--yes").status == 0
+    assert folder.run("status").status == 0
+    assert folder.run("destroy", "--yes").status == 0
 
 
 def test_two_deployments_live_side_by_side(folder: Folder) -> None:

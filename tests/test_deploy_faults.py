@@ -13,8 +13,8 @@ import pytest
 
 from shared import pace
 from shared.deploy.__main__ import main
-from tests.deployments import SIMPLE, WHOLE, Folder
-from tests.emulator.client import RunningEmulator, emulator
+from tests.deployments import ELSEWHERE, FOLDER, SIMPLE, WHOLE, Folder
+from tests.emulator.client import RunningEmulator, emulator, service_account
 
 ALL = "* /*"
 
@@ -171,6 +171,18 @@ def test_a_call_that_never_works_is_told_and_what_is_done_stays(
     assert "goes on from there" in told
     assert "Traceback" not in told
     assert "registry-janitor" in folder.named("service_accounts")
+
+
+def test_a_name_that_another_folder_has_is_told(
+    deployer: Deployer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = {"id": "ajetaken", "name": "registry-janitor-trigger", "folder_id": ELSEWHERE}
+    owner, _ = service_account(folder_id=FOLDER)
+    deployer.folder.seed(service_accounts=[owner, taken])
+
+    assert main(["apply", "--yes", "--config", str(deployer.folder.directory / "janitor.toml")]) == 1
+
+    assert "give another deploy.name" in capsys.readouterr().err
 
 
 def test_what_may_not_be_done_names_the_role(deployer: Deployer, capsys: pytest.CaptureFixture[str]) -> None:

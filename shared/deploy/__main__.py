@@ -21,11 +21,11 @@ from shared.deploy.difference import difference
 from shared.deploy.found import Found, find
 from shared.deploy.sign_in import sign_in
 from shared.deploy.steps import Step
-from shared.errors import CallError, DeploymentRefused, JanitorError, SettingsError
+from shared.errors import ALREADY_EXISTS, CallError, DeploymentRefused, JanitorError, SettingsError
 from shared.http import Cloud
 from shared.pace import Pace
 
-CONCURRENCY = 8
+CONCURRENCY, ATTEMPTS = 8, 7
 VERBS = {
     "plan": "what apply would create, change, delete and leave",
     "apply": "bring the folder to what the settings want; asks first",
@@ -65,7 +65,7 @@ def prepared(file: str | None, now: datetime) -> Deployment:
             f"The archive has {len(archive)} bytes; the cloud takes {package.MOST_BYTES} at most.",
             where="package",
         )
-    cloud = Cloud(access.api_endpoint, Pace(CONCURRENCY))
+    cloud = Cloud(access.api_endpoint, Pace(CONCURRENCY)).at(access.api_endpoint, attempts=ATTEMPTS)
     sign_in(cloud, access)
     return Deployment(config, archive, cloud, access)
 
@@ -95,10 +95,12 @@ def bring(
     if not asked.yes and not agreed(asked.verb):
         raise DeploymentRefused("Nothing was changed. Answer yes, or give --yes.", where=asked.verb)
     try:
-        carry_out(deployment.cloud, deployment.archive, found, look, compare, show.done)
+        carry_out(deployment, found, look, compare, show.done)
     except CallError as error:
+        if error.code == ALREADY_EXISTS:
+            print("Names of accounts are taken once in a cloud; give another deploy.name.", file=sys.stderr)
         print(f"What is done stays done; ./deploy.sh {asked.verb} goes on from there.", file=sys.stderr)
-        raise error from None
+        raise
 
 
 def agreed(verb: str) -> bool:

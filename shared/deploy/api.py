@@ -160,7 +160,7 @@ def settle(cloud: Cloud, function_id: str) -> None:
     try:
         under_way = [one for page in pages for one in page.operations if not one.done]
     except CallError as error:
-        if error.code != UNIMPLEMENTED:
+        if error.code not in (UNIMPLEMENTED, NOT_FOUND):
             raise
         return
     for operation in under_way:

@@ -13,9 +13,10 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.deploy import api, wanted
+from shared.deploy import api, storage, wanted
 from shared.deploy.api import Bucket, Item, Version
 from shared.deploy.config import WEBHOOK_SECRET
+from shared.deploy.deployment import Deployment
 from shared.deploy.found import Found
 from shared.deploy.steps import (
     Bind,
@@ -27,20 +28,28 @@ from shared.deploy.steps import (
     Step,
     UpdateTrigger,
 )
-from shared.errors import ABORTED, ALREADY_EXISTS, INTERNAL, NOT_FOUND, PERMISSION_DENIED, CallError
+from shared.errors import (
+    ABORTED,
+    ALREADY_EXISTS,
+    FAILED_PRECONDITION,
+    INTERNAL,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    CallError,
+)
 from shared.http import Cloud
 from shared.operations import Operation
 from shared.pace import backoff
 
 TRIES = 6
+NOT_EMPTY = (FAILED_PRECONDITION, ABORTED)
 PASSING = (ABORTED, ALREADY_EXISTS, NOT_FOUND)
 
 Answer = TypeVar("Answer")
 
 
 def carry_out(
-    cloud: Cloud,
-    archive: bytes,
+    deployment: Deployment,
     found: Found,
     look: Callable[[], Found],
     compare: Callable[[Found], list[Step]],
@@ -53,13 +62,13 @@ def carry_out(
         if step is None or step.change is None:
             return
         try:
-            _do(cloud, step.change, archive, found)
+            _do(deployment, step.change, found)
         except CallError as error:
             tries += 1
             # a role that was bound just now may take some seconds to count
             if tries >= TRIES or not (_may_pass(error) or (bound and error.code == PERMISSION_DENIED)):
                 raise
-            cloud.pause(backoff(2 * tries), str(error))
+            deployment.cloud.pause(backoff(tries + 2), str(error))
             found = look()
             continue
         tell(step)
@@ -70,8 +79,9 @@ def _may_pass(error: CallError) -> bool:
     return error.retryable or error.ambiguous or error.code in PASSING
 
 
-def _do(cloud: Cloud, change: Change, archive: bytes, found: Found) -> None:
+def _do(deployment: Deployment, change: Change, found: Found) -> None:
     """Makes one change, waits for its end, and puts what came of it into ``found``."""
+    cloud = deployment.cloud
     once = cloud.at(cloud.endpoint, attempts=1)
     match change:
         case Create(kind="bucket", name=name, body=body):
@@ -80,7 +90,7 @@ def _do(cloud: Cloud, change: Change, archive: bytes, found: Found) -> None:
         case Create():
             _create(cloud, once, change, found)
         case CreateVersion(function=function, body=body):
-            operation = api.create_version(once, wanted.with_content(body, archive))
+            operation = api.create_version(once, wanted.with_content(body, deployment.archive))
             made = api.done(cloud, operation, f"making a version of {function}", api.BUILD_AT_MOST)
             version = _response(made, Version)
             found.versions.setdefault(function, []).append(version)
@@ -97,6 +107,9 @@ def _do(cloud: Cloud, change: Change, archive: bytes, found: Found) -> None:
             operation = api.bind(once, target.kind, target_id, add, remove)
             api.done(cloud, operation, f"changing the roles on the {target.kind} {target.name}")
             found.roles[target] = (found.roles.get(target, set()) - {*remove}) | {*add}
+        case Delete(kind="bucket", name=name):
+            _delete_bucket(deployment, once, name)
+            _forget(found, change)
         case Delete(kind=kind, name=name, item_id=item_id):
             api.done(cloud, api.delete(once, kind, item_id), f"deleting the {kind} {name}")
             _forget(found, change)
@@ -111,6 +124,18 @@ def _create(cloud: Cloud, once: Cloud, change: Create, found: Found) -> None:
     operation = api.create(once, kind, body, (drawn,))
     made = api.done(cloud, operation, f"making the {kind} {name}")
     found.items[kind][name] = _response(made, Item)  # type: ignore[index]
+
+
+def _delete_bucket(deployment: Deployment, once: Cloud, name: str) -> None:
+    """Deletes the bucket, which has to be empty first; its objects are reached only when it is not."""
+    what = f"deleting the bucket {name}"
+    try:
+        api.done(deployment.cloud, api.delete(once, "bucket", name), what)
+    except CallError as error:
+        if error.code not in NOT_EMPTY:
+            raise
+        storage.empty(storage.reached(deployment.cloud, deployment.access), name)
+        api.done(deployment.cloud, api.delete(once, "bucket", name), what)
 
 
 def _response(operation: Operation, kind: type[Answer]) -> Answer:

@@ -107,6 +107,7 @@ class Config(msgspec.Struct, frozen=True):
 def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Config:
     """The deployment that the environment and the TOML file describe. Raises SettingsError."""
     file = file or environment.get("JANITOR_CONFIG") or (FILE if Path(FILE).exists() else "")
+    file = str(Path(file).absolute()) if file else ""
     found = settings.load({**environment, "JANITOR_CONFIG": file})
     document = tomllib.loads(Path(file).read_text(encoding="utf-8")) if file else {}
     deploy = _table(document.get("deploy", {}), file)
