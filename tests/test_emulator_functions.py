@@ -370,11 +370,11 @@ def handler(event, context):
     print(os.getpid(), child.pid, flush=True)
     time.sleep(600)
 """
-    cloud.deploy(code, executionTimeout="0.5s")
+    cloud.deploy(code, executionTimeout="1.5s")
     began = time.monotonic()
     answer = cloud.call("POST", f"/{cloud.function_id}")
     assert answer.status_code == 504
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     call = cloud.running.invocations()[-1]
     assert call["status"] == "timeout"
     for pid in call["log"][0]["message"].split():
