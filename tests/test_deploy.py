@@ -380,6 +380,7 @@ def test_settings_may_come_from_the_environment_alone(folder: Folder) -> None:
     ended = folder.run("apply", "--yes", FOLDER_ID=FOLDER, MAX_DELETIONS="3")
 
     assert ended.status == 0, ended.err
+    assert "(FOLDER_ID, MAX_DELETIONS from the environment)" in ended.out
     (call,) = folder.cloud.wind()
     assert call["result"]["status"] == "ok", call
 

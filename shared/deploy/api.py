@@ -202,12 +202,14 @@ def bind(
     return cloud.call(method, service, path, Operation, body={"accessBindingDeltas": deltas}, role=role)
 
 
-def create(cloud: Cloud, kind: str, body: dict[str, Any], secrets: tuple[str, ...] = ()) -> Operation:
+def create(cloud: Cloud, kind: str, body: dict[str, Any], secret: str = "") -> Operation:
+    """Makes an item or a bucket; ``secret`` is what no error may show."""
     service, path, role = PLACES[kind]
-    return cloud.call("POST", service, path, Operation, body=body, role=role, secrets=secrets)
+    return cloud.call("POST", service, path, Operation, body=body, role=role, secrets=(secret,))
 
 
 def delete(cloud: Cloud, kind: str, item_id: str) -> Operation:
+    """Deletes an item, a version, or a bucket, whose id is its name."""
     service, path, role = PLACES[kind]
     return cloud.call("DELETE", service, f"{path}/{part(item_id)}", Operation, role=role)
 

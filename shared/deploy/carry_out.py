@@ -22,8 +22,11 @@ from shared.deploy.steps import (
     Bind,
     Change,
     Create,
+    CreateBucket,
     CreateVersion,
     Delete,
+    DeleteBucket,
+    DeleteVersion,
     SetTag,
     Step,
     UpdateTrigger,
@@ -84,11 +87,11 @@ def _do(deployment: Deployment, change: Change, found: Found) -> None:
     cloud = deployment.cloud
     once = cloud.at(cloud.endpoint, attempts=1)
     match change:
-        case Create(kind="bucket", name=name, body=body):
-            made = api.done(cloud, api.create(once, "bucket", body), f"making the bucket {name}")
-            found.buckets[name] = _response(made, Bucket)
         case Create():
             _create(cloud, once, change, found)
+        case CreateBucket(name=name, body=body):
+            made = api.done(cloud, api.create(once, "bucket", body), f"making the bucket {name}")
+            found.buckets[name] = _response(made, Bucket)
         case CreateVersion(function=function, body=body):
             operation = api.create_version(once, wanted.with_content(body, deployment.archive))
             made = api.done(cloud, operation, f"making a version of {function}", api.BUILD_AT_MOST)
@@ -107,12 +110,14 @@ def _do(deployment: Deployment, change: Change, found: Found) -> None:
             operation = api.bind(once, target.kind, target_id, add, remove)
             api.done(cloud, operation, f"changing the roles on the {target.kind} {target.name}")
             found.roles[target] = (found.roles.get(target, set()) - {*remove}) | {*add}
-        case Delete(kind="bucket", name=name):
+        case Delete():
+            _delete(cloud, once, change, found)
+        case DeleteBucket(name=name):
             _delete_bucket(deployment, once, name)
-            _forget(found, change)
-        case Delete(kind=kind, name=name, item_id=item_id):
-            api.done(cloud, api.delete(once, kind, item_id), f"deleting the {kind} {name}")
-            _forget(found, change)
+            del found.buckets[name]
+        case DeleteVersion(function=function, version_id=version_id):
+            api.done(cloud, api.delete(once, "version", version_id), f"deleting the version {version_id}")
+            found.versions[function] = [one for one in found.versions[function] if one.id != version_id]
 
 
 def _create(cloud: Cloud, once: Cloud, change: Create, found: Found) -> None:
@@ -121,9 +126,19 @@ def _create(cloud: Cloud, once: Cloud, change: Create, found: Found) -> None:
     if kind == "secret":
         drawn = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
         body = body | {"versionPayloadEntries": [{"key": WEBHOOK_SECRET, "textValue": drawn}]}
-    operation = api.create(once, kind, body, (drawn,))
-    made = api.done(cloud, operation, f"making the {kind} {name}")
-    found.items[kind][name] = _response(made, Item)  # type: ignore[index]
+    made = api.done(cloud, api.create(once, kind, body, drawn), f"making the {kind} {name}")
+    found.items[kind][name] = api.item(cloud, kind, _response(made, Item).id)
+
+
+def _delete(cloud: Cloud, once: Cloud, change: Delete, found: Found) -> None:
+    api.done(
+        cloud, api.delete(once, change.kind, change.item_id), f"deleting the {change.kind} {change.name}"
+    )
+    del found.items[change.kind][change.name]
+    for target in [one for one in found.roles if (one.kind, one.name) == (change.kind, change.name)]:
+        del found.roles[target]
+    if change.kind == "function":
+        del found.versions[change.name]
 
 
 def _delete_bucket(deployment: Deployment, once: Cloud, name: str) -> None:
@@ -164,18 +179,3 @@ def _tagged(found: Found, function: str, version_id: str, tag: str) -> None:
 
     replaced = [msgspec.structs.replace(one, tags=tags(one)) for one in found.versions[function]]
     found.versions[function] = replaced
-
-
-def _forget(found: Found, change: Delete) -> None:
-    if change.kind == "bucket":
-        found.buckets.pop(change.name, None)
-        return
-    if change.kind == "version":
-        versions = found.versions[change.name]
-        found.versions[change.name] = [one for one in versions if one.id != change.item_id]
-        return
-    found.items[change.kind].pop(change.name, None)  # type: ignore[index]
-    for target in [one for one in found.roles if (one.kind, one.name) == (change.kind, change.name)]:
-        del found.roles[target]
-    if change.kind == "function":
-        found.versions.pop(change.name, None)

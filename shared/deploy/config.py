@@ -82,11 +82,15 @@ ACCEPTS = {
 
 
 class Config(msgspec.Struct, frozen=True):
-    """A deployment: its table, the settings of its functions, and the folder that it is made in."""
+    """A deployment: its table, the settings of its functions, and the folder that it is made in.
+
+    ``variables`` are those of the environment that had a say in the settings.
+    """
 
     deploy: Deploy
     settings: Settings
     folder_id: str
+    variables: tuple[str, ...] = ()
 
     @property
     def deletes(self) -> bool:
@@ -120,7 +124,9 @@ def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Con
         )
     if int(deploy.timeout[:-1]) > 3600:
         raise _wrong("timeout", deploy.timeout, file)
-    return Config(deploy, found, folder_id)
+    known = [key.variable for key in settings.KEYS.values() if key.variable]
+    variables = tuple(name for name in known if environment.get(name, "").strip())
+    return Config(deploy, found, folder_id, variables)
 
 
 def function_settings(config: Config) -> bytes:

@@ -22,8 +22,9 @@ from shared.deploy.steps import (
     SHOWN,
     USABLE,
     Create,
+    CreateBucket,
     CreateVersion,
-    Delete,
+    DeleteVersion,
     Step,
     UpdateTrigger,
     bind_step,
@@ -86,9 +87,8 @@ def _buckets(config: Config, found: Found) -> Iterator[Step]:
     if name in found.buckets:
         yield Step("leave", f"bucket {name}", why)
     else:
-        yield Step(
-            "create", f"bucket {name}", why, (), Create("bucket", name, wanted.bucket_body(config, name))
-        )
+        body = wanted.bucket_body(config, name)
+        yield Step("create", f"bucket {name}", why, (), CreateBucket(name, body))
 
 
 def _roles(config: Config, found: Found) -> Iterator[Step]:
@@ -143,7 +143,7 @@ def _made_twice(function: str, same: list[Version]) -> Iterator[Step]:
     for one in same:
         if not one.tags:
             what = f"version {one.id} of {function}"
-            yield Step("delete", what, "it was made twice", (), Delete("version", function, one.id))
+            yield Step("delete", what, "it was made twice", (), DeleteVersion(function, one.id))
 
 
 def _said(body: dict[str, Any], live: Version | None) -> Iterator[str]:

@@ -19,12 +19,17 @@ RUNS = 3
 def plan(config: Config, steps: Iterable[Step]) -> None:
     """Prints the plan: a line for each step, with + for what is made, ~ changed, - deleted and = left."""
     steps = list(steps)
-    print(f"{config.deploy.name} in the folder {config.folder_id}, mode {config.settings.mode}:")
+    print(heading(config))
     for step in steps:
         for line in lines(step):
             print(line)
     counts = Counter[str](step.action for step in steps)
     print(", ".join(f"{counts[action]} to {action}" for action in MARKS) + ".")
+
+
+def heading(config: Config) -> str:
+    said = f" ({', '.join(config.variables)} from the environment)" if config.variables else ""
+    return f"{config.deploy.name} in the folder {config.folder_id}, mode {config.settings.mode}{said}:"
 
 
 def lines(step: Step) -> Iterator[str]:

@@ -20,7 +20,7 @@ def print_status(deployment: Deployment, now: datetime) -> int:
     """Prints it; returns 0 when all is as it should be, else 1. Raises JanitorError."""
     config = deployment.config
     found = find(deployment.cloud, config)
-    print(f"{config.deploy.name} in the folder {config.folder_id}, mode {config.settings.mode}:")
+    print(show.heading(config))
     for line in _deployed(config, found):
         print(line)
     as_it_should_be = _compared(deployment, found)

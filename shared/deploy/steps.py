@@ -15,9 +15,14 @@ SHOWN = {"account": "service account", "secret": "Lockbox secret"}
 
 
 class Create(msgspec.Struct, frozen=True):
-    """An item or a bucket is made. A secret's body has no payload: it is drawn when it is made."""
+    """An item is made. A secret's body has no payload: it is drawn when it is made."""
 
-    kind: str
+    kind: Kind
+    name: str
+    body: dict[str, Any]
+
+
+class CreateBucket(msgspec.Struct, frozen=True):
     name: str
     body: dict[str, Any]
 
@@ -47,12 +52,31 @@ class Bind(msgspec.Struct, frozen=True):
 
 
 class Delete(msgspec.Struct, frozen=True):
-    kind: str
+    kind: Kind
     name: str
     item_id: str
 
 
-Change = Create | CreateVersion | SetTag | UpdateTrigger | Bind | Delete
+class DeleteBucket(msgspec.Struct, frozen=True):
+    name: str
+
+
+class DeleteVersion(msgspec.Struct, frozen=True):
+    function: str
+    version_id: str
+
+
+Change = (
+    Create
+    | CreateBucket
+    | CreateVersion
+    | SetTag
+    | UpdateTrigger
+    | Bind
+    | Delete
+    | DeleteBucket
+    | DeleteVersion
+)
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from shared.deploy import wanted
 from shared.deploy.config import Config
 from shared.deploy.found import Found
 from shared.deploy.names import Names
-from shared.deploy.steps import USABLE, Delete, Step, bind_step, delete_step, move_step
+from shared.deploy.steps import USABLE, DeleteBucket, Step, bind_step, delete_step, move_step
 from shared.deploy.wanted import LIVE
 from shared.errors import DeploymentRefused
 
@@ -26,7 +26,7 @@ def removal(config: Config, found: Found, *, with_state: bool) -> list[Step]:
     steps += [delete_step("secret", name, found) for name in found.items["secret"]]
     for name, own in own_buckets.items():
         if name not in kept:
-            steps.append(Step("delete", f"bucket {name}", "the state", (), Delete("bucket", name, name)))
+            steps.append(Step("delete", f"bucket {name}", "the state", (), DeleteBucket(name)))
         else:
             why = "its state is kept; --delete-state deletes it too" if own else "it was there before"
             steps.append(Step("leave", f"bucket {name}", why))
