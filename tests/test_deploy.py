@@ -36,6 +36,15 @@ def applied(folder: Folder, settings: str) -> list[str]:
     return folder.changes()
 
 
+def bind(folder: Folder, path: str, role: str) -> None:
+    """Gives the account ``ci`` a role, as somebody in the console might."""
+    binding = {"roleId": role, "subject": {"id": "ajeci", "type": "serviceAccount"}}
+    folder.post(
+        f"{path}:updateAccessBindings", {"accessBindingDeltas": [{"action": "ADD", "accessBinding": binding}]}
+    )
+    folder.cloud.clear_calls()
+
+
 def script(folder: Folder, name: str, line: str) -> None:
     (folder.directory / name).write_text(f"#!/bin/sh\n{line}\n")
     (folder.directory / name).chmod(0o700)
@@ -323,10 +332,20 @@ def test_a_bucket_that_was_there_is_used_and_stays(folder: Folder) -> None:
 
 def test_roles_that_others_hold_are_never_touched(folder: Folder) -> None:
     applied(folder, WHOLE)
-    resources = folder.cloud.resources()
-    assert ["container-registry.images.pusher", "serviceAccount:ajeci"] in resources["access_bindings"][
-        FOLDER
-    ]
+    function_id = folder.named("functions")["registry-janitor-webhook"]["id"]
+    secret_id = folder.named("secrets")["registry-janitor-webhook-secret"]["id"]
+    bind(folder, f"/functions/v1/functions/{function_id}", "functions.functionInvoker")
+    bind(folder, f"/lockbox/v1/secrets/{secret_id}", "lockbox.payloadViewer")
+    bind(folder, "/container-registry/v1/registries/crp1", "container-registry.images.puller")
+
+    assert applied(folder, WHOLE) == []
+    applied(folder, WHOLE.replace('mode = "apply"', ""))
+
+    roles = folder.roles()
+    assert "functions.functionInvoker ci" in roles["registry-janitor-webhook"]
+    assert "lockbox.payloadViewer ci" in roles["registry-janitor-webhook-secret"]
+    assert "container-registry.images.puller ci" in roles["crp1"]
+    assert "container-registry.images.pusher ci" in roles[FOLDER]
 
 
 def test_a_thing_of_somebody_else_that_has_the_name_is_refused(folder: Folder) -> None:

@@ -153,6 +153,8 @@ def test_a_version_that_is_still_being_made_is_there_once(
 
     assert main(["apply", "--yes", "--config", str(folder.directory / "janitor.toml")]) == 0
 
+    if not operations:
+        assert folder.changes().count("POST /functions/v1/versions") == 1
     assert deployer.run("apply", "--yes") == 0
     (version,) = folder.versions()
     assert set(version["tags"]) == {"$latest", "live"}

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
-from tests.deployments import SIMPLE, TOKEN, WHOLE, Folder
+from tests.deployments import SIMPLE, WHOLE, Folder
 from tests.emulator.client import RunningEmulator, emulator
 
 ACT_AS = "POST /iam/v1/tokens:createForServiceAccount"
@@ -36,13 +35,9 @@ def unbind(folder: Folder, target: str, role: str) -> None:
     """Takes the role from the functions' account, as somebody in the console might."""
     account_id = folder.named("service_accounts")["registry-janitor"]["id"]
     binding = {"roleId": role, "subject": {"id": account_id, "type": "serviceAccount"}}
-    answer = requests.post(
-        f"{folder.cloud.url}/container-registry/v1/registries/{target}:updateAccessBindings",
-        json={"accessBindingDeltas": [{"action": "REMOVE", "accessBinding": binding}]},
-        headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=10,
-    )
-    assert answer.status_code == 200, answer.text
+    deltas = [{"action": "REMOVE", "accessBinding": binding}]
+    path = f"/container-registry/v1/registries/{target}:updateAccessBindings"
+    folder.post(path, {"accessBindingDeltas": deltas})
 
 
 def line(text: str, *words: str) -> str:
