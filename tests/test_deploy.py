@@ -435,7 +435,7 @@ def test_two_deployments_live_side_by_side(folder: Folder) -> None:
 def test_a_rollback_points_to_the_version_before_until_the_next_apply(folder: Folder) -> None:
     applied(folder, SIMPLE)
     assert folder.run("apply", "--yes", "--rollback").status == 3, "there is no version before the first"
-    applied(folder, SIMPLE + "limits.max_share = 0.5\n")
+    applied(folder, SIMPLE + "limits.max_share = 0.5\n[deploy]\nwebhook = true\n")
     triggers = folder.named("triggers")
 
     planned = folder.run("plan", "--rollback")
@@ -447,6 +447,8 @@ def test_a_rollback_points_to_the_version_before_until_the_next_apply(folder: Fo
     assert set(first["tags"]) == {"live", "previous"}
     assert set(second["tags"]) == {"$latest"}
     assert folder.named("triggers") == triggers
+    (webhook,) = folder.versions("registry-janitor-webhook")
+    assert "live" in webhook["tags"], "it has no version before, and stays"
     assert "rolled back" in folder.run("status").out
     folder.changes()
     assert folder.run("apply", "--yes").status == 0

@@ -6,7 +6,6 @@ import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from shared import settings
@@ -116,7 +115,7 @@ def test_the_function_gets_the_settings_as_they_are_but_for_the_state_and_the_de
 
     assert got.limits.max_deletions == 7, "the environment comes first"
     assert got.state_dir == "/function/storage/state"
-    assert msgspec.structs.replace(got, state_dir="/home/me/state") == found.settings
+    assert got == found.settings
     assert "deploy" not in tomllib.loads((tmp_path / "packed.toml").read_text())
 
 

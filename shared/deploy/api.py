@@ -88,6 +88,11 @@ class Version(msgspec.Struct, frozen=True, rename="camel"):
     connectivity: dict[str, Any] = {}
 
     @property
+    def usable(self) -> bool:
+        """Whether it may be called again; an OBSOLETE one, by being given a tag."""
+        return self.status != "DELETING"
+
+    @property
     def buckets(self) -> set[str]:
         """The buckets that it mounts."""
         return {mount.get("objectStorage", {}).get("bucketId", "") for mount in self.mounts} - {""}

@@ -28,9 +28,10 @@ FILE = "janitor.toml"
 MOUNT_NAME = "state"
 MOUNT = f"/function/storage/{MOUNT_NAME}"
 WEBHOOK_SECRET = "WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
-WEBHOOK_SECRET_BYTES = len("whsec_") + 44
+WEBHOOK_BYTES = len("WEBHOOK_SECRET" + "whsec_") + 44 + len("WEBHOOK_URL") + 64
 MOST_ENVIRONMENT = 4096
 MIB = 2**20
+SECONDS = r"^(?:[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)s$(?!\n)"
 RESERVED = re.compile(
     r"_HANDLER|AWS_LAMBDA_RUNTIME_API|LAMBDA_.*|PATH|LD_LIBRARY_PATH|JANITOR_CONFIG|LOG_LEVEL|STATE_DIR"
 )
@@ -47,7 +48,7 @@ class Deploy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder_id: Id | None = None
     schedule: str = cron.EXAMPLE
     memory_mb: Annotated[int, Meta(ge=128, le=8192, multiple_of=128)] = 256
-    timeout: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}s$(?!\n)")] = "600s"
+    timeout: Annotated[str, Meta(pattern=SECONDS)] = "600s"
     state_bucket: Annotated[str, Meta(pattern=r"^[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]$(?!\n)")] | None = None
     webhook: bool = False
     registry_trigger: bool = False
@@ -112,7 +113,7 @@ def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Con
     """The deployment that the environment and the TOML file describe. Raises SettingsError."""
     file = file or environment.get("JANITOR_CONFIG") or (FILE if Path(FILE).exists() else "")
     file = str(Path(file).absolute()) if file else ""
-    found = settings.load({**environment, "JANITOR_CONFIG": file})
+    found = settings.load({**environment, "JANITOR_CONFIG": file, "STATE_DIR": MOUNT})
     document = tomllib.loads(Path(file).read_text(encoding="utf-8")) if file else {}
     deploy = _table(document.get("deploy", {}), file)
     _check_schedule(deploy, file, now)
@@ -122,11 +123,15 @@ def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Con
         raise SettingsError(
             "deploy.folder_id is not set; it must say which folder to deploy to.", where="deploy.folder_id"
         )
-    if int(deploy.timeout[:-1]) > 3600:
-        raise _wrong("timeout", deploy.timeout, file)
-    known = [key.variable for key in settings.KEYS.values() if key.variable]
-    variables = tuple(name for name in known if environment.get(name, "").strip())
-    return Config(deploy, found, folder_id, variables)
+    if str(found.mode) == "plan" and not deploy.state_bucket:
+        raise SettingsError(
+            "mode is plan, and deploy.state_bucket is not set; plans must be kept somewhere.",
+            where="deploy.state_bucket",
+        )
+    spoken = {
+        key.variable for key in settings.KEYS.values() if environment.get(key.variable or "", "").strip()
+    }
+    return Config(deploy, found, folder_id, tuple(sorted(filter(None, spoken - {"STATE_DIR"}))))
 
 
 def function_settings(config: Config) -> bytes:
@@ -206,7 +211,7 @@ def check_variables(deploy: Deploy, document: dict[str, Any], file: str) -> None
 def _check_size(deploy: Deploy) -> None:
     size = sum(len(f"{name}{text}".encode()) for name, text in function_environment(deploy).items())
     size += sum(len(name) for name in deploy.secrets)
-    size += len(WEBHOOK_SECRET) + WEBHOOK_SECRET_BYTES if deploy.webhook else 0
+    size += WEBHOOK_BYTES if deploy.webhook else 0
     if size > MOST_ENVIRONMENT:
         raise SettingsError(
             f"deploy.environment: the functions' environment has {size} bytes; the cloud takes {MOST_ENVIRONMENT} at"

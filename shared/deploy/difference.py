@@ -20,7 +20,6 @@ from shared.deploy.names import Names
 from shared.deploy.roles import Grant, Target, grants
 from shared.deploy.steps import (
     SHOWN,
-    USABLE,
     Create,
     CreateBucket,
     CreateVersion,
@@ -120,7 +119,7 @@ def _version(config: Config, found: Found, function: str, archive: bytes) -> Ite
     same = [
         one
         for one in found.versions.get(function, ())
-        if one.description == body["description"] and one.status in USABLE
+        if one.description == body["description"] and one.usable
     ]
     if live and live in same:
         yield Step("leave", f"version of {function}", f"{live.id}, made at {live.created_at}")

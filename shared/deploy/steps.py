@@ -10,7 +10,6 @@ from shared.deploy.api import EVERYONE, Binding, Kind, Version
 from shared.deploy.found import Found
 from shared.deploy.roles import Grant, Target
 
-USABLE = ("ACTIVE", "CREATING", "")
 SHOWN = {"account": "service account", "secret": "Lockbox secret"}
 
 

@@ -8,7 +8,7 @@ from shared.deploy import wanted
 from shared.deploy.config import Config
 from shared.deploy.found import Found
 from shared.deploy.names import Names
-from shared.deploy.steps import USABLE, DeleteBucket, Step, bind_step, delete_step, move_step
+from shared.deploy.steps import DeleteBucket, Step, bind_step, delete_step, move_step
 from shared.deploy.wanted import LIVE
 from shared.errors import DeploymentRefused
 
@@ -34,17 +34,15 @@ def removal(config: Config, found: Found, *, with_state: bool) -> list[Step]:
 
 
 def earlier_versions(config: Config, found: Found) -> dict[str, str]:
-    """The id of the version before the live one, by function. Raises DeploymentRefused when there is none."""
+    """The id of the version before the live one, by function, where there is one. Raises DeploymentRefused if nowhere."""
     earlier = {}
     for name in wanted.functions(config):
         live, versions = found.version_with(name, LIVE), found.versions.get(name, [])
-        usable = [one for one in versions[: versions.index(live)] if one.status in USABLE] if live else []
-        if not usable:
-            raise DeploymentRefused(
-                f"The function {name} has no version before the one that is live; nothing is changed.",
-                where=name,
-            )
-        earlier[name] = usable[-1].id
+        usable = [one for one in versions[: versions.index(live)] if one.usable] if live else []
+        if usable:
+            earlier[name] = usable[-1].id
+    if not earlier:
+        raise DeploymentRefused("There is no version before the one that is live; nothing is changed.")
     return earlier
 
 

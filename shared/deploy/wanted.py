@@ -123,7 +123,7 @@ def with_content(body: dict[str, Any], archive: bytes) -> dict[str, Any]:
 
 def _environment(config: Config, found: Found) -> dict[str, str]:
     environment = configured.function_environment(config.deploy)
-    if config.deploy.webhook:
+    if config.deploy.webhook and not getattr(config.settings, "webhook_url", None):
         webhook = found.items["function"].get(Names(config.deploy.name).webhook)
         environment = {"WEBHOOK_URL": webhook.http_invoke_url if webhook else "", **environment}
     return environment
