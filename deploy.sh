@@ -1,14 +1,25 @@
 #!/usr/bin/env bash
+# ./deploy.sh plan               what apply would create, change, delete and leave
+# ./deploy.sh apply [--yes]      a timer in the cloud; --rollback goes back to the version before
+# ./deploy.sh destroy [--yes]    deletes what apply has made; --delete-state its state too
+# ./deploy.sh status             what is deployed, its runs, and whether roles are missing
 # ./deploy.sh package FILE.zip   the archive for the cloud
-# ./deploy.sh local              a clean-up from end to end on this machine, against the emulator
+# ./deploy.sh local              a deployment and two of its runs on this machine, against the emulator
+# The first four take --config FILE (janitor.toml).
 set -euo pipefail
 umask 077
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
-    sed -n '2,3s/^# //p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,8s/^# //p' "${BASH_SOURCE[0]}" >&2
     exit 2
+}
+
+cloud() {
+    local python
+    python=$("$root/tests/environment")
+    PYTHONPATH="$root" PYTHONDONTWRITEBYTECODE=1 exec "$python" -m shared.deploy "$@"
 }
 
 package() {
@@ -27,6 +38,7 @@ local_run() {
 }
 
 case "${1-}" in
+    plan | apply | destroy | status) cloud "$@" ;;
     package) shift && package "$@" ;;
     local) shift && local_run "$@" ;;
     *) usage ;;

@@ -4,6 +4,7 @@ JanitorError
 ├── SettingsError      a setting, a file or a key is wrong: nothing was asked of the cloud
 ├── EventError         the event cannot be understood
 ├── OverrideRefused    the event asks for more than the settings allow
+├── DeploymentRefused  a deployment would touch what is not its own, or was not agreed to
 ├── CredentialsError   no token could be had
 ├── StateError         the state directory fails, or a lease is lost: what cannot be written down is not done
 ├── PlanRefused        the plan is unknown, changed, too old, rejected, or was carried out before
@@ -35,7 +36,8 @@ GRPC_NAMES = {
     16: "UNAUTHENTICATED",
 }
 UNKNOWN, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED = 2, 3, 5, 7
-FAILED_PRECONDITION, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 9, 13, 14, 16
+ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED = 6, 9, 10
+UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 12, 13, 14, 16
 
 _SECRETS = re.compile(
     r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"  # a JWT
@@ -84,6 +86,11 @@ class OverrideRefused(JanitorError):
     report_status = "refused"
     http_status = 403
     code = PERMISSION_DENIED
+
+
+class DeploymentRefused(JanitorError):
+    exit_status = 3
+    code = FAILED_PRECONDITION
 
 
 class CredentialsError(JanitorError):

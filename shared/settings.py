@@ -92,6 +92,7 @@ class Access(msgspec.Struct, frozen=True):
     webhook_key: bytes = b""
     api_endpoint: str = ""
     registry_endpoint: str = ""
+    storage_endpoint: str = ""
     metadata_address: str = "169.254.169.254"
     log_level: str = "INFO"
 
@@ -128,6 +129,7 @@ KEYS = {
     "metrics.folder_id": _Key(None, "text", "the id of a folder"),
     "allow_overrides": _Key(None, "list", "keys of this file that an event may set"),
 }
+BUNDLE = Path(__file__).resolve().parents[1]
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
@@ -135,6 +137,7 @@ def load(environment: Mapping[str, str], *, whole: bool = True) -> Settings:
     """The settings of this environment and its file; ``whole`` ones say what to clean. Raises SettingsError."""
     file = environment.get("JANITOR_CONFIG", "")
     document = _read(file) if file else {}
+    document.pop("deploy", None)  # the table of `shared.deploy.config`
     spoken = {}
     for name, key in KEYS.items():
         text = environment.get(key.variable, "").strip() if key.variable else ""
@@ -237,6 +240,7 @@ def access(environment: Mapping[str, str]) -> Access:
         webhook_key=_webhook_key(text("WEBHOOK_SECRET")),
         api_endpoint=_url(environment, "YC_API_ENDPOINT"),
         registry_endpoint=_url(environment, "YC_REGISTRY_ENDPOINT"),
+        storage_endpoint=_url(environment, "YC_STORAGE_ENDPOINT"),
         metadata_address=address,
         log_level=level,
     )
@@ -287,7 +291,10 @@ def _read(file: str) -> dict[str, Any]:
     import tomllib  # imported here: most functions have no file
 
     try:
-        return tomllib.loads(Path(file).read_bytes().decode())
+        path = Path(file)
+        if not path.exists():
+            path = BUNDLE / file  # where a deployment puts it, whatever the working directory
+        return tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise SettingsError(
             f"JANITOR_CONFIG names {file}, which cannot be read: {error.strerror}.", where="JANITOR_CONFIG"

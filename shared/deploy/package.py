@@ -1,14 +1,16 @@
 """``python -m shared.deploy.package FILE.zip``: the archive that the cloud takes, the same bytes for the same sources.
 
 Entry points lie at the root (the cloud wants ``<file>.<callable>``), ``shared/`` beside them, ``requirements.txt``
-too; no tests. Nothing is compressed, since compressed bytes differ from one zlib to the next.
+too; no tests, and nothing that only a deployment needs. Nothing is compressed, since compressed bytes differ from one
+zlib to the next.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,20 +25,27 @@ def members(root: Path) -> Iterator[tuple[str, Path]]:
         if not source.name.startswith("__"):
             yield source.name, source
     for source in root.glob("shared/**/*"):
-        if source.suffix in PACKED:
+        if source.suffix in PACKED and source.parent != root / "shared" / "deploy":
             yield source.relative_to(root).as_posix(), source
     yield "requirements.txt", root / "requirements.txt"
 
 
-def package(file: Path, root: Path = ROOT) -> int:
-    """Writes the archive and returns its size in bytes."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, source in sorted(members(root)):
+def archive(root: Path = ROOT, more: Mapping[str, bytes] | None = None) -> bytes:
+    """The archive, with ``more`` files at its root."""
+    contents = {name: source.read_bytes() for name, source in members(root)} | dict(more or {})
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as opened:
+        for name, content in sorted(contents.items()):
             entry = zipfile.ZipInfo(name, EPOCH)
             entry.create_system = 3
             entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, source.read_bytes())
-    return file.stat().st_size
+            opened.writestr(entry, content)
+    return written.getvalue()
+
+
+def package(file: Path, root: Path = ROOT) -> int:
+    """Writes the archive and returns its size in bytes."""
+    return file.write_bytes(archive(root))
 
 
 def main() -> int:

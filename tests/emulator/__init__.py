@@ -13,12 +13,19 @@ returns a response message, so that it does not know by which front (HTTP or gRP
     state.py operations.py            all that the cloud holds
     upstream.py                       a real registry behind the emulated one
     lifecycle.py                      what a lifecycle policy takes, as documented
-    accounts.py methods.py            who may call what
+    accounts.py access.py methods.py  who may call what
+    updating.py                       changes by a field mask
+    serverless.py disk.py             functions, and the files of the cloud
+    version_checks.py archives.py     what a version may be,
+    requirements.py                   what it imports,
+    running.py runtime.py             and how it is called
+    http_events.py                    over HTTP,
+    firing.py cron.py                 and by triggers
     behaviour.py changes.py           delays, faults and races that a test asks for
     server.py listening.py calls.py   the front, through which every call comes
     grpc_front.py                     the same methods over gRPC
     cloud_api.py responses.py         from there to the cloud's methods, and back
-    control.py                        the tests' own endpoints
+    control.py resources.py           the tests' own endpoints
     kubernetes_servers.py             the clusters' servers,
     certificates.py                   and their certificates
     seed.py client.py keys.py         how a test fills it, starts it and signs in

@@ -99,7 +99,8 @@ async def serve(arguments: argparse.Namespace, state: State) -> None:
     emulator = Emulator(state, behaviour, arguments.registry_upstream)
     await emulator.start()
     runner, port = await listen(emulator.handle, arguments.host, arguments.port)
-    addresses = {"url": f"http://{arguments.host}:{port}"}
+    emulator.url = f"http://{arguments.host}:{port}"
+    addresses = {"url": emulator.url}
     grpc_server = None
     if arguments.grpc:
         from tests.emulator import grpc_front  # loading gRPC takes longer than the rest of the start

@@ -1,33 +1,14 @@
-"""Service accounts, their keys, tokens and roles."""
+"""Service accounts, their keys and tokens. What they may do is told in `access.py`."""
 
 import itertools
 from dataclasses import dataclass, field
 
+from yandex.cloud.iam.v1.service_account_pb2 import ServiceAccount
+
 from tests.emulator.clock import Clock
-from tests.emulator.errors import PERMISSION_DENIED, UNAUTHENTICATED, ApiError
+from tests.emulator.errors import UNAUTHENTICATED, ApiError
 
 REGISTRY_TOKEN_SECONDS = 300
-
-INCLUDED_ROLES = {
-    "container-registry.editor": ("container-registry.viewer",),
-    "container-registry.admin": ("container-registry.editor", "container-registry.images.pusher"),
-}
-
-
-@dataclass(frozen=True)
-class ServiceAccount:
-    """`roles` are those on the account's folder; None stands for every role on every folder."""
-
-    id: str
-    name: str = ""
-    folder_id: str = ""
-    roles: frozenset[str] | None = None
-
-    def holds(self, role: str, folder_id: str | None) -> bool:
-        """Whether the account has the role there; a folder that is not known (None) is no obstacle."""
-        if self.roles is None:
-            return True
-        return role in self.roles and folder_id in (None, self.folder_id)
 
 
 @dataclass(frozen=True)
@@ -52,7 +33,7 @@ class Accounts:
     def issue_token(self, service_account_id: str, token: str = "") -> tuple[str, float]:
         """A token of the account and the time it expires."""
         token = token or f"t1.emulator-{service_account_id}-{next(self._numbers)}"
-        expires_at = self.clock.now() + self.token_seconds
+        expires_at = self.clock.unwound() + self.token_seconds
         self._tokens[token] = (service_account_id, expires_at)
         return token, expires_at
 
@@ -67,14 +48,15 @@ class Accounts:
         """The account whose token an `Authorization` header bears."""
         token = authorization.removeprefix("Bearer ")
         service_account_id, expires_at = self._tokens.get(token, ("", 0.0))
-        if token == authorization or expires_at <= self.clock.now():
+        account = self.service_accounts.get(service_account_id)
+        if token == authorization or account is None or expires_at <= self.clock.unwound():
             raise ApiError(UNAUTHENTICATED, "Token is invalid or has expired.")
-        return self.service_accounts[service_account_id]
+        return account
 
     def issue_registry_token(self, account: ServiceAccount, repositories: frozenset[str]) -> str:
         """A token with which a V2 client may pull from those repositories."""
         token = f"registry-token-{next(self._numbers)}"
-        expires_at = self.clock.now() + REGISTRY_TOKEN_SECONDS
+        expires_at = self.clock.unwound() + REGISTRY_TOKEN_SECONDS
         self._registry_tokens[token] = (account.id, repositories, expires_at)
         return token
 
@@ -83,22 +65,6 @@ class Accounts:
         account_id, repositories, expires_at = self._registry_tokens.get(
             registry_token, ("", frozenset(), 0.0)
         )
-        if expires_at <= self.clock.now() or (repository is not None and repository not in repositories):
+        if expires_at <= self.clock.unwound() or (repository is not None and repository not in repositories):
             return None
-        return self.service_accounts[account_id]
-
-
-def with_included(roles: list[str]) -> frozenset[str]:
-    """The roles and all that they include."""
-    held: set[str] = set()
-    open_roles = list(roles)
-    while open_roles:
-        role = open_roles.pop()
-        held.add(role)
-        open_roles += INCLUDED_ROLES.get(role, ())
-    return frozenset(held)
-
-
-def require_role(account: ServiceAccount, role: str, folder_id: str | None) -> None:
-    if not account.holds(role, folder_id):
-        raise ApiError(PERMISSION_DENIED, "Permission denied")
+        return self.service_accounts.get(account_id)

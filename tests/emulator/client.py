@@ -82,12 +82,38 @@ class RunningEmulator:
     def clear_calls(self) -> None:
         self._control("DELETE", "/_calls")
 
+    def changing_calls(self) -> list[str]:
+        """The calls that were to change something, `POST /iam/v1/serviceAccounts`; the exchange of keys isn't."""
+        return [
+            f"{call['method']} {call['path']}"
+            for call in self.calls()
+            if call["method"] != "GET" and call["path"] != "/iam/v1/tokens" and call["route"]
+        ]
+
+    def resources(self) -> dict[str, Any]:
+        """All that a client can make, by kind; what it holds of itself changes with every version."""
+        return dict(self._control("GET", "/_resources"))
+
+    def invocations(self) -> list[dict[str, Any]]:
+        return list(self._control("GET", "/_invocations")["invocations"])
+
+    def dead_letters(self) -> dict[str, list[Any]]:
+        return dict(self._control("GET", "/_invocations")["dead_letters"])
+
+    def wind(self, **to: str) -> list[dict[str, Any]]:
+        """Winds the clock `to=".."` or `by="12h"`, or to the next time that a timer fires; the calls that it made."""
+        return list(self._control("POST", "/_wind", to)["invocations"])
+
+    def deliver(self) -> list[dict[str, Any]]:
+        """Gives the registry's events so far to the triggers; the calls that it made."""
+        return list(self._control("POST", "/_deliver")["invocations"])
+
     def close(self) -> None:
         self._session.close()
 
     def _control(self, method: str, path: str, document: Any = None) -> Any:
         body = None if document is None else json.dumps(document)
-        answer = self._session.request(method, self.url + path, data=body, timeout=60)
+        answer = self._session.request(method, self.url + path, data=body, timeout=700)
         if answer.status_code != 200:
             raise ValueError(answer.json()["message"])
         return answer.json()

@@ -1,7 +1,9 @@
 """The emulator's time, and how times and spans are written.
 
-The wall clock may be set by the seed (`now`) and shifted by a test (`clock_offset_seconds`); tokens, image
-ages and policies follow it. Delays (latency, operations) follow the real monotonic clock instead.
+The wall clock may be set by the seed (`now`), shifted by a test (`clock_offset_seconds`) and wound forward to a timer's
+next time; image ages, policies and timers follow it. Tokens and what they are given for follow the same clock without
+its winding, for the clocks of those who hold them aren't wound. Delays (latency, operations) follow the real
+monotonic clock instead.
 """
 
 import re
@@ -21,13 +23,21 @@ class Clock:
     def __init__(self, start: float | None = None, monotonic: Callable[[], float] = time.monotonic):
         self.monotonic = monotonic
         self.offset = 0.0
+        self._wound = 0.0
         self._start = start
         self._started = monotonic()
 
     def now(self) -> float:
+        return self.unwound() + self._wound
+
+    def unwound(self) -> float:
         if self._start is None:
             return time.time() + self.offset
         return self._start + self.monotonic() - self._started + self.offset
+
+    def wind_to(self, moment: float) -> None:
+        """Forward to the moment, never back."""
+        self._wound += max(0.0, moment - self.now())
 
 
 def span_seconds(text: str | int | float) -> float:

@@ -7,6 +7,11 @@ POST   /_behaviour          replace the behaviour
 POST   /_change             make one change now
 GET    /_calls              the calls so far; `?count=route`: counts by route and the peak in flight
 DELETE /_calls              forget them
+GET    /_resources          all that a client can make: accounts, bindings, functions, versions, triggers, buckets, ..
+GET    /_invocations        the calls of functions so far, and the messages in dead-letter queues
+POST   /_wind               wind the clock `{"to": RFC 3339}`, `{"by": "12h"}`, or `{}`, to the next time that a timer
+                            fires; fires what is due, and answers with the calls that were made
+POST   /_deliver            give the registry events so far to the triggers, and answer likewise
 """
 
 import json
@@ -15,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf import json_format
 
 from tests.emulator.changes import apply_change
-from tests.emulator.clock import rfc3339
-from tests.emulator.documents import DocumentError
+from tests.emulator.clock import moment, rfc3339, span_seconds
+from tests.emulator.documents import DocumentError, checked
 from tests.emulator.errors import ApiError
+from tests.emulator.firing import deliver, wind
 from tests.emulator.images import Image
+from tests.emulator.resources import calls_document, resources_document
 from tests.emulator.seed import state_from
 from tests.emulator.state import Repository, State
 
@@ -40,6 +47,14 @@ async def answer_control(
                 return 200, [call.document() for call in emulator.calls.kept]
             case ("GET", "/_calls", "count=route"):
                 return 200, emulator.calls.counts()
+            case ("GET", "/_resources", ""):
+                return 200, resources_document(emulator.state)
+            case ("GET", "/_invocations", ""):
+                return 200, calls_document(emulator.state)
+            case ("POST", "/_wind", ""):
+                return 200, await _fire(emulator, json.loads(body or b"{}"))
+            case ("POST", "/_deliver", ""):
+                return 200, await _fire(emulator, None)
             case ("DELETE", "/_calls", ""):
                 emulator.calls.clear()
             case ("POST", "/_seed", ""):
@@ -53,6 +68,21 @@ async def answer_control(
     except (DocumentError, ApiError, ValueError, TypeError) as error:
         return 400, {"message": str(error)}
     return 200, {}
+
+
+async def _fire(emulator: "Emulator", winding: dict[str, str] | None) -> dict[str, Any]:
+    """Winds the clock, or delivers the registry's events; the calls that it led to."""
+    state = emulator.state
+    made_before = len(state.serverless.invocations)
+    if winding is None:
+        await deliver(state, emulator.url)
+    else:
+        checked(winding, "wind", optional="to by")
+        until = moment(winding["to"]) if "to" in winding else None
+        if "by" in winding:
+            until = state.clock.now() + span_seconds(winding["by"])
+        await wind(state, emulator.url, until)
+    return calls_document(state, made_before)
 
 
 def _state_document(state: State, ids_only: bool) -> dict[str, Any]:

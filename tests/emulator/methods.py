@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 
 from google.protobuf.message import Message
 
-from tests.emulator.accounts import require_role
+from tests.emulator.access import Place
 from tests.emulator.behaviour import Fault
 from tests.emulator.errors import UNIMPLEMENTED, ApiError
 from tests.emulator.operations import OperationError, Origin, origin
@@ -34,14 +34,14 @@ class Rendered(Protocol):
 
 Answer: TypeAlias = Message | Rendered
 Handler = Callable[[State, Any], Answer | Awaitable[Answer]]
-FolderOf = Callable[[State, Any], str | None]
+PlaceOf = Callable[[State, Any], Place]
 
 
 @dataclass(frozen=True)
 class Method:
     handler: Handler
     role: str
-    folder_of: FolderOf
+    place_of: PlaceOf
     needs_token: bool
 
 
@@ -62,17 +62,17 @@ def wish_of(fault: Fault | None) -> OperationWish:
     return OperationWish(fault.operation_error, fault.operation_never_done) if fault else _NO_WISH
 
 
-def _no_folder(state: State, request: Any) -> str | None:
-    return None
+def _nowhere(state: State, request: Any) -> Place:
+    return ()
 
 
 def method(
-    full_name: str, role: str = "", folder_of: FolderOf = _no_folder, needs_token: bool = True
+    full_name: str, role: str = "", place_of: PlaceOf = _nowhere, needs_token: bool = True
 ) -> Callable[[Handler], Handler]:
-    """Register a handler; `role` is what its caller must hold on the folder that `folder_of` tells."""
+    """Register a handler; `role` is what its caller must hold in the place that `place_of` tells."""
 
     def register(handler: Handler) -> Handler:
-        METHODS[full_name] = Method(handler, role, folder_of, needs_token)
+        METHODS[full_name] = Method(handler, role, place_of, needs_token)
         return handler
 
     return register
@@ -93,7 +93,7 @@ async def invoke(
     request = read_request()
     validate(request)
     if account is not None and called.role:
-        require_role(account, called.role, called.folder_of(state, request))
+        state.access.require(account.id, called.role, called.place_of(state, request))
     origin.set(Origin(account.id if account else "", wish.error, wish.never_done))
     answer = called.handler(state, request)
     return await answer if inspect.isawaitable(answer) else answer

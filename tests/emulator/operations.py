@@ -50,6 +50,7 @@ class Operations:
         self.duration_ms = 0.0
         self._clock = clock
         self._by_id: dict[str, Operation] = {}
+        self._started_for: dict[str, str] = {}
         self._under_way: list[tuple[float, int, Operation, Effect]] = []
         self._numbers = itertools.count(1)
 
@@ -59,7 +60,17 @@ class Operations:
     def get(self, operation_id: str) -> Operation | None:
         return self._by_id.get(operation_id)
 
-    def start(self, description: str, metadata: Message, effect: Effect) -> Operation:
+    def about(self, resource_id: str) -> list[Operation]:
+        """Those whose metadata names the resource, or that were started for it."""
+        name = resource_id.encode()
+        return [
+            operation
+            for operation in self._by_id.values()
+            if name in operation.metadata.value or self._started_for.get(operation.id) == resource_id
+        ]
+
+    def start(self, description: str, metadata: Message, effect: Effect, resource_id: str = "") -> Operation:
+        """`resource_id` is of the resource that it is for, where its metadata doesn't tell."""
         call = origin.get()
         number = next(self._numbers)
         begun = timestamp(self._clock.now())
@@ -72,6 +83,8 @@ class Operations:
         )
         operation.metadata.Pack(metadata)
         self._by_id[operation.id] = operation
+        if resource_id:
+            self._started_for[operation.id] = resource_id
         if call.error:
             effect = _failing(call.error)
             if call.error.before_done:

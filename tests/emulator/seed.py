@@ -7,7 +7,8 @@
          keys: [{id: ajekey1, public_key: "-----BEGIN PUBLIC KEY-----..."}]}
     tokens: [{token: t1.test, service_account_id: ajesa1}]
     metadata_service: {service_account_id: ajesa1}
-    secrets: [{id: e6qsecret, folder_id: b1gfolder, entries: {key: "text"}}]
+    secrets: [{id: e6qsecret, name: key, folder_id: b1gfolder, entries: {key: "text"}}]
+    buckets: [{name: state, folder_id: b1gfolder, objects: {"runs/last": "text"}}]
     registries:
       - id: crp1
         folder_id: b1gfolder
@@ -72,8 +73,14 @@ from typing import Any
 
 from google.protobuf import json_format
 from yandex.cloud.containerregistry.v1.lifecycle_policy_pb2 import LifecyclePolicy
+from yandex.cloud.iam.v1.service_account_pb2 import ServiceAccount
+from yandex.cloud.lockbox.v1.payload_pb2 import Payload
+from yandex.cloud.lockbox.v1.secret_pb2 import Secret as SecretMessage
+from yandex.cloud.lockbox.v1.secret_pb2 import Version as SecretVersionMessage
+from yandex.cloud.storage.v1.bucket_pb2 import Bucket
 
-from tests.emulator.accounts import AuthorizedKey, ServiceAccount, with_included
+from tests.emulator.access import Binding
+from tests.emulator.accounts import AuthorizedKey
 from tests.emulator.clock import Clock, moment, span_seconds, timestamp
 from tests.emulator.documents import DEFAULT_FOLDER, DocumentError, checked, listed
 from tests.emulator.errors import ApiError
@@ -82,7 +89,7 @@ from tests.emulator.lifecycle import check_rules
 from tests.emulator.seed_images import images_of
 from tests.emulator.seed_manifests import in_order_of_reference
 from tests.emulator.seed_workloads import add_workloads
-from tests.emulator.state import Registry, Repository, Secret, State
+from tests.emulator.state import Registry, Repository, Secret, SecretVersion, State
 from tests.emulator.upstream import RegistryUpstream
 from tests.emulator.validation import validate
 
@@ -99,8 +106,8 @@ def _state_from(document: dict[str, Any], registry_upstream: str) -> State:
     checked(
         document,
         "seed",
-        optional="now folders service_accounts tokens metadata_service secrets registries registry_upstream"
-        " containers instances instance_groups clusters",
+        optional="now folders service_accounts tokens metadata_service secrets buckets registries"
+        " registry_upstream containers instances instance_groups clusters",
     )
     state = State(Clock(moment(document["now"]) if document.get("now") else None))
     state.folders = set(document.get("folders") or ())
@@ -113,8 +120,11 @@ def _state_from(document: dict[str, Any], registry_upstream: str) -> State:
         metadata = checked(document["metadata_service"], "metadata_service", required="service_account_id")
         state.metadata_account = _known_account(state, "metadata_service", metadata)
     for where, secret in listed(document.get("secrets"), "secrets"):
-        checked(secret, where, optional="folder_id", required="id entries")
-        state.secrets[secret["id"]] = Secret(secret["id"], secret.get("folder_id", ""), secret["entries"])
+        checked(secret, where, optional="name folder_id", required="id entries")
+        _add_secret(state, secret)
+    for where, bucket in listed(document.get("buckets"), "buckets"):
+        checked(bucket, where, optional="folder_id objects", required="name")
+        _add_bucket(state, bucket)
     if upstream := document.get("registry_upstream") or registry_upstream:
         state.registry_upstream = RegistryUpstream(upstream)
     for where, registry in listed(document.get("registries"), "registries"):
@@ -125,14 +135,18 @@ def _state_from(document: dict[str, Any], registry_upstream: str) -> State:
 
 def _add_account(state: State, where: str, document: dict[str, Any]) -> None:
     checked(document, where, optional="name folder_id roles keys", required="id")
-    roles = document.get("roles")
     account = ServiceAccount(
         id=document["id"],
         name=document.get("name", ""),
         folder_id=document.get("folder_id", DEFAULT_FOLDER),
-        roles=None if roles is None else with_included(roles),
+        created_at=timestamp(state.clock.now() // 1 - span_seconds("365d")),
+        status=ServiceAccount.Status.ACTIVE,
     )
     state.accounts.service_accounts[account.id] = account
+    if document.get("roles") is None:
+        state.access.unlimited.add(account.id)
+    for role in document.get("roles") or ():
+        state.access.bind(account.folder_id, Binding(role, "serviceAccount", account.id))
     for key_where, key in listed(document.get("keys"), f"{where}.keys"):
         checked(key, key_where, required="id public_key")
         state.accounts.keys[key["id"]] = AuthorizedKey(key["id"], account.id, key["public_key"])
@@ -143,6 +157,38 @@ def _known_account(state: State, where: str, document: dict[str, Any]) -> str:
     if account_id not in state.accounts.service_accounts:
         raise DocumentError(f"{where}: no service account {account_id}")
     return account_id
+
+
+def _add_secret(state: State, document: dict[str, Any]) -> None:
+    secret_id = document["id"]
+    entries = {key: Payload.Entry(key=key, text_value=text) for key, text in document["entries"].items()}
+    version = SecretVersionMessage(
+        id=cloud_id("e6q", f"version of {secret_id}"), secret_id=secret_id, payload_entry_keys=sorted(entries)
+    )
+    secret = Secret(
+        SecretMessage(
+            id=secret_id,
+            name=document.get("name", ""),
+            folder_id=document.get("folder_id", DEFAULT_FOLDER),
+            status=SecretMessage.Status.ACTIVE,
+        )
+    )
+    secret.add_version(SecretVersion(version, entries))
+    state.secrets[secret_id] = secret
+
+
+def _add_bucket(state: State, document: dict[str, Any]) -> None:
+    name = document["name"]
+    state.buckets[name] = Bucket(
+        id=name,
+        name=name,
+        folder_id=document.get("folder_id", DEFAULT_FOLDER),
+        default_storage_class="STANDARD",
+    )
+    for path, text in (document.get("objects") or {}).items():
+        file = state.disk.bucket(name) / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
 
 
 def _add_registry(state: State, where: str, document: dict[str, Any]) -> None:

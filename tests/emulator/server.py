@@ -1,8 +1,9 @@
 """The front: one call from the socket to the socket, whichever of the emulator's APIs it is for.
 
 A call passes the rate limit, may meet a fault, and is answered by its API; changes that wait for it follow; the
-answer leaves when the latency is over. Paths that begin with `/_` are the tests' own (`control.py`), `/v2` those of the Docker Registry
-API, all others the cloud's. The Kubernetes API of each cluster has a server of its own.
+answer leaves when the latency is over. Paths that begin with `/_` are the tests' own (`control.py`), `/v2` those of the
+Docker Registry API, a function's id alone calls that function, `/s3` is Object Storage, and all others are the
+cloud's. The Kubernetes API of each cluster has a server of its own.
 """
 
 import asyncio
@@ -22,7 +23,9 @@ from tests.emulator.responses import Api, json_response
 from tests.emulator.routes import Routes
 from tests.emulator.services import known_services
 from tests.emulator.services.docker_registry import DockerRegistryApi
+from tests.emulator.services.function_calls import FunctionCallsApi
 from tests.emulator.services.kubernetes_api import KubernetesApi
+from tests.emulator.services.object_storage import ObjectStorageApi
 from tests.emulator.state import State
 from tests.emulator.workloads import Cluster
 
@@ -34,8 +37,11 @@ _HTML_PAGE = "<html><head><title>{0}</title></head><body><h1>{0} from a proxy</h
 class Emulator:
     """A cloud, its behaviour, and the calls made to it.
 
-    `registry_upstream` is for seeds that name none. The clusters are served from `start` to `stop`.
+    `registry_upstream` is for seeds that name none. The clusters are served from `start` to `stop`. `url` is where
+    deployed functions find the cloud.
     """
+
+    url = ""
 
     def __init__(
         self, state: State, default_behaviour: dict[str, float] | None = None, registry_upstream: str = ""
@@ -51,10 +57,20 @@ class Emulator:
 
     async def stop(self) -> None:
         await self._kubernetes.stop()
+        await self._clear()
 
     async def replace_state(self, state: State) -> None:
+        await self._clear()
         self._hold(state)
         await self.start()
+
+    async def _clear(self) -> None:
+        """Ends what runs in the background, and removes the cloud's files."""
+        tasks = self.state.serverless.tasks
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.state.disk.wipe()
 
     def _hold(self, state: State) -> None:
         self.state = state
@@ -84,6 +100,10 @@ class Emulator:
             return await self._serve(
                 request, DockerRegistryApi(self.state, self.behaviour.v2_auth, url), path, query
             )
+        if ObjectStorageApi.is_for(path):
+            return await self._serve(request, ObjectStorageApi(self.state), path, query)
+        if FunctionCallsApi.is_for(path):
+            return await self._serve(request, FunctionCallsApi(self.state, self.url), path, query)
         return await self._serve(request, CloudApi(self.state, self._routes), path, query)
 
     async def handle_kubernetes(self, cluster: Cluster, request: web.BaseRequest) -> web.StreamResponse:

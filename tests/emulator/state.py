@@ -1,5 +1,5 @@
-"""What the cloud holds: folders, registries, repositories, images, policies, secrets, accounts, operations,
-and the workloads that use images.
+"""What the cloud holds: folders, registries, repositories, images, policies, secrets, buckets, accounts, operations,
+functions, and the workloads that use images.
 
 Everything is found by id in a dict; nothing is looked for by walking through images or operations.
 """
@@ -10,12 +10,18 @@ from typing import Any
 
 from yandex.cloud.containerregistry.v1.lifecycle_policy_pb2 import LifecyclePolicy
 from yandex.cloud.containerregistry.v1.lifecycle_policy_service_pb2 import DryRunLifecyclePolicyResult
+from yandex.cloud.lockbox.v1 import secret_pb2
+from yandex.cloud.lockbox.v1.payload_pb2 import Payload
+from yandex.cloud.storage.v1.bucket_pb2 import Bucket
 
+from tests.emulator.access import Access, Place
 from tests.emulator.accounts import Accounts
 from tests.emulator.clock import Clock
+from tests.emulator.disk import Disk
 from tests.emulator.images import Image, ImageSet
 from tests.emulator.operations import Operations
 from tests.emulator.paging import PageTokens
+from tests.emulator.serverless import RegistryEvent, Serverless
 from tests.emulator.upstream import RegistryUpstream
 from tests.emulator.workloads import Workloads
 
@@ -34,6 +40,10 @@ class Repository:
     def short_name(self) -> str:
         return self.name.removeprefix(self.registry.id + "/")
 
+    @property
+    def place(self) -> Place:
+        return (self.id, *self.registry.place)
+
     def image_of(self, reference: str) -> Image | None:
         """The image with that tag or digest."""
         owners = self.owner_of_digest if ":" in reference else self.owner_of_tag
@@ -50,6 +60,10 @@ class Registry:
     images: ImageSet = field(default_factory=ImageSet)
     repositories: dict[str, Repository] = field(default_factory=dict)
 
+    @property
+    def place(self) -> Place:
+        return (self.id, self.folder_id)
+
 
 @dataclass
 class DryRun:
@@ -59,10 +73,27 @@ class DryRun:
 
 
 @dataclass
+class SecretVersion:
+    message: secret_pb2.Version
+    entries: dict[str, Payload.Entry]
+
+
+@dataclass
 class Secret:
-    id: str
-    folder_id: str
-    entries: dict[str, str]
+    message: secret_pb2.Secret
+    versions: dict[str, SecretVersion] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Place:
+        return (self.message.id, self.message.folder_id)
+
+    def version(self, version_id: str) -> SecretVersion | None:
+        """The version; no id stands for the current one."""
+        return self.versions.get(version_id or self.message.current_version.id)
+
+    def add_version(self, version: SecretVersion) -> None:
+        self.versions[version.message.id] = version
+        self.message.current_version.CopyFrom(version.message)
 
 
 class State:
@@ -71,12 +102,16 @@ class State:
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
         self.accounts = Accounts(self.clock)
+        self.access = Access()
+        self.disk = Disk()
         self.operations = Operations(self.clock)
         self.page_tokens = PageTokens()
         self.folders: set[str] = set()
         self.metadata_account: str | None = None
         self.secrets: dict[str, Secret] = {}
         self.metrics: list[dict[str, Any]] = []
+        self.buckets: dict[str, Bucket] = {}
+        self.serverless = Serverless(timers_fired_until=self.clock.now())
         self.workloads = Workloads()
         self.registry_upstream: RegistryUpstream | None = None
         self.registries: dict[str, Registry] = {}
@@ -102,6 +137,14 @@ class State:
         del self.repositories[repository.id]
         del self.repositories_by_name[repository.name]
 
+    def place_of_repository(self, name: str) -> Place:
+        """Where the repository is, or its registry when it doesn't exist (yet)."""
+        repository = self.repositories_by_name.get(name)
+        if repository:
+            return repository.place
+        registry = self.registries.get(name.split("/")[0])
+        return registry.place if registry else ()
+
     def add_policy(self, policy: LifecyclePolicy) -> None:
         self.policies[policy.id] = policy
         self.repositories[policy.repository_id].policies[policy.id] = policy
@@ -117,6 +160,7 @@ class State:
 
     def put_image(self, image: Image) -> None:
         """Add an image, or replace the one with its id. Its tags leave the images that had them."""
+        before = self.images.get(image.id)
         self._forget_tags(image.id)
         repository = self.repositories_by_name[image.name]
         for tag in image.tags:
@@ -128,6 +172,11 @@ class State:
         repository.owner_of_digest[image.digest] = image.id
         repository.images.put(image)
         repository.registry.images.put(image)
+        if before is None:
+            self._tell("CREATE_IMAGE", image, *image.tags[:1])
+        tags_before = before.tags if before else ()
+        for tag in set(image.tags) ^ set(tags_before):
+            self._tell("CREATE_IMAGE_TAG" if tag in image.tags else "DELETE_IMAGE_TAG", image, tag)
 
     def remove_image(self, image_id: str) -> None:
         image = self.images[image_id]
@@ -139,6 +188,17 @@ class State:
         repository.owner_of_digest.pop(image.digest, None)
         repository.images.remove(image_id)
         repository.registry.images.remove(image_id)
+        self._tell("DELETE_IMAGE", image)
+        for tag in image.tags:
+            self._tell("DELETE_IMAGE_TAG", image, tag)
+
+    def _tell(self, kind: str, image: Image, tag: str = "") -> None:
+        """Keeps an event for the triggers, if there are any."""
+        if self.serverless.triggers:
+            registry_id = image.name.split("/")[0]
+            self.serverless.registry_events.append(
+                RegistryEvent(kind, self.clock.now(), registry_id, image.name, image.id, image.digest, tag)
+            )
 
     def add_tag(self, image_id: str, tag: str) -> None:
         image = self.images[image_id]

@@ -1,7 +1,8 @@
 """The cloud's services. A new one is a module here and its name in the list.
 
 A module names the protobuf services it stands for in `SERVICES`; their methods without a handler answer 501.
-Those that protobuf doesn't describe are not in the list: `metadata`, `docker_registry`, `kubernetes_api`, `monitoring`.
+Those that protobuf doesn't describe are not in the list: `metadata`, `docker_registry`, `kubernetes_api`,
+`monitoring`, `function_calls`, `object_storage`.
 """
 
 import importlib
@@ -10,6 +11,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 MODULES = (
     "iam",
+    "service_accounts",
+    "folders",
     "container_registry",
     "lifecycle_policies",
     "operations",
@@ -18,6 +21,10 @@ MODULES = (
     "compute",
     "instance_groups",
     "kubernetes_clusters",
+    "buckets",
+    "functions",
+    "function_versions",
+    "triggers",
 )
 
 

@@ -3,8 +3,9 @@
 from yandex.cloud.compute.v1 import instance_pb2
 from yandex.cloud.compute.v1 import instance_service_pb2 as service
 
+from tests.emulator.access import Place
 from tests.emulator.errors import not_found
-from tests.emulator.listing import folder_of_request, in_folder, page_of
+from tests.emulator.listing import folder_asked, in_folder, page_of
 from tests.emulator.methods import method
 from tests.emulator.paging import order_fields
 from tests.emulator.state import State
@@ -15,12 +16,12 @@ API = "yandex.cloud.compute.v1.InstanceService"
 VIEWER = "compute.viewer"
 
 
-def folder_of(state: State, request: service.GetInstanceRequest) -> str | None:
+def place_of(state: State, request: service.GetInstanceRequest) -> Place:
     instance = state.workloads.instances.get(request.instance_id)
-    return instance.folder_id if instance else None
+    return (instance.folder_id,) if instance else ()
 
 
-@method(f"{API}/Get", role=VIEWER, folder_of=folder_of)
+@method(f"{API}/Get", role=VIEWER, place_of=place_of)
 def get_instance(state: State, request: service.GetInstanceRequest) -> instance_pb2.Instance:
     instance = state.workloads.instances.get(request.instance_id)
     if instance is None:
@@ -28,7 +29,7 @@ def get_instance(state: State, request: service.GetInstanceRequest) -> instance_
     return instance if request.view == service.InstanceView.FULL else _without_metadata(instance)
 
 
-@method(f"{API}/List", role=VIEWER, folder_of=folder_of_request)
+@method(f"{API}/List", role=VIEWER, place_of=folder_asked)
 def list_instances(state: State, request: service.ListInstancesRequest) -> service.ListInstancesResponse:
     order_fields(request.order_by, ("id",))
     instances = in_folder(state, request.folder_id, state.workloads.instances.values())

@@ -18,11 +18,13 @@ from yandex.cloud.containerregistry.v1 import (
 )
 from yandex.cloud.operation.operation_pb2 import Operation
 
+from tests.emulator.access import Place
 from tests.emulator.clock import timestamp
 from tests.emulator.errors import NOT_FOUND, ApiError, invalid, not_found
 from tests.emulator.images import ORDER_FIELDS, Image, ImageSet, cloud_id
 from tests.emulator.methods import method
 from tests.emulator.paging import cut_page, filtered_name, order_fields
+from tests.emulator.services.access_bindings import bindable
 from tests.emulator.state import Registry, Repository, State
 
 SERVICES = (
@@ -34,6 +36,7 @@ SERVICES = (
 API = "yandex.cloud.containerregistry.v1"
 VIEWER = "container-registry.viewer"
 PUSHER = "container-registry.images.pusher"
+ADMIN = "container-registry.admin"
 
 
 class ImagePage:
@@ -62,27 +65,33 @@ class ImagePage:
         return response
 
 
-def folder_of(state: State, request: Any) -> str | None:
-    """The folder of whatever a request of this API names; None when that doesn't exist."""
-    registry = _registry_of(state, request)
-    if registry is not None:
-        return registry.folder_id
-    return getattr(request, "folder_id", "") or None
-
-
-def _registry_of(state: State, request: Any) -> Registry | None:
-    """The registry of the first thing that the request names, the narrowest first."""
+def place_of(state: State, request: Any) -> Place:
+    """Where the first thing is that the request names, the narrowest first."""
     if image_id := getattr(request, "image_id", ""):
         image = state.images.get(image_id)
-        return state.repositories_by_name[image.name].registry if image else None
-    repository = None
+        return state.repositories_by_name[image.name].place if image else ()
     if name := getattr(request, "repository_name", "") or getattr(request, "name", ""):
-        repository = state.repositories_by_name.get(name)
-        return repository.registry if repository else state.registries.get(name.split("/")[0])
+        return state.place_of_repository(name)
     if repository_id := getattr(request, "repository_id", ""):
-        repository = state.repositories.get(repository_id)
-        return repository.registry if repository else None
-    return state.registries.get(getattr(request, "registry_id", ""))
+        return _place_of_repository(state, repository_id)
+    if registry_id := getattr(request, "registry_id", ""):
+        return _place_of_registry(state, registry_id)
+    folder_id = getattr(request, "folder_id", "")
+    return (folder_id,) if folder_id else ()
+
+
+def _place_of_registry(state: State, registry_id: str) -> Place:
+    registry = state.registries.get(registry_id)
+    return registry.place if registry else ()
+
+
+def _place_of_repository(state: State, repository_id: str) -> Place:
+    repository = state.repositories.get(repository_id)
+    return repository.place if repository else ()
+
+
+bindable(f"{API}.RegistryService", "Registry", _place_of_registry, viewer=VIEWER, admin=ADMIN)
+bindable(f"{API}.RepositoryService", "Repository", _place_of_repository, viewer=VIEWER, admin=ADMIN)
 
 
 def registry_by_id(state: State, registry_id: str) -> Registry:
@@ -120,7 +129,7 @@ def folder_registries(state: State, folder_id: str) -> list[Registry]:
     return state.registries_of(folder_id)
 
 
-@method(f"{API}.ImageService/List", role=VIEWER, folder_of=folder_of)
+@method(f"{API}.ImageService/List", role=VIEWER, place_of=place_of)
 def list_images(state: State, request: image_service_pb2.ListImagesRequest) -> ImagePage:
     if request.repository_name:
         images, scope = repository_by_name(state, request.repository_name).images, request.repository_name
@@ -144,14 +153,14 @@ def _named(state: State, images: ImageSet, name: str) -> ImageSet:
     return whole if all(image_id in images for image_id in whole.ids()[:1]) else ImageSet()
 
 
-@method(f"{API}.ImageService/Get", role=VIEWER, folder_of=folder_of)
+@method(f"{API}.ImageService/Get", role=VIEWER, place_of=place_of)
 def get_image(state: State, request: image_service_pb2.GetImageRequest) -> image_pb2.Image:
     if request.image_id not in state.images:
         raise not_found("Image", request.image_id)
     return state.images[request.image_id].message()
 
 
-@method(f"{API}.ImageService/Delete", role=PUSHER, folder_of=folder_of)
+@method(f"{API}.ImageService/Delete", role=PUSHER, place_of=place_of)
 def delete_image(state: State, request: image_service_pb2.DeleteImageRequest) -> Operation:
     image_id = request.image_id
     if image_id not in state.images:
@@ -178,12 +187,12 @@ def _registry_message(registry: Registry) -> registry_pb2.Registry:
     )
 
 
-@method(f"{API}.RegistryService/Get", role=VIEWER, folder_of=folder_of)
+@method(f"{API}.RegistryService/Get", role=VIEWER, place_of=place_of)
 def get_registry(state: State, request: registry_service_pb2.GetRegistryRequest) -> registry_pb2.Registry:
     return _registry_message(registry_by_id(state, request.registry_id))
 
 
-@method(f"{API}.RegistryService/List", role=VIEWER, folder_of=folder_of)
+@method(f"{API}.RegistryService/List", role=VIEWER, place_of=place_of)
 def list_registries(
     state: State, request: registry_service_pb2.ListRegistriesRequest
 ) -> registry_service_pb2.ListRegistriesResponse:
@@ -205,21 +214,21 @@ def _repository_message(repository: Repository) -> repository_pb2.Repository:
     return repository_pb2.Repository(id=repository.id, name=repository.name)
 
 
-@method(f"{API}.RepositoryService/Get", role=VIEWER, folder_of=folder_of)
+@method(f"{API}.RepositoryService/Get", role=VIEWER, place_of=place_of)
 def get_repository(
     state: State, request: repository_service_pb2.GetRepositoryRequest
 ) -> repository_pb2.Repository:
     return _repository_message(repository_by_id(state, request.repository_id))
 
 
-@method(f"{API}.RepositoryService/GetByName", role=VIEWER, folder_of=folder_of)
+@method(f"{API}.RepositoryService/GetByName", role=VIEWER, place_of=place_of)
 def get_repository_by_name(
     state: State, request: repository_service_pb2.GetRepositoryByNameRequest
 ) -> repository_pb2.Repository:
     return _repository_message(repository_by_name(state, request.repository_name))
 
 
-@method(f"{API}.RepositoryService/List", role=VIEWER, folder_of=folder_of)
+@method(f"{API}.RepositoryService/List", role=VIEWER, place_of=place_of)
 def list_repositories(
     state: State, request: repository_service_pb2.ListRepositoriesRequest
 ) -> repository_service_pb2.ListRepositoriesResponse:
@@ -246,7 +255,7 @@ def list_repositories(
     )
 
 
-@method(f"{API}.RepositoryService/Upsert", role=PUSHER, folder_of=folder_of)
+@method(f"{API}.RepositoryService/Upsert", role=PUSHER, place_of=place_of)
 def upsert_repository(state: State, request: repository_service_pb2.UpsertRepositoryRequest) -> Operation:
     registry_id, _, short_name = request.name.partition("/")
     registry = registry_by_id(state, registry_id)
@@ -265,7 +274,7 @@ def upsert_repository(state: State, request: repository_service_pb2.UpsertReposi
     return state.operations.start("Upsert repository", metadata, effect)
 
 
-@method(f"{API}.RepositoryService/Delete", role=PUSHER, folder_of=folder_of)
+@method(f"{API}.RepositoryService/Delete", role=PUSHER, place_of=place_of)
 def delete_repository(state: State, request: repository_service_pb2.DeleteRepositoryRequest) -> Operation:
     repository_id = request.repository_id
     repository_by_id(state, repository_id)

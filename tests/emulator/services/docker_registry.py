@@ -23,8 +23,9 @@ from urllib.parse import parse_qs, unquote
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
+from yandex.cloud.iam.v1.service_account_pb2 import ServiceAccount
 
-from tests.emulator.accounts import REGISTRY_TOKEN_SECONDS, ServiceAccount
+from tests.emulator.accounts import REGISTRY_TOKEN_SECONDS
 from tests.emulator.behaviour import Fault
 from tests.emulator.calls import Call
 from tests.emulator.errors import HTTP_STATUS, ApiError
@@ -120,8 +121,8 @@ class DockerRegistryApi:
         if account is None:
             raise Refusal(401, "UNAUTHORIZED", "authentication required", self._challenge(repository))
         if repository is not None:
-            registry = self._state.registries.get(repository.split("/")[0])
-            if not account.holds(PULLER, registry.folder_id if registry else None):
+            place = self._state.place_of_repository(repository)
+            if not self._state.access.allows(account.id, PULLER, place):
                 raise Refusal(403, "DENIED", "requested access to the resource is denied")
 
     def _known_by_password(self, authorization: str) -> ServiceAccount | None:

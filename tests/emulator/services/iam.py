@@ -1,4 +1,4 @@
-"""IAM tokens: a signed JWT is exchanged for a token.
+"""IAM tokens: a signed JWT is exchanged for a token, and who may act as a service account gets a token of it.
 
 The JWT's header is `{"typ": "JWT", "alg": "PS256", "kid": <key id>}`; its claims are `iss` (the service
 account whose key it is), `aud`, `iat` and `exp`, at most an hour apart and true by the emulator's clock.
@@ -9,9 +9,10 @@ import json
 import jwt
 from yandex.cloud.iam.v1 import iam_token_service_pb2 as tokens
 
+from tests.emulator.access import Place
 from tests.emulator.accounts import AuthorizedKey
 from tests.emulator.clock import timestamp
-from tests.emulator.errors import UNAUTHENTICATED, UNIMPLEMENTED, ApiError
+from tests.emulator.errors import UNAUTHENTICATED, UNIMPLEMENTED, ApiError, not_found
 from tests.emulator.methods import method
 from tests.emulator.state import State
 
@@ -26,8 +27,27 @@ def create_token(state: State, request: tokens.CreateIamTokenRequest) -> tokens.
     if request.WhichOneof("identity") != "jwt":
         raise ApiError(UNIMPLEMENTED, "only a jwt is exchanged by the emulator")
     key = _signing_key(state, request.jwt)
-    _check_claims(_verified_claims(request.jwt, key), key, state.clock.now())
+    _check_claims(_verified_claims(request.jwt, key), key, state.clock.unwound())
     token, expires_at = state.accounts.issue_token(key.service_account_id)
+    return tokens.CreateIamTokenResponse(iam_token=token, expires_at=timestamp(expires_at))
+
+
+def place_of(state: State, request: tokens.CreateIamTokenForServiceAccountRequest) -> Place:
+    account = state.accounts.service_accounts.get(request.service_account_id)
+    return (account.id, account.folder_id) if account else ()
+
+
+@method(
+    "yandex.cloud.iam.v1.IamTokenService/CreateForServiceAccount",
+    role="iam.serviceAccounts.tokenCreator",
+    place_of=place_of,
+)
+def create_token_for_account(
+    state: State, request: tokens.CreateIamTokenForServiceAccountRequest
+) -> tokens.CreateIamTokenResponse:
+    if request.service_account_id not in state.accounts.service_accounts:
+        raise not_found("ServiceAccount", request.service_account_id)
+    token, expires_at = state.accounts.issue_token(request.service_account_id)
     return tokens.CreateIamTokenResponse(iam_token=token, expires_at=timestamp(expires_at))
 
 

@@ -3,8 +3,9 @@
 from yandex.cloud.compute.v1.instancegroup import instance_group_pb2
 from yandex.cloud.compute.v1.instancegroup import instance_group_service_pb2 as service
 
+from tests.emulator.access import Place
 from tests.emulator.errors import not_found
-from tests.emulator.listing import folder_of_request, in_folder, page_of
+from tests.emulator.listing import folder_asked, in_folder, page_of
 from tests.emulator.methods import method
 from tests.emulator.state import State
 
@@ -14,12 +15,12 @@ API = "yandex.cloud.compute.v1.instancegroup.InstanceGroupService"
 VIEWER = "compute.viewer"
 
 
-def folder_of(state: State, request: service.GetInstanceGroupRequest) -> str | None:
+def place_of(state: State, request: service.GetInstanceGroupRequest) -> Place:
     group = state.workloads.instance_groups.get(request.instance_group_id)
-    return group.folder_id if group else None
+    return (group.folder_id,) if group else ()
 
 
-@method(f"{API}/Get", role=VIEWER, folder_of=folder_of)
+@method(f"{API}/Get", role=VIEWER, place_of=place_of)
 def get_instance_group(
     state: State, request: service.GetInstanceGroupRequest
 ) -> instance_group_pb2.InstanceGroup:
@@ -29,7 +30,7 @@ def get_instance_group(
     return _as_viewed(group, request.view)
 
 
-@method(f"{API}/List", role=VIEWER, folder_of=folder_of_request)
+@method(f"{API}/List", role=VIEWER, place_of=folder_asked)
 def list_instance_groups(
     state: State, request: service.ListInstanceGroupsRequest
 ) -> service.ListInstanceGroupsResponse:

@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
+from yandex.cloud.iam.v1.service_account_pb2 import ServiceAccount
 
-from tests.emulator.accounts import ServiceAccount
 from tests.emulator.behaviour import Fault
 from tests.emulator.calls import Call
 from tests.emulator.errors import HTTP_STATUS, ApiError
@@ -71,7 +71,8 @@ class KubernetesApi:
             kind = KIND_OF_PATH.get(call.path.removeprefix(self.prefix))
             if kind is None:
                 raise Refusal(404, "the server could not find the requested resource")
-            if account and not account.holds(VIEWER, self._cluster.folder_id):
+            place = (self._cluster.folder_id,)
+            if account and not self._state.access.allows(account.id, VIEWER, place):
                 resource = KINDS[kind][1]
                 message = f'{resource} is forbidden: User "{account.id}" cannot list resource "{resource}"'
                 raise Refusal(403, f"{message} at the cluster scope")

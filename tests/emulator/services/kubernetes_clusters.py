@@ -8,10 +8,11 @@ from outside its network.
 from yandex.cloud.k8s.v1 import cluster_pb2
 from yandex.cloud.k8s.v1 import cluster_service_pb2 as service
 
+from tests.emulator.access import Place
 from tests.emulator.certificates import cluster_certificates
 from tests.emulator.clock import timestamp
 from tests.emulator.errors import not_found
-from tests.emulator.listing import folder_of_request, in_folder, page_of
+from tests.emulator.listing import folder_asked, in_folder, page_of
 from tests.emulator.methods import method
 from tests.emulator.state import State
 from tests.emulator.workloads import NOWHERE, Cluster
@@ -22,12 +23,12 @@ API = "yandex.cloud.k8s.v1.ClusterService"
 VIEWER = "k8s.viewer"
 
 
-def folder_of(state: State, request: service.GetClusterRequest) -> str | None:
+def place_of(state: State, request: service.GetClusterRequest) -> Place:
     cluster = state.workloads.clusters.get(request.cluster_id)
-    return cluster.folder_id if cluster else None
+    return (cluster.folder_id,) if cluster else ()
 
 
-@method(f"{API}/Get", role=VIEWER, folder_of=folder_of)
+@method(f"{API}/Get", role=VIEWER, place_of=place_of)
 def get_cluster(state: State, request: service.GetClusterRequest) -> cluster_pb2.Cluster:
     cluster = state.workloads.clusters.get(request.cluster_id)
     if cluster is None:
@@ -35,7 +36,7 @@ def get_cluster(state: State, request: service.GetClusterRequest) -> cluster_pb2
     return _message(cluster)
 
 
-@method(f"{API}/List", role=VIEWER, folder_of=folder_of_request)
+@method(f"{API}/List", role=VIEWER, place_of=folder_asked)
 def list_clusters(state: State, request: service.ListClustersRequest) -> service.ListClustersResponse:
     clusters = in_folder(state, request.folder_id, state.workloads.clusters.values())
     page, next_token = page_of(state, request, clusters, ("name",))

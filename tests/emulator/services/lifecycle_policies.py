@@ -14,6 +14,7 @@ from yandex.cloud.containerregistry.v1.lifecycle_policy_pb2 import LifecyclePoli
 from yandex.cloud.operation.operation_pb2 import Operation
 
 from tests.emulator import lifecycle
+from tests.emulator.access import Place
 from tests.emulator.clock import timestamp
 from tests.emulator.errors import FAILED_PRECONDITION, ApiError, invalid, not_found
 from tests.emulator.images import ImageSet, cloud_id
@@ -38,18 +39,18 @@ ACTIVE = LifecyclePolicy.Status.ACTIVE
 _numbers = itertools.count(1)
 
 
-def folder_of(state: State, request: Any) -> str | None:
-    """The folder of the policy, dry run, repository or registry that a request names."""
+def place_of(state: State, request: Any) -> Place:
+    """Where the policy, dry run, repository or registry is that a request names."""
     policy_id = getattr(request, "lifecycle_policy_id", "")
     if result_id := getattr(request, "dry_run_lifecycle_policy_result_id", ""):
         dry_run = state.dry_runs.get(result_id)
         policy_id = dry_run.result.lifecycle_policy_id if dry_run else ""
     if policy := state.policies.get(policy_id):
-        return state.repositories[policy.repository_id].registry.folder_id
+        return state.repositories[policy.repository_id].place
     if repository := state.repositories.get(getattr(request, "repository_id", "")):
-        return repository.registry.folder_id
+        return repository.place
     registry = state.registries.get(getattr(request, "registry_id", ""))
-    return registry.folder_id if registry else None
+    return registry.place if registry else ()
 
 
 def policy_by_id(state: State, policy_id: str) -> LifecyclePolicy:
@@ -74,12 +75,12 @@ def check_policy(state: State, policy: LifecyclePolicy) -> None:
                 raise ApiError(FAILED_PRECONDITION, message)
 
 
-@method(f"{API}/Get", role=VIEWER, folder_of=folder_of)
+@method(f"{API}/Get", role=VIEWER, place_of=place_of)
 def get_policy(state: State, request: policies.GetLifecyclePolicyRequest) -> LifecyclePolicy:
     return policy_by_id(state, request.lifecycle_policy_id)
 
 
-@method(f"{API}/List", role=VIEWER, folder_of=folder_of)
+@method(f"{API}/List", role=VIEWER, place_of=place_of)
 def list_policies(
     state: State, request: policies.ListLifecyclePoliciesRequest
 ) -> policies.ListLifecyclePoliciesResponse:
@@ -111,7 +112,7 @@ def _sortable(message: Message, field: str) -> Any:
     return value.ToNanoseconds() if field in ("created_at", "run_at") else value
 
 
-@method(f"{API}/Create", role=EDITOR, folder_of=folder_of)
+@method(f"{API}/Create", role=EDITOR, place_of=place_of)
 def create_policy(state: State, request: policies.CreateLifecyclePolicyRequest) -> Operation:
     policy = LifecyclePolicy(
         id=cloud_id("crp", f"policy {next(_numbers)} of {request.repository_id}"),
@@ -133,7 +134,7 @@ def create_policy(state: State, request: policies.CreateLifecyclePolicyRequest) 
     return state.operations.start("Create lifecycle policy", metadata, effect)
 
 
-@method(f"{API}/Update", role=EDITOR, folder_of=folder_of)
+@method(f"{API}/Update", role=EDITOR, place_of=place_of)
 def update_policy(state: State, request: policies.UpdateLifecyclePolicyRequest) -> Operation:
     """Change the fields of `updateMask`, or all of them when there is none."""
     fields = list(request.update_mask.paths) or ["name", "description", "status", "rules"]
@@ -160,7 +161,7 @@ def update_policy(state: State, request: policies.UpdateLifecyclePolicyRequest) 
     return state.operations.start("Update lifecycle policy", metadata, effect)
 
 
-@method(f"{API}/Delete", role=EDITOR, folder_of=folder_of)
+@method(f"{API}/Delete", role=EDITOR, place_of=place_of)
 def delete_policy(state: State, request: policies.DeleteLifecyclePolicyRequest) -> Operation:
     policy_id = policy_by_id(state, request.lifecycle_policy_id).id
 
@@ -172,7 +173,7 @@ def delete_policy(state: State, request: policies.DeleteLifecyclePolicyRequest) 
     return state.operations.start("Delete lifecycle policy", metadata, effect)
 
 
-@method(f"{API}/DryRun", role=EDITOR, folder_of=folder_of)
+@method(f"{API}/DryRun", role=EDITOR, place_of=place_of)
 def start_dry_run(state: State, request: policies.DryRunLifecyclePolicyRequest) -> Operation:
     policy_id = policy_by_id(state, request.lifecycle_policy_id).id
     result_id = cloud_id("crp", f"dry run {next(_numbers)} of {policy_id}")
@@ -202,14 +203,14 @@ def _run_dry(state: State, policy: LifecyclePolicy, result_id: str) -> policies.
     return result
 
 
-@method(f"{API}/GetDryRunResult", role=VIEWER, folder_of=folder_of)
+@method(f"{API}/GetDryRunResult", role=VIEWER, place_of=place_of)
 def get_dry_run_result(
     state: State, request: policies.GetDryRunLifecyclePolicyResultRequest
 ) -> policies.DryRunLifecyclePolicyResult:
     return dry_run_by_id(state, request.dry_run_lifecycle_policy_result_id).result
 
 
-@method(f"{API}/ListDryRunResults", role=VIEWER, folder_of=folder_of)
+@method(f"{API}/ListDryRunResults", role=VIEWER, place_of=place_of)
 def list_dry_run_results(
     state: State, request: policies.ListDryRunLifecyclePolicyResultsRequest
 ) -> policies.ListDryRunLifecyclePolicyResultsResponse:
@@ -236,7 +237,7 @@ def list_dry_run_results(
     )
 
 
-@method(f"{API}/ListDryRunResultAffectedImages", role=VIEWER, folder_of=folder_of)
+@method(f"{API}/ListDryRunResultAffectedImages", role=VIEWER, place_of=place_of)
 def list_affected_images(
     state: State, request: policies.ListDryRunLifecyclePolicyResultAffectedImagesRequest
 ) -> ImagePage:

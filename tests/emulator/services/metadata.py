@@ -19,5 +19,5 @@ def token_answer(state: State, headers: Mapping[str, str]) -> tuple[int, str]:
     if headers.get("Metadata-Flavor") != "Google":
         return 403, json.dumps({"error": "the header Metadata-Flavor: Google is required"})
     token, expires_at = state.accounts.issue_token(state.metadata_account)
-    expires_in = int(expires_at - state.clock.now())
+    expires_in = int(expires_at - state.clock.unwound())
     return 200, json.dumps({"access_token": token, "expires_in": expires_in, "token_type": "Bearer"})

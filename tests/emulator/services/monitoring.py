@@ -10,7 +10,6 @@ import re
 from typing import Any
 from urllib.parse import parse_qs
 
-from tests.emulator.accounts import require_role
 from tests.emulator.errors import invalid
 from tests.emulator.state import State
 
@@ -28,7 +27,7 @@ def write_metrics(state: State, authorization: str, query: str, body: bytes) -> 
     folder_id, service = (parse_qs(query).get(name, [""])[-1] for name in ("folderId", "service"))
     if not 0 < len(folder_id) <= 50 or service != "custom":
         raise invalid("folderId and service=custom are required")
-    require_role(account, ROLE, folder_id)
+    state.access.require(account.id, ROLE, (folder_id,))
     document = _object(body)
     common, metrics = document.get("labels", {}), document.get("metrics")
     if not isinstance(metrics, list) or not 0 < len(metrics) <= MOST_METRICS:

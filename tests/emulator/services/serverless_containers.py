@@ -8,8 +8,9 @@ from typing import Any
 from yandex.cloud.serverless.containers.v1 import container_pb2
 from yandex.cloud.serverless.containers.v1 import container_service_pb2 as service
 
+from tests.emulator.access import Place
 from tests.emulator.errors import not_found
-from tests.emulator.listing import folder_of_request, in_folder, page_of
+from tests.emulator.listing import folder_asked, in_folder, page_of
 from tests.emulator.methods import method
 from tests.emulator.state import State
 
@@ -19,19 +20,19 @@ API = "yandex.cloud.serverless.containers.v1.ContainerService"
 VIEWER = "serverless-containers.viewer"
 
 
-def folder_of(state: State, request: Any) -> str | None:
-    """The folder that the request names, or that of its container or revision; None when that doesn't exist."""
+def place_of(state: State, request: Any) -> Place:
+    """The folder that the request names, or that of its container or revision."""
     if folder_id := getattr(request, "folder_id", ""):
-        return str(folder_id)
+        return (folder_id,)
     container_id = getattr(request, "container_id", "")
     if revision_id := getattr(request, "container_revision_id", ""):
         revision = state.workloads.revisions.get(revision_id)
         container_id = revision.container_id if revision else ""
     container = state.workloads.containers.get(container_id)
-    return container.folder_id if container else None
+    return (container.folder_id,) if container else ()
 
 
-@method(f"{API}/Get", role=VIEWER, folder_of=folder_of)
+@method(f"{API}/Get", role=VIEWER, place_of=place_of)
 def get_container(state: State, request: service.GetContainerRequest) -> container_pb2.Container:
     return _known_container(state, request.container_id)
 
@@ -42,14 +43,14 @@ def _known_container(state: State, container_id: str) -> container_pb2.Container
     return state.workloads.containers[container_id]
 
 
-@method(f"{API}/List", role=VIEWER, folder_of=folder_of_request)
+@method(f"{API}/List", role=VIEWER, place_of=folder_asked)
 def list_containers(state: State, request: service.ListContainersRequest) -> service.ListContainersResponse:
     containers = in_folder(state, request.folder_id, state.workloads.containers.values())
     page, next_token = page_of(state, request, containers, ("name",))
     return service.ListContainersResponse(containers=page, next_page_token=next_token)
 
 
-@method(f"{API}/GetRevision", role=VIEWER, folder_of=folder_of)
+@method(f"{API}/GetRevision", role=VIEWER, place_of=place_of)
 def get_revision(state: State, request: service.GetContainerRevisionRequest) -> container_pb2.Revision:
     revision = state.workloads.revisions.get(request.container_revision_id)
     if revision is None:
@@ -57,7 +58,7 @@ def get_revision(state: State, request: service.GetContainerRevisionRequest) -> 
     return revision
 
 
-@method(f"{API}/ListRevisions", role=VIEWER, folder_of=folder_of)
+@method(f"{API}/ListRevisions", role=VIEWER, place_of=place_of)
 def list_revisions(
     state: State, request: service.ListContainersRevisionsRequest
 ) -> service.ListContainersRevisionsResponse:

@@ -1,0 +1,181 @@
+"""Doing the steps of a plan, each to the end of its operation, so that whatever fails the next time goes on from there.
+
+A call that changes something is sent once. When it fails in a way that may pass, or that says somebody was faster, all
+is looked at again and the difference taken anew, for it may have taken effect: nothing is made twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from shared.deploy import api, storage, wanted
+from shared.deploy.api import Bucket, Item, Version
+from shared.deploy.config import WEBHOOK_SECRET
+from shared.deploy.deployment import Deployment
+from shared.deploy.found import Found
+from shared.deploy.steps import (
+    Bind,
+    Change,
+    Create,
+    CreateBucket,
+    CreateVersion,
+    Delete,
+    DeleteBucket,
+    DeleteVersion,
+    SetTag,
+    Step,
+    UpdateTrigger,
+)
+from shared.errors import (
+    ABORTED,
+    ALREADY_EXISTS,
+    FAILED_PRECONDITION,
+    INTERNAL,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    CallError,
+)
+from shared.http import Cloud
+from shared.operations import Operation
+from shared.pace import backoff
+
+TRIES = 6
+NOT_EMPTY = (FAILED_PRECONDITION, ABORTED)
+PASSING = (ABORTED, ALREADY_EXISTS, NOT_FOUND)
+
+Answer = TypeVar("Answer")
+
+
+def carry_out(
+    deployment: Deployment,
+    found: Found,
+    look: Callable[[], Found],
+    compare: Callable[[Found], list[Step]],
+    tell: Callable[[Step], None],
+) -> None:
+    """Does what ``compare`` says of ``found``, which ``look`` found, until nothing is left to do. Raises CallError."""
+    tries, bound = 0, False
+    while True:
+        step = next((step for step in compare(found) if step.change), None)
+        if step is None or step.change is None:
+            return
+        try:
+            _do(deployment, step.change, found)
+        except CallError as error:
+            tries += 1
+            # a role that was bound just now may take some seconds to count
+            if tries >= TRIES or not (_may_pass(error) or (bound and error.code == PERMISSION_DENIED)):
+                raise
+            deployment.cloud.pause(backoff(tries + 2), str(error))
+            found = look()
+            continue
+        tell(step)
+        tries, bound = 0, bound or isinstance(step.change, Bind)
+
+
+def _may_pass(error: CallError) -> bool:
+    return error.retryable or error.ambiguous or error.code in PASSING
+
+
+def _do(deployment: Deployment, change: Change, found: Found) -> None:
+    """Makes one change, waits for its end, and puts what came of it into ``found``."""
+    cloud = deployment.cloud
+    once = cloud.at(cloud.endpoint, attempts=1)
+    match change:
+        case Create():
+            _create(cloud, once, change, found)
+        case CreateBucket(name=name, body=body):
+            made = api.done(cloud, api.create(once, "bucket", body), f"making the bucket {name}")
+            found.buckets[name] = _response(made, Bucket)
+        case CreateVersion(function=function, body=body):
+            operation = api.create_version(once, wanted.with_content(body, deployment.archive))
+            made = api.done(cloud, operation, f"making a version of {function}", api.BUILD_AT_MOST)
+            version = _response(made, Version)
+            found.versions.setdefault(function, []).append(version)
+            _tagged(found, function, version.id, wanted.LIVE)
+        case SetTag(function=function, version_id=version_id, tag=tag):
+            operation = api.set_tag(once, version_id, tag)
+            api.done(cloud, operation, f"setting the tag {tag} of {function}")
+            _tagged(found, function, version_id, tag)
+        case UpdateTrigger(name=name, trigger_id=trigger_id, rule=rule):
+            api.done(cloud, api.update_trigger(once, trigger_id, rule), f"changing the trigger {name}")
+            triggers = found.items["trigger"]
+            triggers[name] = msgspec.structs.replace(triggers[name], rule=rule)
+        case Bind(target=target, target_id=target_id, add=add, remove=remove):
+            operation = api.bind(once, target.kind, target_id, add, remove)
+            api.done(cloud, operation, f"changing the roles on the {target.kind} {target.name}")
+            found.roles[target] = (found.roles.get(target, set()) - {*remove}) | {*add}
+        case Delete():
+            _delete(cloud, once, change, found)
+        case DeleteBucket(name=name):
+            _delete_bucket(deployment, once, name)
+            del found.buckets[name]
+        case DeleteVersion(function=function, version_id=version_id):
+            api.done(cloud, api.delete(once, "version", version_id), f"deleting the version {version_id}")
+            found.versions[function] = [one for one in found.versions[function] if one.id != version_id]
+
+
+def _create(cloud: Cloud, once: Cloud, change: Create, found: Found) -> None:
+    """Makes an item; a secret's value is drawn here, and is nowhere but in Lockbox after that."""
+    kind, name, body, drawn = change.kind, change.name, change.body, ""
+    if kind == "secret":
+        drawn = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+        body = body | {"versionPayloadEntries": [{"key": WEBHOOK_SECRET, "textValue": drawn}]}
+    made = api.done(cloud, api.create(once, kind, body, drawn), f"making the {kind} {name}")
+    found.items[kind][name] = api.item(cloud, kind, _response(made, Item).id)
+
+
+def _delete(cloud: Cloud, once: Cloud, change: Delete, found: Found) -> None:
+    api.done(
+        cloud, api.delete(once, change.kind, change.item_id), f"deleting the {change.kind} {change.name}"
+    )
+    del found.items[change.kind][change.name]
+    for target in [one for one in found.roles if (one.kind, one.name) == (change.kind, change.name)]:
+        del found.roles[target]
+    if change.kind == "function":
+        del found.versions[change.name]
+
+
+def _delete_bucket(deployment: Deployment, once: Cloud, name: str) -> None:
+    """Deletes the bucket, which has to be empty first; its objects are reached only when it is not."""
+    what = f"deleting the bucket {name}"
+    try:
+        api.done(deployment.cloud, api.delete(once, "bucket", name), what)
+    except CallError as error:
+        if error.code not in NOT_EMPTY:
+            raise
+        storage.empty(storage.reached(deployment.cloud, deployment.access), name)
+        api.done(deployment.cloud, api.delete(once, "bucket", name), what)
+
+
+def _response(operation: Operation, kind: type[Answer]) -> Answer:
+    """What the operation made. Raises CallError when it does not say, so that all is looked at again."""
+    try:
+        made = msgspec.json.decode(operation.response, type=kind, strict=False)
+    except msgspec.DecodeError:
+        made = kind()
+    if not (getattr(made, "id", "") or getattr(made, "name", "")):
+        raise CallError(
+            f"the operation {operation.id} does not say what it made",
+            service="operation",
+            call="GET /operations",
+            code=INTERNAL,
+            retryable=True,
+        )
+    return made
+
+
+def _tagged(found: Found, function: str, version_id: str, tag: str) -> None:
+    """The tag goes from the version that has it to another."""
+
+    def tags(version: Version) -> list[str]:
+        others = [one for one in version.tags if one != tag]
+        return [*others, tag] if version.id == version_id else others
+
+    replaced = [msgspec.structs.replace(one, tags=tags(one)) for one in found.versions[function]]
+    found.versions[function] = replaced

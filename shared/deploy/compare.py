@@ -1,0 +1,46 @@
+"""What the API answers, beside what it was asked for. Pure.
+
+Answers leave out what is empty, false or zero, and write 64-bit numbers as texts (proto3 JSON).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def present(value: Any) -> Any:
+    """``value`` without the members that must be absent."""
+    if isinstance(value, dict):
+        return {key: present(inner) for key, inner in value.items() if inner is not None}
+    return value
+
+
+def changes(asked: Any, there: Any, path: str = "") -> Iterator[str]:
+    """A line for every member of ``asked`` that is not the same ``there``.
+
+    Answers leave out what is empty or zero, and write whole numbers as texts: those count as the same.
+    """
+    if isinstance(asked, dict):
+        for key, value in asked.items():
+            inner = there.get(key) if isinstance(there, dict) else None
+            yield from changes(value, inner, f"{path}.{key}" if path else key)
+    elif isinstance(asked, list) and isinstance(there, list) and len(asked) == len(there):
+        for number, (value, inner) in enumerate(zip(asked, there, strict=True), 1):
+            yield from changes(value, inner, f"{path}.{number}")
+    elif _plain(asked) != _plain(there):
+        yield f"{path}: {_shown(asked)}" if there is None else f"{path}: {_shown(there)} -> {_shown(asked)}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return "" if value in (None, "", 0, "0", False, {}, []) else str(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={_shown(inner)}" for key, inner in value.items()) or "none"
+    if isinstance(value, list):
+        return "; ".join(map(_shown, value)) or "none"
+    return '""' if value == "" else "none" if value is None else str(value)

@@ -1,0 +1,18 @@
+"""What every verb of a deployment works with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shared.deploy.config import Config
+from shared.http import Cloud
+from shared.settings import Access
+
+
+class Deployment(NamedTuple):
+    """``archive`` is the functions', their settings in it; ``access`` says where the cloud is."""
+
+    config: Config
+    archive: bytes
+    cloud: Cloud
+    access: Access

@@ -1,0 +1,187 @@
+"""From what there is to what is wanted: the steps, each with what it is for. Pure.
+
+The steps come in the order in which they can be done: what is made first has its id when the next one needs it. An id
+that is not known yet is "" in a step; the difference is taken anew after each step is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from shared.deploy import wanted
+from shared.deploy.api import EVERYONE, Binding, Kind, Subject, Version
+from shared.deploy.compare import changes, present
+from shared.deploy.config import Config
+from shared.deploy.found import KINDS, Found
+from shared.deploy.names import Names
+from shared.deploy.roles import Grant, Target, grants
+from shared.deploy.steps import (
+    SHOWN,
+    Create,
+    CreateBucket,
+    CreateVersion,
+    DeleteVersion,
+    Step,
+    UpdateTrigger,
+    bind_step,
+    delete_step,
+    move_step,
+)
+from shared.deploy.wanted import LIVE, PREVIOUS
+from shared.errors import DeploymentRefused
+
+
+def difference(config: Config, archive: bytes, found: Found) -> list[Step]:
+    """What is to be done, and what is left. Raises DeploymentRefused when something else has a name that is needed."""
+    return [
+        *_items(config, found),
+        *_buckets(config, found),
+        *_functions(config, found),
+        *_roles(config, found),
+        *(step for name in wanted.functions(config) for step in _version(config, found, name, archive)),
+        *_triggers(config, found),
+        *_unwanted(config, found),
+    ]
+
+
+def _items(config: Config, found: Found) -> Iterator[Step]:
+    for name, why in wanted.accounts(config).items():
+        yield _item("account", name, why, config, found)
+    for name in wanted.secrets(config):
+        why = "drawn here, kept in Lockbox alone"
+        yield _item("secret", name, why, config, found)
+
+
+def _functions(config: Config, found: Found) -> Iterator[Step]:
+    for name, entry_point in wanted.functions(config).items():
+        yield _item("function", name, entry_point, config, found)
+
+
+def _item(kind: Kind, name: str, why: str, config: Config, found: Found) -> Step:
+    what = f"{SHOWN.get(kind, kind)} {name}"
+    if name in found.items[kind]:
+        return Step("leave", what, why)
+    _refuse_taken(kind, name, found)
+    body = wanted.item_body(config, name, f"registry-janitor: {why}")
+    return Step("create", what, why, (), Create(kind, name, body))
+
+
+def _refuse_taken(kind: Kind, name: str, found: Found) -> None:
+    if name in found.taken[kind]:
+        raise DeploymentRefused(
+            f"There is a {SHOWN.get(kind, kind)} {name} that this deployment has not made (it lacks the labels); it is"
+            " left alone. Give the deployment another deploy.name.",
+            where="deploy.name",
+        )
+
+
+def _buckets(config: Config, found: Found) -> Iterator[Step]:
+    name = config.deploy.state_bucket
+    if not name:
+        return
+    why = "for the journal, the plans and the reports"
+    if name in found.buckets:
+        yield Step("leave", f"bucket {name}", why)
+    else:
+        body = wanted.bucket_body(config, name)
+        yield Step("create", f"bucket {name}", why, (), CreateBucket(name, body))
+
+
+def _roles(config: Config, found: Found) -> Iterator[Step]:
+    """What our accounts lack is added, and what they hold without need is removed; nobody else's roles are touched."""
+    asked: dict[Target, dict[Binding, Grant]] = {}
+    for grant in grants(config, found.registries):
+        asked.setdefault(grant.target, {})[binding(grant, config, found)] = grant
+    gone = {(kind, name) for kind, name in _unwanted_items(config, found)}
+    for target in sorted(target for target in {*asked, *found.roles} if target not in gone):
+        needed, held = asked.get(target, {}), found.roles.get(target, set())
+        add, remove = [one for one in needed if one not in held], sorted(held - needed.keys(), key=repr)
+        if add or remove:
+            yield bind_step(target, found, add, remove, needed)
+        elif needed:
+            yield Step("leave", f"roles on {target.kind} {target.name}", f"{len(needed)} needed")
+
+
+def binding(grant: Grant, config: Config, found: Found) -> Binding:
+    names = Names(config.deploy.name)
+    if grant.holder == "everyone":
+        return Binding(grant.role, EVERYONE)
+    name = names.functions_account if grant.holder == "functions" else names.triggers_account
+    return Binding(grant.role, Subject(found.id_of("account", name) or name, "serviceAccount"))
+
+
+def _version(config: Config, found: Found, function: str, archive: bytes) -> Iterator[Step]:
+    body = wanted.version(config, found, function, archive)
+    live = found.version_with(function, LIVE)
+    same = [
+        one
+        for one in found.versions.get(function, ())
+        if one.description == body["description"] and one.usable
+    ]
+    if live and live in same:
+        yield Step("leave", f"version of {function}", f"{live.id}, made at {live.created_at}")
+        yield from _made_twice(function, same)
+        return
+    if live and PREVIOUS not in live.tags:
+        yield move_step(
+            function, PREVIOUS, live, found.version_with(function, PREVIOUS), "kept for --rollback"
+        )
+    if same:
+        yield move_step(function, LIVE, same[-1], live, "it has this archive and these settings")
+        return
+    why = "because of what changed" if live else "the first"
+    details = tuple(_said(body, live))
+    yield Step("create", f"version of {function}", why, details, CreateVersion(function, body))
+
+
+def _made_twice(function: str, same: list[Version]) -> Iterator[Step]:
+    """What was made once more because nothing was heard of the first time."""
+    for one in same:
+        if not one.tags:
+            what = f"version {one.id} of {function}"
+            yield Step("delete", what, "it was made twice", (), DeleteVersion(function, one.id))
+
+
+def _said(body: dict[str, Any], live: Version | None) -> Iterator[str]:
+    """What is new in the version that ``body`` makes."""
+    before = msgspec.to_builtins(live) if live else {}
+    without = dict.fromkeys(before.get("environment", {}))
+    said = {"mounts": None, "connectivity": None, **body, "environment": without | body["environment"]}
+    yield from changes({key: said[key] for key in said if key not in ("functionId", "description")}, before)
+    yield f"archive and settings: {body['description'].rpartition(':')[2][:12]}"
+
+
+def _triggers(config: Config, found: Found) -> Iterator[Step]:
+    for name, rule in wanted.triggers(config, found).items():
+        item = found.items["trigger"].get(name)
+        if item is None:
+            _refuse_taken("trigger", name, found)
+            body = wanted.item_body(config, name, "registry-janitor") | {"rule": present(rule)}
+            details = tuple(changes(rule, {}))
+            yield Step("create", f"trigger {name}", "", details, Create("trigger", name, body))
+            continue
+        lines = tuple(changes(rule, item.rule))
+        if lines:
+            change = UpdateTrigger(name, item.id, present(rule))
+            yield Step("change", f"trigger {name}", "", lines, change)
+        else:
+            yield Step("leave", f"trigger {name}", "paused" if item.status == "PAUSED" else "")
+
+
+def _unwanted(config: Config, found: Found) -> Iterator[Step]:
+    for kind, name in _unwanted_items(config, found):
+        yield delete_step(kind, name, found)
+
+
+def _unwanted_items(config: Config, found: Found) -> list[tuple[Kind, str]]:
+    """What an earlier apply made and the settings no longer want, in the order in which it can be deleted."""
+    asked: dict[Kind, set[str]] = {
+        "account": {*wanted.accounts(config)},
+        "secret": {*wanted.secrets(config)},
+        "function": {*wanted.functions(config)},
+        "trigger": {*wanted.triggers(config, found)},
+    }
+    return [(kind, name) for kind in reversed(KINDS) for name in found.items[kind] if name not in asked[kind]]

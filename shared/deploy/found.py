@@ -1,0 +1,164 @@
+"""What there is of a deployment: found by its labels, and for what has none (roles) by its accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from shared import registry
+from shared.deploy import api
+from shared.deploy.api import EVERYONE, Binding, Bucket, Item, Kind, Version
+from shared.deploy.config import Config, secret_of
+from shared.deploy.names import Names
+from shared.deploy.roles import Target
+from shared.errors import NOT_FOUND, CallError, SettingsError
+from shared.http import Cloud
+
+KINDS: tuple[Kind, ...] = ("account", "secret", "function", "trigger")
+
+
+class Found(msgspec.Struct):
+    """What there is.
+
+    ``registries`` are those that the settings are about, with their folders. ``items`` are ours, by kind and name,
+    ``taken`` the other names of the folder. ``versions`` are a function's, by its name, oldest first. ``buckets`` are
+    by name, ours or not. ``given`` are the current versions of the Lockbox secrets that the settings name, by id.
+    ``roles`` are those that our accounts hold, and everyone on our webhook, by what they are bound to.
+    """
+
+    registries: dict[str, str] = {}
+    items: dict[Kind, dict[str, Item]] = {}
+    taken: dict[Kind, set[str]] = {}
+    versions: dict[str, list[Version]] = {}
+    buckets: dict[str, Bucket] = {}
+    given: dict[str, str] = {}
+    roles: dict[Target, set[Binding]] = {}
+
+    def id_of(self, kind: Kind, name: str) -> str:
+        """The id of what is ours, "" when there is none."""
+        item = self.items[kind].get(name)
+        return item.id if item else ""
+
+    def version_with(self, function: str, tag: str) -> Version | None:
+        return next((one for one in self.versions.get(function, ()) if tag in one.tags), None)
+
+    def target_id(self, target: Target) -> str:
+        """The id of what roles are bound to; "" when it is still to be made. A bucket's id is its name."""
+        if target.kind == "secret" or target.kind == "function":
+            return self.id_of(target.kind, target.name)
+        return target.name
+
+
+def find(cloud: Cloud, config: Config, *, may_miss: bool = False) -> Found:
+    """Looks at all that a deployment may be made of. Raises CallError.
+
+    Raises SettingsError for a registry or a secret that there isn't, unless it ``may_miss``.
+    """
+    found = Found()
+    names = Names(config.deploy.name)
+    found.registries = _registries(cloud, config, may_miss)
+    for kind in KINDS:
+        items = list(api.items(cloud, kind, config.folder_id))
+        found.items[kind] = _by_name(item for item in items if names.are_on(item.labels))
+        found.taken[kind] = {item.name for item in items if not names.are_on(item.labels)}
+    for function in found.items["function"].values():
+        api.settle(cloud, function.id)
+        found.versions[function.name] = api.versions(cloud, function.id)
+    found.given = _given(cloud, config, may_miss)
+    mounted = {name for those in found.versions.values() for one in those for name in one.buckets}
+    for name in sorted({config.deploy.state_bucket or "", *mounted} - {""}):
+        bucket = api.bucket(cloud, name)
+        if bucket:
+            found.buckets[name] = bucket
+    _find_roles(cloud, config, found)
+    return found
+
+
+def _by_name(items: Iterable[Item]) -> dict[str, Item]:
+    """What is ours by its name; a second one of a name goes by its id too, and is so one that nobody wants."""
+    found: dict[str, Item] = {}
+    for item in sorted(items, key=lambda item: item.id):
+        if item.status != "DELETING":
+            found[item.name if item.name not in found else f"{item.name} ({item.id})"] = item
+    return found
+
+
+def _registries(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
+    settings = config.settings
+    if not settings.registries:
+        found = registry.registries(cloud, settings.folder_id or "")
+        return {one.registry_id: one.folder_id for one in found}
+    folders = {}
+    for registry_id in settings.registries:
+        with _named(f"registry {registry_id}", "registries", may_miss):
+            folders[registry_id] = registry.registry(cloud, registry_id).folder_id
+    return folders
+
+
+def _given(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
+    versions = {}
+    for secret_id in sorted({secret_of(reference)[0] for reference in config.deploy.secrets.values()}):
+        with _named(f"Lockbox secret {secret_id}", "deploy.secrets", may_miss):
+            versions[secret_id] = api.item(cloud, "secret", secret_id).current_version.id
+    return versions
+
+
+@contextmanager
+def _named(what: str, key: str, may_miss: bool) -> Iterator[None]:
+    """Looks at what the settings name. Raises SettingsError when it isn't there, unless it ``may_miss``."""
+    try:
+        yield
+    except CallError as error:
+        if error.code != NOT_FOUND:
+            raise
+        if not may_miss:
+            message = f"The {what}, named by {key}, does not exist, or you cannot see it."
+            raise SettingsError(message, where=key) from None
+
+
+def _find_roles(cloud: Cloud, config: Config, found: Found) -> None:
+    accounts = {item.id for item in found.items["account"].values()}
+    webhook = Names(config.deploy.name).webhook
+    for target in _targets(cloud, config, found) if accounts else ():
+        found.roles[target] = {
+            one for one in _bindings(cloud, target, target.name) if one.subject.id in accounts
+        }
+    for item in found.items["secret"].values():
+        held = _bindings(cloud, Target("secret", item.name), item.id)
+        found.roles[Target("secret", item.name)] = {one for one in held if one.subject.id in accounts}
+    for item in found.items["function"].values():
+        ours = {*accounts, EVERYONE.id} if item.name == webhook else accounts
+        held = _bindings(cloud, Target("function", item.name), item.id)
+        found.roles[Target("function", item.name)] = {one for one in held if one.subject.id in ours}
+
+
+def _targets(cloud: Cloud, config: Config, found: Found) -> Iterator[Target]:
+    """Where roles of ours may be bound, but for what is ours itself: also where earlier settings wanted them."""
+    settings = config.settings
+    homes = {config.folder_id, *found.registries.values(), settings.folder_id or ""} - {""}
+    for folder_id in sorted({*homes, *settings.guards.folders}):
+        yield Target("folder", folder_id)
+    near = {one.registry_id for home in sorted(homes) for one in registry.registries(cloud, home)}
+    for registry_id in sorted({*found.registries, *near}):
+        yield Target("registry", registry_id)
+    own = {item.id for item in found.items["secret"].values()}
+    used = {
+        secret.get("id", "") for those in found.versions.values() for one in those for secret in one.secrets
+    }
+    given = {config.deploy.environment.get("SA_KEY_SECRET_ID", "")} - {""}
+    for secret_id in sorted({*found.given, *used, *given} - own):
+        yield Target("given secret", secret_id)
+    for name in sorted(found.buckets):
+        yield Target("bucket", name)
+
+
+def _bindings(cloud: Cloud, target: Target, target_id: str) -> list[Binding]:
+    """The roles on it; none when it is gone."""
+    try:
+        return list(api.bindings(cloud, target.kind, target_id))
+    except CallError as error:
+        if error.code != NOT_FOUND:
+            raise
+        return []

@@ -1,0 +1,50 @@
+"""The last runs, as the state's bucket tells them: ``runs/<run id>/report.json``."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from shared.deploy import storage
+from shared.deploy.deployment import Deployment
+from shared.deploy.names import Names
+from shared.errors import NOT_FOUND, CallError
+from shared.http import Cloud
+from shared.terminal import summary
+
+SHOWN = 3
+LOOKED_BACK = timedelta(days=35)
+RUNS = "runs/"
+
+
+def told(deployment: Deployment, now: datetime) -> str:
+    """A sentence, or a line for each run."""
+    bucket = deployment.config.deploy.state_bucket
+    if not bucket:
+        name = Names(deployment.config.deploy.name).cleanup
+        return f"no deploy.state_bucket keeps them; yc serverless function logs {name} shows what they said"
+    try:
+        objects = storage.reached(deployment.cloud, deployment.access)
+        after = f"{RUNS}{now - LOOKED_BACK:%Y%m%dT}"
+        run_ids = sorted(
+            folder.removeprefix(RUNS).rstrip("/") for folder in storage.folders(objects, bucket, RUNS, after)
+        )
+        lines = [f"\n      {one}: {_outcome(objects, bucket, one)}" for one in reversed(run_ids[-SHOWN:])]
+    except CallError as error:
+        return f"they cannot be looked at. {error}"
+    return "".join(lines) or f"none in the last {LOOKED_BACK.days} days"
+
+
+def _outcome(objects: Cloud, bucket: str, run_id: str) -> str:
+    try:
+        text = storage.read(objects, bucket, f"{RUNS}{run_id}/report.json")
+        report: dict[str, Any] = msgspec.json.decode(text)
+        return f"{report['mode']}, {report['status']}: {summary(report)}"
+    except CallError as error:
+        if error.code != NOT_FOUND:
+            raise
+        return "has no report: it is under way, or was cut off"
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError):
+        return "has a report that cannot be read"

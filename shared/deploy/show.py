@@ -1,0 +1,60 @@
+"""A deployment's plan as a person reads it, and what is told when it is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+
+from shared.deploy import cron
+from shared.deploy.config import WEBHOOK_SECRET, Config
+from shared.deploy.names import Names
+from shared.deploy.steps import Step
+
+MARKS = {"create": "+", "change": "~", "delete": "-", "leave": "="}
+RUNS = 3
+
+
+def plan(config: Config, steps: Iterable[Step]) -> None:
+    """Prints the plan: a line for each step, with + for what is made, ~ changed, - deleted and = left."""
+    steps = list(steps)
+    print(heading(config))
+    for step in steps:
+        for line in lines(step):
+            print(line)
+    counts = Counter[str](step.action for step in steps)
+    print(", ".join(f"{counts[action]} to {action}" for action in MARKS) + ".")
+
+
+def heading(config: Config) -> str:
+    said = f" ({', '.join(config.variables)} from the environment)" if config.variables else ""
+    return f"{config.deploy.name} in the folder {config.folder_id}, mode {config.settings.mode}{said}:"
+
+
+def lines(step: Step) -> Iterator[str]:
+    why = f": {step.why}" if step.why else ""
+    yield f"{MARKS[step.action]} {step.what}{why}"
+    for detail in step.details:
+        yield f"      {detail}"
+
+
+def done(step: Step) -> None:
+    print(f"done: {MARKS[step.action]} {step.what}", flush=True)
+
+
+def afterwards(config: Config, now: datetime) -> None:
+    """Prints when the functions will run, and where the webhook's secret is."""
+    print(f"Next runs: {next_runs(config, now)}.")
+    if config.generates_secret:
+        secret = Names(config.deploy.name).secret
+        print(
+            f"The webhook's secret is in Lockbox: yc lockbox payload get --folder-id {config.folder_id} --name {secret}"
+            f" --key {WEBHOOK_SECRET}"
+        )
+
+
+def next_runs(config: Config, now: datetime) -> str:
+    """The timer's next runs in local time."""
+    runs = islice(cron.parse(config.deploy.schedule).runs(now), RUNS)
+    return ", ".join(f"{run.astimezone():%a %d %b %Y %H:%M %Z}" for run in runs)

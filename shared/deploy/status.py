@@ -1,0 +1,92 @@
+"""``./deploy.sh status``: what is deployed, whether it is as it should be, its runs, and its roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from shared.deploy import last_runs, probes, show, wanted
+from shared.deploy.config import Config
+from shared.deploy.deployment import Deployment
+from shared.deploy.difference import binding, difference
+from shared.deploy.found import Found, find
+from shared.deploy.names import Names
+from shared.deploy.roles import Grant, grants
+from shared.deploy.wanted import LIVE
+from shared.errors import DeploymentRefused
+
+
+def print_status(deployment: Deployment, now: datetime) -> int:
+    """Prints it; returns 0 when all is as it should be, else 1. Raises JanitorError."""
+    config = deployment.config
+    found = find(deployment.cloud, config)
+    print(show.heading(config))
+    for line in _deployed(config, found):
+        print(line)
+    as_it_should_be = _compared(deployment, found)
+    print(f"last runs: {last_runs.told(deployment, now)}")
+    print(f"next runs: {show.next_runs(config, now)}")
+    return 0 if _roles(deployment, found) and as_it_should_be else 1
+
+
+def _deployed(config: Config, found: Found) -> Iterator[str]:
+    for name in wanted.functions(config):
+        live = found.version_with(name, LIVE)
+        if live is None:
+            yield f"function {name}: not deployed"
+            continue
+        newest = "" if live == found.versions[name][-1] else "; there is a newer one, so this was rolled back"
+        yield f"function {name}: version {live.id}, made at {live.created_at}{newest}"
+        if name == Names(config.deploy.name).webhook:
+            yield f"      {found.items['function'][name].http_invoke_url}?tag={LIVE}"
+    for name, rule in wanted.triggers(config, found).items():
+        trigger = found.items["trigger"].get(name)
+        cron = trigger.rule.get("timer", {}).get("cronExpression") if trigger else None
+        schedule = f', "{cron}" in UTC' if cron and "timer" in rule else ""
+        yield f"trigger {name}: {trigger.status.lower() if trigger else 'not deployed'}{schedule}"
+
+
+def _compared(deployment: Deployment, found: Found) -> bool:
+    try:
+        steps = difference(deployment.config, deployment.archive, found)
+    except DeploymentRefused as error:
+        print(error)
+        return False
+    changes = [step for step in steps if step.change]
+    if changes:
+        print("It is not what these files and settings want; ./deploy.sh plan tells more:")
+        for step in changes:
+            print(f"{show.MARKS[step.action]} {step.what}")
+    else:
+        print("It is what these files and settings want.")
+    return not changes
+
+
+def _roles(deployment: Deployment, found: Found) -> bool:
+    """Prints the roles that are needed, and returns whether none is missing."""
+    config, missing = deployment.config, False
+    account_id = found.id_of("account", Names(config.deploy.name).functions_account)
+    account = probes.acting_as(deployment.cloud, account_id) if account_id else None
+    print("roles:" if account else f"roles, as they are bound ({_why_not(account_id)}):")
+    for grant in grants(config, found.registries):
+        answer = probes.may(account, deployment, grant, found.target_id(grant.target)) if account else None
+        bound = binding(grant, config, found) in found.roles.get(grant.target, ())
+        missing = missing or answer is False or (answer is None and not bound)
+        print(f"      {_word(answer, bound):<14} {_described(grant)}")
+    return not missing
+
+
+def _why_not(account_id: str) -> str:
+    if not account_id:
+        return "there is no account yet"
+    return f"to have them tried, you need {probes.ACT_AS} on the account {account_id}"
+
+
+def _word(answer: bool | None, bound: bool) -> str:
+    if answer is None:
+        return "bound" if bound else "MISSING"
+    return "works" if answer else "REFUSED"
+
+
+def _described(grant: Grant) -> str:
+    return f"{grant.role} on {grant.target.kind} {grant.target.name} ({grant.why})"

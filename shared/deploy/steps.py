@@ -1,0 +1,116 @@
+"""The steps of a plan: what each line says, and what it changes. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from shared.deploy.api import EVERYONE, Binding, Kind, Version
+from shared.deploy.found import Found
+from shared.deploy.roles import Grant, Target
+
+SHOWN = {"account": "service account", "secret": "Lockbox secret"}
+
+
+class Create(msgspec.Struct, frozen=True):
+    """An item is made. A secret's body has no payload: it is drawn when it is made."""
+
+    kind: Kind
+    name: str
+    body: dict[str, Any]
+
+
+class CreateBucket(msgspec.Struct, frozen=True):
+    name: str
+    body: dict[str, Any]
+
+
+class CreateVersion(msgspec.Struct, frozen=True):
+    function: str
+    body: dict[str, Any]
+
+
+class SetTag(msgspec.Struct, frozen=True):
+    function: str
+    version_id: str
+    tag: str
+
+
+class UpdateTrigger(msgspec.Struct, frozen=True):
+    name: str
+    trigger_id: str
+    rule: dict[str, Any]
+
+
+class Bind(msgspec.Struct, frozen=True):
+    target: Target
+    target_id: str
+    add: list[Binding]
+    remove: list[Binding]
+
+
+class Delete(msgspec.Struct, frozen=True):
+    kind: Kind
+    name: str
+    item_id: str
+
+
+class DeleteBucket(msgspec.Struct, frozen=True):
+    name: str
+
+
+class DeleteVersion(msgspec.Struct, frozen=True):
+    function: str
+    version_id: str
+
+
+Change = (
+    Create
+    | CreateBucket
+    | CreateVersion
+    | SetTag
+    | UpdateTrigger
+    | Bind
+    | Delete
+    | DeleteBucket
+    | DeleteVersion
+)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One line of the plan: ``details`` are the lines below it, ``change`` is None for what is left as it is."""
+
+    action: Literal["create", "change", "delete", "leave"]
+    what: str
+    why: str = ""
+    details: tuple[str, ...] = ()
+    change: Change | None = None
+
+
+def bind_step(
+    target: Target, found: Found, add: list[Binding], remove: list[Binding], needed: dict[Binding, Grant]
+) -> Step:
+    details = [f"+ {_granted(one, needed[one].why, found)}" for one in add]
+    details += [f"- {_granted(one, 'no longer needed', found)}" for one in remove]
+    what = f"roles on {target.kind} {target.name}"
+    action: Literal["create", "change", "delete"] = "create" if not remove else "change" if add else "delete"
+    return Step(action, what, "", tuple(details), Bind(target, found.target_id(target), add, remove))
+
+
+def _granted(binding: Binding, why: str, found: Found) -> str:
+    holders = {item.id: name for name, item in found.items["account"].items()}
+    holder = (
+        "everyone" if binding.subject == EVERYONE else holders.get(binding.subject.id, binding.subject.id)
+    )
+    return f"{binding.role_id} for {holder} ({why})"
+
+
+def move_step(function: str, tag: str, to: Version, holder: Version | None, why: str) -> Step:
+    details = (f"{holder.id if holder else 'nothing'} -> {to.id}, made at {to.created_at}",)
+    return Step("change", f"tag {tag} of {function}", why, details, SetTag(function, to.id, tag))
+
+
+def delete_step(kind: Kind, name: str, found: Found) -> Step:
+    what = f"{SHOWN.get(kind, kind)} {name}"
+    return Step("delete", what, "", (), Delete(kind, name, found.id_of(kind, name)))

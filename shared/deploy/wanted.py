@@ -1,0 +1,142 @@
+"""What a deployment is made of, as bodies of the API's calls. Pure.
+
+A version is known again by a fingerprint in its description: the SHA-256 of its archive and of all that is said of it.
+Triggers call the version that has the tag ``live``, so that going back is moving a tag.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+from shared.deploy import config as configured
+from shared.deploy.config import MIB, MOUNT_NAME, WEBHOOK_SECRET, Config, secret_of
+from shared.deploy.found import Found
+from shared.deploy.names import Names
+
+LIVE, PREVIOUS = "live", "previous"
+RUNTIME = "python312"
+RETRY_INTERVAL = "60s"
+PUSHED = "CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE"
+BATCH = {"size": "100", "cutoff": "10s"}
+
+
+def accounts(config: Config) -> dict[str, str]:
+    """The accounts by name, and what each is for."""
+    names = Names(config.deploy.name)
+    return {
+        names.functions_account: "what the clean-up may do",
+        names.triggers_account: "what its triggers may do: call it",
+    }
+
+
+def functions(config: Config) -> dict[str, str]:
+    """The functions by name, and the entry point of each."""
+    names = Names(config.deploy.name)
+    found = {names.cleanup: "cleanup.handler"}
+    return found | {names.webhook: "webhook.handler"} if config.deploy.webhook else found
+
+
+def secrets(config: Config) -> list[str]:
+    return [Names(config.deploy.name).secret] if config.generates_secret else []
+
+
+def item_body(config: Config, name: str, description: str) -> dict[str, Any]:
+    """An account, a function or a secret."""
+    labels = Names(config.deploy.name).labels
+    return {"folderId": config.folder_id, "name": name, "description": description, "labels": labels}
+
+
+def bucket_body(config: Config, name: str) -> dict[str, Any]:
+    labels = Names(config.deploy.name).labels
+    tags = [{"key": key, "value": value} for key, value in labels.items()]
+    return {"folderId": config.folder_id, "name": name, "tags": tags}
+
+
+def triggers(config: Config, found: Found) -> dict[str, dict[str, Any]]:
+    """The rules of the triggers by name. A member that must be absent is None."""
+    names = Names(config.deploy.name)
+    call = _call(config, found)
+    timer = {"cronExpression": config.deploy.schedule, "payload": None, "invokeFunctionWithRetry": call}
+    rules: dict[str, dict[str, Any]] = {names.timer: {"timer": timer}}
+    for registry_id in sorted(found.registries) if config.deploy.registry_trigger else ():
+        pushes = {
+            "eventType": [PUSHED],
+            "registryId": registry_id,
+            "imageName": None,
+            "tag": None,
+            "batchSettings": BATCH,
+            "invokeFunction": call,
+        }
+        rules[names.push(registry_id)] = {"containerRegistry": pushes}
+    return rules
+
+
+def _call(config: Config, found: Found) -> dict[str, Any]:
+    names = Names(config.deploy.name)
+    account_id = found.id_of("account", names.triggers_account)
+    retries, queue = config.deploy.retries, config.deploy.dead_letter_queue
+    return {
+        "functionId": found.id_of("function", names.cleanup),
+        "functionTag": LIVE,
+        "serviceAccountId": account_id,
+        "retrySettings": {"retryAttempts": str(retries), "interval": RETRY_INTERVAL} if retries else None,
+        "deadLetterQueue": {"queueId": queue, "serviceAccountId": account_id} if queue else None,
+    }
+
+
+def version(config: Config, found: Found, function: str, archive: bytes) -> dict[str, Any]:
+    """The function's version that is wanted now, but for ``content`` and with its fingerprint."""
+    deploy, names = config.deploy, Names(config.deploy.name)
+    body: dict[str, Any] = {
+        "runtime": RUNTIME,
+        "entrypoint": functions(config)[function],
+        "resources": {"memory": str(deploy.memory_mb * MIB)},
+        "executionTimeout": deploy.timeout,
+        "serviceAccountId": found.id_of("account", names.functions_account),
+        "environment": _environment(config, found),
+        "secrets": _secrets(config, found),
+        "logOptions": {
+            **(
+                {"logGroupId": deploy.log_group_id} if deploy.log_group_id else {"folderId": config.folder_id}
+            ),
+            "minLevel": deploy.log_level,
+        },
+    }
+    if deploy.state_bucket:
+        storage = {"bucketId": deploy.state_bucket}
+        body["mounts"] = [{"name": MOUNT_NAME, "mode": "READ_WRITE", "objectStorage": storage}]
+    if deploy.network_id:
+        body["connectivity"] = {"networkId": deploy.network_id}
+    said = json.dumps(body, sort_keys=True).encode()
+    fingerprint = hashlib.sha256(hashlib.sha256(archive).digest() + said).hexdigest()
+    body["functionId"] = found.id_of("function", function)
+    body["description"] = f"registry-janitor sha256:{fingerprint}"
+    return body
+
+
+def with_content(body: dict[str, Any], archive: bytes) -> dict[str, Any]:
+    return {**body, "tag": [LIVE], "content": base64.b64encode(archive).decode()}
+
+
+def _environment(config: Config, found: Found) -> dict[str, str]:
+    environment = configured.function_environment(config.deploy)
+    if config.deploy.webhook and not getattr(config.settings, "webhook_url", None):
+        webhook = found.items["function"].get(Names(config.deploy.name).webhook)
+        environment = {"WEBHOOK_URL": webhook.http_invoke_url if webhook else "", **environment}
+    return environment
+
+
+def _secrets(config: Config, found: Found) -> list[dict[str, str]]:
+    references = {}
+    for variable, reference in config.deploy.secrets.items():
+        secret_id, key = secret_of(reference)
+        references[variable] = {"id": secret_id, "versionId": found.given[secret_id], "key": key}
+    if config.generates_secret:
+        own = found.items["secret"].get(Names(config.deploy.name).secret)
+        if own:
+            version_id = own.current_version.id
+            references[WEBHOOK_SECRET] = {"id": own.id, "versionId": version_id, "key": WEBHOOK_SECRET}
+    return [{**reference, "environmentVariable": name} for name, reference in sorted(references.items())]

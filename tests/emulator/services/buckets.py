@@ -1,0 +1,160 @@
+"""Object Storage's buckets. Names are unique in the whole cloud; a bucket that holds objects cannot be deleted.
+
+Objects are put and read through a function's mount, and with the S3 API (`object_storage.py`). Tags, access lists and
+the like are shown by Get with `view=VIEW_FULL` alone.
+"""
+
+import re
+from typing import Any, Final
+
+from google.protobuf import empty_pb2
+from google.protobuf.message import Message
+from yandex.cloud.operation.operation_pb2 import Operation
+from yandex.cloud.storage.v1 import bucket_service_pb2 as service
+from yandex.cloud.storage.v1.bucket_pb2 import Bucket
+
+from tests.emulator.access import Place
+from tests.emulator.clock import timestamp
+from tests.emulator.errors import ALREADY_EXISTS, FAILED_PRECONDITION, ApiError, invalid, not_found
+from tests.emulator.listing import check_folder, folder_asked, in_folder, page_of
+from tests.emulator.methods import method
+from tests.emulator.services.access_bindings import bindable
+from tests.emulator.state import State
+from tests.emulator.updating import updated
+
+SERVICES = (service.DESCRIPTOR.services_by_name["BucketService"],)
+
+API = "yandex.cloud.storage.v1.BucketService"
+VIEWER = "storage.viewer"
+EDITOR = "storage.editor"
+STORAGE_CLASSES = ("", "STANDARD", "COLD", "STANDARD_IA", "NEARLINE", "ICE", "GLACIER")
+SHOWN_IN_FULL_ALONE: Final = ("policy", "acl", "cors", "website_settings", "lifecycle_rules", "tags")
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+
+
+def place_of_bucket(state: State, name: str) -> Place:
+    bucket = state.buckets.get(name)
+    return (bucket.id, bucket.folder_id) if bucket else ()
+
+
+def place_of(state: State, request: Any) -> Place:
+    return place_of_bucket(state, request.name)
+
+
+bindable(API, "Bucket", place_of_bucket, viewer=VIEWER, admin="storage.admin")
+
+
+def bucket_by_name(state: State, name: str) -> Bucket:
+    if name not in state.buckets:
+        raise not_found("Bucket", name)
+    return state.buckets[name]
+
+
+@method(f"{API}/Get", role=VIEWER, place_of=place_of)
+def get_bucket(state: State, request: service.GetBucketRequest) -> Bucket:
+    bucket = bucket_by_name(state, request.name)
+    return bucket if request.view == service.GetBucketRequest.View.VIEW_FULL else _in_brief(bucket)
+
+
+def _in_brief(bucket: Bucket) -> Bucket:
+    shown = Bucket()
+    shown.CopyFrom(bucket)
+    for name in SHOWN_IN_FULL_ALONE:
+        shown.ClearField(name)
+    return shown
+
+
+@method(f"{API}/List", role=VIEWER, place_of=folder_asked)
+def list_buckets(state: State, request: service.ListBucketsRequest) -> service.ListBucketsResponse:
+    buckets = in_folder(state, request.folder_id, state.buckets.values())
+    page, next_token = page_of(state, request, buckets, ())
+    return service.ListBucketsResponse(
+        buckets=[_in_brief(bucket) for bucket in page], next_page_token=next_token
+    )
+
+
+@method(f"{API}/Create", role=EDITOR, place_of=folder_asked)
+def create_bucket(state: State, request: service.CreateBucketRequest) -> Operation:
+    check_folder(state, request.folder_id)
+    _check_name(request.name)
+    _check_settings(request)
+    bucket = Bucket(
+        id=request.name,
+        name=request.name,
+        folder_id=request.folder_id,
+        created_at=timestamp(state.clock.now()),
+        default_storage_class=request.default_storage_class or "STANDARD",
+        max_size=request.max_size,
+        anonymous_access_flags=request.anonymous_access_flags,
+        acl=request.acl,
+        tags=request.tags,
+        versioning=request.versioning,
+        lifecycle_rules=request.lifecycle_rules,
+    )
+
+    def effect() -> Message:
+        if bucket.name in state.buckets:
+            raise ApiError(ALREADY_EXISTS, f"Bucket {bucket.name} already exists")
+        state.buckets[bucket.name] = bucket
+        return bucket
+
+    if bucket.name in state.buckets:
+        raise ApiError(ALREADY_EXISTS, f"Bucket {bucket.name} already exists")
+    metadata = service.CreateBucketMetadata(name=bucket.name)
+    return state.operations.start("Create bucket", metadata, effect)
+
+
+def _check_name(name: str) -> None:
+    if not 3 <= len(name) <= 63:
+        raise invalid("name: length must be 3-63")
+    if not _NAME.fullmatch(name) or _ADDRESS.fullmatch(name):
+        raise invalid(
+            "name: must be of lowercase letters, digits, hyphens and periods, each part beginning and ending with"
+            " a letter or digit, and not an IP address"
+        )
+
+
+def _check_settings(request: Any) -> None:
+    if request.default_storage_class not in STORAGE_CLASSES:
+        raise invalid(f"default_storage_class: there is no class {request.default_storage_class}")
+    if request.max_size < 0:
+        raise invalid("max_size: must not be negative")
+
+
+@method(f"{API}/Update", role=EDITOR, place_of=place_of)
+def update_bucket(state: State, request: service.UpdateBucketRequest) -> Operation:
+    bucket = bucket_by_name(state, request.name)
+    _check_settings(request)
+    changed = updated(bucket, request)
+
+    def effect() -> Message:
+        held = bucket_by_name(state, request.name)
+        held.CopyFrom(changed)
+        return held
+
+    metadata = service.UpdateBucketMetadata(name=request.name)
+    return state.operations.start("Update bucket", metadata, effect)
+
+
+@method(f"{API}/Delete", role=EDITOR, place_of=place_of)
+def delete_bucket(state: State, request: service.DeleteBucketRequest) -> Operation:
+    name = bucket_by_name(state, request.name).name
+    _check_empty(state, name)
+
+    def effect() -> Message:
+        bucket_by_name(state, name)
+        _check_empty(state, name)
+        del state.buckets[name]
+        state.disk.remove_bucket(name)
+        state.access.forget(name)
+        return empty_pb2.Empty()
+
+    metadata = service.DeleteBucketMetadata(name=name)
+    return state.operations.start("Delete bucket", metadata, effect)
+
+
+def _check_empty(state: State, name: str) -> None:
+    if state.disk.objects(name):
+        raise ApiError(FAILED_PRECONDITION, f"Bucket {name} is not empty")

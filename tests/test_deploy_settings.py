@@ -1,0 +1,179 @@
+"""What a deployment is told: bad settings are refused with a sentence before any call, good ones come to the function."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from shared import settings
+from shared.deploy import config, roles
+from shared.deploy.__main__ import main
+from shared.deploy.roles import Target
+from shared.errors import SettingsError
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+FOLDER = 'folder_id = "b1gfolder"\n'
+
+
+def loaded(directory: Path, text: str, **environment: str) -> config.Config:
+    file = directory / "janitor.toml"
+    file.write_text(text)
+    return config.load(str(file), environment, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaints"),
+    [
+        (
+            '[deploy]\nschedule = "0 3 * * * *"',
+            ["deploy.schedule", "exactly one of day of month and day of week"],
+        ),
+        ('[deploy]\nschedule = "0 3 ? * *"', ["deploy.schedule", "has 5 fields; give six"]),
+        ('[deploy]\nschedule = "0 3 31 2 ? *"', ["deploy.schedule", "never comes again"]),
+        ("[deploy]\nschedule = 3", ["deploy.schedule", "give a cron expression"]),
+        ("[deploy]\nmemory_mb = 200", ["deploy.memory_mb", '"200"', "multiple of 128"]),
+        ('[deploy]\ntimeout = "10m"', ["deploy.timeout", "1s"]),
+        ('[deploy]\ntimeout = "3601s"', ["deploy.timeout", "3600s"]),
+        ('[deploy]\nname = "Janitor"', ["deploy.name", "lowercase"]),
+        ('[deploy]\nstate_bucket = "A_B"', ["deploy.state_bucket", "name of a bucket"]),
+        ("[deploy]\nretries = 6", ["deploy.retries", "0 to 5"]),
+        ('[deploy]\nlog_level = "WARNING"', ["deploy.log_level", "WARN"]),
+        ("[deploy]\nshedule = 1", ["deploy.shedule", "did you mean schedule?"]),
+        ("[deploy]\nzzz = 1", ["deploy.zzz", "the keys are name,"]),
+        ("deploy = 3", ["deploy", "table"]),
+        ('[deploy]\nsecrets.A = "e6q"', ["deploy.secrets", "Lockbox"]),
+        ("[deploy.environment]\nLONG = '" + "x" * 4100 + "'", ["deploy.environment", "4096"]),
+        ('[deploy]\nenvironment.CLEANUP_MODE = "apply"', ["CLEANUP_MODE", "say mode in"]),
+        ('[deploy]\nenvironment.PATH = "/"', ["PATH", "leave it out"]),
+        ('[deploy]\nenvironment.IAM_TOKEN = "t1.x"', ["IAM_TOKEN", "Lockbox"]),
+        ('[deploy]\nenvironment.WEBHOOK_SECRET = "x"', ["WEBHOOK_SECRET", "Lockbox"]),
+        ('[deploy]\nsecrets.JANITOR_CONFIG = "e6q/k"', ["JANITOR_CONFIG", "leave it out"]),
+        ('mode = "aply"', ["mode", "apply"]),
+    ],
+)
+def test_what_is_wrong_is_refused_with_a_sentence_before_any_call(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    complaints: list[str],
+) -> None:
+    (tmp_path / "janitor.toml").write_text(FOLDER + text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("YC_API_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+
+    assert main(["apply", "--yes"]) == 2
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    for complaint in complaints:
+        assert complaint in told.err
+
+
+def test_an_empty_file_lacks_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="FOLDER_ID"):
+        loaded(tmp_path, "")
+    with pytest.raises(SettingsError, match=r"deploy\.folder_id"):
+        loaded(tmp_path, 'registries = ["crp1"]')
+    assert loaded(tmp_path, 'registries = ["crp1"]\n[deploy]\nfolder_id = "b1g"').folder_id == "b1g"
+
+
+def test_a_variable_that_the_settings_name_must_be_given_to_the_functions(tmp_path: Path) -> None:
+    named = {"notify": [{"kind": "slack", "url_env": "SLACK_URL"}]}
+
+    with pytest.raises(SettingsError, match="SLACK_URL") as refused:
+        config.check_variables(config.Deploy(), named, "janitor.toml")
+    assert "deploy.secrets.SLACK_URL" in str(refused.value)
+    config.check_variables(config.Deploy(secrets={"SLACK_URL": "e6q/url"}), named, "janitor.toml")
+
+
+def test_the_function_gets_the_settings_as_they_are_but_for_the_state_and_the_deployment(
+    tmp_path: Path,
+) -> None:
+    text = """
+        folder_id = "b1gfolder"
+        registries = ["crp1", "crp2"]
+        mode = "apply"
+        lifecycle_policies.apply = ["old", "pol2"]
+        state_dir = "/home/me/state"
+        allow_overrides = ["mode"]
+        limits = {max_deletions = 5, max_share = 0.25}
+        guards = {in_use = "none", keep_tags = ['v\\d+', "ключ"], grace = "36h"}
+        price = {per_gb_month = 2.5}
+        [deploy]
+        state_bucket = "bucket"
+        schedule = "0 4 ? * * *"
+    """
+    found = loaded(tmp_path, text, MAX_DELETIONS="7")
+    (tmp_path / "packed.toml").write_bytes(config.function_settings(found))
+
+    got = settings.load({"JANITOR_CONFIG": str(tmp_path / "packed.toml")})
+
+    assert got.limits.max_deletions == 7, "the environment comes first"
+    assert got.state_dir == "/function/storage/state"
+    assert got == found.settings
+    assert "deploy" not in tomllib.loads((tmp_path / "packed.toml").read_text())
+
+
+def test_a_changed_deployment_leaves_the_functions_settings_as_they_were(tmp_path: Path) -> None:
+    one, other = loaded(tmp_path, FOLDER), loaded(tmp_path, FOLDER + '[deploy]\nschedule = "1 3 ? * * *"\n')
+
+    assert config.function_settings(one) == config.function_settings(other)
+
+
+def test_settings_beside_the_code_are_found_whatever_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "janitor.toml").write_text(FOLDER)
+    monkeypatch.setattr(settings, "BUNDLE", tmp_path / "code")
+
+    assert settings.load({"JANITOR_CONFIG": "janitor.toml"}).folder_id == "b1gfolder"
+
+
+def granted(directory: Path, text: str, registries: dict[str, str]) -> set[tuple[str, Target]]:
+    return {(grant.role, grant.target) for grant in roles.grants(loaded(directory, text), registries)}
+
+
+@pytest.mark.parametrize(
+    ("text", "deletes"),
+    [
+        ("", False),
+        ('mode = "apply"', True),
+        ('allow_overrides = ["mode"]', True),
+        ('allow_overrides = ["limits.max_share"]', False),
+    ],
+)
+def test_the_role_that_deletes_is_bound_only_where_something_may_be_deleted(
+    tmp_path: Path, text: str, deletes: bool
+) -> None:
+    found = granted(tmp_path, FOLDER + text, {"crp1": "b1gfolder"})
+
+    assert (("container-registry.images.pusher", Target("registry", "crp1")) in found) is deletes
+
+
+def test_guards_look_into_the_folders_of_the_registries_and_into_those_that_are_named(tmp_path: Path) -> None:
+    text = 'registries = ["crp1"]\nguards = {in_use = ["compute"], folders = ["b1gmore"]}\n'
+    found = granted(tmp_path, text + '[deploy]\nfolder_id = "b1gdeploy"', {"crp1": "b1gelse"})
+
+    assert {target.name for role, target in found if role == "compute.viewer"} == {"b1gelse", "b1gmore"}
+    assert not [role for role, _ in found if role.startswith(("k8s", "serverless-containers"))]
+    assert not [role for role, target in found if target == Target("folder", "b1gdeploy")]
+
+
+def test_secrets_may_be_read_only_where_they_are_used(tmp_path: Path) -> None:
+    text = (
+        FOLDER
+        + '[deploy]\nsecrets = {A = "e6q1/a", B = "e6q1/b"}\nenvironment = {SA_KEY_SECRET_ID = "e6q2"}\n'
+    )
+    found = granted(tmp_path, text, {})
+
+    assert {target for role, target in found if role == "lockbox.payloadViewer"} == {
+        Target("given secret", "e6q1"),
+        Target("given secret", "e6q2"),
+    }
