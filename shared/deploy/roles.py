@@ -24,6 +24,7 @@ IN_USE = {
     "instance-groups": [compute.ROLE],
     "kubernetes": [kubernetes.ROLE, kubernetes.CLUSTER_ROLE],
 }
+MONITORING = "monitoring.editor"
 PAYLOAD, STATE, INVOKER, QUEUE = (
     "lockbox.payloadViewer",
     "storage.editor",
@@ -84,6 +85,9 @@ def _in_use(config: Config, registries: Mapping[str, str]) -> Iterator[Grant]:
 
 def _running(config: Config) -> Iterator[Grant]:
     deploy, names = config.deploy, Names(config.deploy.name)
+    metrics = config.settings.metrics.folder_id
+    if metrics:
+        yield Grant("functions", MONITORING, Target("folder", metrics), "to write metrics")
     if deploy.state_bucket:
         bucket = Target("bucket", deploy.state_bucket)
         yield Grant("functions", STATE, bucket, "to keep the journal and the reports, and to give up leases")
