@@ -23,6 +23,7 @@ from shared.lease import Leases
 from shared.notify.channels import Recipient, recipients
 from shared.overrides import Narrowed, narrow
 from shared.pace import Pace
+from shared.plan import Plan
 from shared.run import Run
 from shared.state import StateDir
 
@@ -91,21 +92,14 @@ def carry_out(
     try:
         access = settings.access(environment)
         log.start(access.log_level)
-        narrowed, request = _read(event, environment, mode)
-        plan = None if plan_id is None else planning.load(narrowed.settings, plan_id)
-        if plan:
-            narrowed, request = in_mode(narrowed, "apply"), events.Request(pushed=plan.repositories)
-        heading = msgspec.structs.replace(heading, mode=narrowed.settings.mode)
-        pushed = request.pushed if plan else _fresh(narrowed.settings, request.pushed)
-        if not announces or pushed == frozenset():
-            narrowed = _silent(narrowed)
-        told_to = recipients(narrowed.settings.notify, environment)
-        run = Run(narrowed, pushed, heading.run_id, heading.started_at, access.registry_endpoint, plan=plan)
-        if pushed != request.pushed:
-            run.warnings.append(bursts.CLEANED)
-        if pushed != frozenset():
+        run = _prepared(_read(event, environment, mode, plan_id), heading, access)
+        heading = msgspec.structs.replace(heading, mode=run.settings.mode)
+        if not announces or run.pushed == frozenset():
+            run.narrowed = _silent(run.narrowed)
+        told_to = recipients(run.settings.notify, environment)
+        if run.pushed != frozenset():
             _open_journal(run)
-            pace = Pace(narrowed.settings.limits.concurrency, _works_until(ends_at, narrowed.settings))
+            pace = Pace(run.settings.limits.concurrency, _works_until(ends_at, run.settings))
             run.cloud = Cloud(access.api_endpoint, pace)
             auth.sign_in(run.cloud, access, context)
             work(run, run.cloud)
@@ -124,19 +118,39 @@ def carry_out(
             run.leases.release()
 
 
-def _read(event: object, environment: Mapping[str, str], mode: str | None) -> tuple[Narrowed, events.Request]:
+class _Asked(msgspec.Struct, frozen=True):
+    """What a run is to do: with which settings, on which repositories (None for all), by which plan."""
+
+    narrowed: Narrowed
+    pushed: frozenset[events.Pushed] | None
+    plan: Plan | None = None
+
+
+def _read(event: object, environment: Mapping[str, str], mode: str | None, plan_id: str | None) -> _Asked:
     configured = settings.load(environment)
     request = event if isinstance(event, events.Request) else events.parse(event)
-    narrowed = in_mode(narrow(configured, request.overrides), mode)
+    narrowed = _in_mode(narrow(configured, request.overrides), mode)
+    if plan_id is not None:
+        plan = planning.load(narrowed.settings, plan_id)
+        return _Asked(_in_mode(narrowed, "apply"), plan.repositories, plan)
     if narrowed.settings.mode == "plan":
         planning.state(narrowed.settings)
-    return narrowed, request
+    return _Asked(narrowed, request.pushed)
 
 
-def in_mode(narrowed: Narrowed, mode: str | None) -> Narrowed:
+def _in_mode(narrowed: Narrowed, mode: str | None) -> Narrowed:
     if mode is None:
         return narrowed
     return msgspec.structs.replace(narrowed, settings=msgspec.structs.replace(narrowed.settings, mode=mode))
+
+
+def _prepared(asked: _Asked, heading: report.Heading, access: settings.Access) -> Run:
+    pushed = asked.pushed if asked.plan else _fresh(asked.narrowed.settings, asked.pushed)
+    run = Run(asked.narrowed, pushed, heading.run_id, heading.started_at, access.registry_endpoint)
+    run.plan = asked.plan
+    if pushed != asked.pushed:
+        run.warnings.append(bursts.CLEANED)
+    return run
 
 
 def _fresh(

@@ -45,9 +45,10 @@ def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
     pushed = {repository.registry_id for repository in run.pushed}
     foreign = pushed - {found.registry_id for found in registries}
     if foreign:
+        what = "The plan is about" if run.plan else "The event comes from"
         raise OverrideRefused(
-            f"The event comes from the registry {min(foreign)}, which the settings do not name.",
-            where="event",
+            f"{what} the registry {min(foreign)}, which the settings do not name.",
+            where="plan" if run.plan else "event",
         )
     return [found for found in registries if found.registry_id in pushed]
 

@@ -72,6 +72,8 @@ def show(report: dict[str, Any], most: int = SHOWN) -> None:
     for row in report["errors"]:
         console.print(Text(f"error: {_plain(row['message'])}", style="red"))
     console.print(Text(summary(report)))
+    if report["mode"] == "plan" and report["plan_id"]:
+        console.print(Text(f"To carry this out: python -m functions apply {report['plan_id']}"))
 
 
 def show_difference(difference: dict[str, Any]) -> None:

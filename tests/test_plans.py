@@ -22,7 +22,8 @@ from shared.records import Candidate, Image
 from shared.state import StateDir
 from tests.cloud import push, timer
 from tests.commands import Commands, codes
-from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
+from tests.conftest import FOLDER, Cloud, assert_adds_up, assert_complains, images, outcomes, policy
+from tests.test_command_line import run
 
 OLD = tuple(f"old{number}" for number in range(8))
 VALID = timedelta(days=7)
@@ -84,6 +85,15 @@ def test_a_run_in_mode_plan_keeps_what_it_would_delete_and_deletes_nothing(
     assert {row["image_id"] for row in kept["images"]} == set(OLD)
     assert kept["report"]["totals"] == report["totals"]
     assert not list((tmp_path / "plans").glob("*.decision"))
+
+
+def test_a_person_at_a_terminal_is_told_how_to_carry_it_out(cloud: Cloud, commands: Commands) -> None:
+    cloud.seed(app(*OLD))
+
+    told = run(cloud, "plan", STATE_DIR=str(commands.state))
+
+    (kept,) = (commands.state / "plans").iterdir()
+    assert f"python -m functions apply {kept.stem}" in told.stdout
 
 
 def test_the_same_plan_has_the_same_id_and_another_one_another(cloud: Cloud, tmp_path: Path) -> None:
@@ -337,12 +347,15 @@ def test_a_plan_for_which_the_time_is_too_short_says_to_make_a_new_one(
 
 
 def test_a_registry_that_the_settings_no_longer_name_is_left_alone(cloud: Cloud, commands: Commands) -> None:
-    cloud.seed(app(*OLD))
+    other = {"id": "crp2", "folder_id": FOLDER, "repositories": []}
+    cloud.seed(registries=[{"id": "crp1", "folder_id": FOLDER, "repositories": [app(*OLD)]}, other])
     plan_id = commands.told("plan")["plan_id"]
 
     report = commands.told("apply", plan_id, FOLDER_ID="", REGISTRY_IDS="crp2")
 
-    assert report["status"] != "ok"
+    assert_complains(report, "refused", "The plan is about the registry crp1", "could not be looked at")
+    assert outcomes(report) == dict.fromkeys(OLD, "remaining")
+    assert_adds_up(report)
     assert len(cloud.left()) == 9
 
 
