@@ -747,7 +747,7 @@ def watched(browser: Browser) -> Iterator[Watched]:
 
 def approve(page: Page) -> None:
     page.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("button", name="Approve").click(timeout=90_000)
 
 
 @pytest.mark.slow  # five thousand images are really deleted
