@@ -11,10 +11,11 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared import history, job, report, settings, terminal, whole
+from shared import compare, convert, history, job, listing, registry, report, settings, terminal, whole
 from shared.answers import Work, carry_out
 from shared.errors import JanitorError, SettingsError
 from shared.explain import explain
@@ -30,7 +31,24 @@ COMMANDS = {
     "apply": "deletes what PLAN_ID says, as far as it is unchanged and still to be deleted",
     "report": "the report of the last run, or of RUN_ID, from the state directory, also of one that was cut off",
     "validate": "whether every index has its images and every signature its image; deletes nothing",
-    "explain": "what every policy and guard says about an image, and what runs it; deletes nothing",
+    "explain": "what every policy, rule and guard says about an image, and what runs it; deletes nothing",
+    "check": "whether the settings and the rules are right; asks nothing of the cloud",
+    "schema": "the JSON Schema of the settings file, for editors",
+    "convert": "the rules that say what the native policy POLICY_ID says; without it, which of the file's rules Yandex"
+    " Cloud could run natively",
+}
+OPTIONS: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "dry-run": [
+        ("--diff", {"metavar": "FILE", "help": "what another settings file would newly take and newly keep"}),
+        ("--listing", {"metavar": "FILE", "help": "look at a saved listing of images instead of the cloud"}),
+    ],
+    "apply": [("plan_id", {"metavar": "PLAN_ID", "help": "the id that a plan's report gives"})],
+    "report": [("run_id", {"metavar": "RUN_ID", "nargs": "?", "help": "a run; the last one by default"})],
+    "explain": [("image", {"metavar": "IMAGE", "help": "an id, a digest, or repository:tag"})],
+    "check": [
+        ("file", {"metavar": "FILE", "nargs": "?", "help": "a file; by default that of JANITOR_CONFIG"})
+    ],
+    "convert": [("policy_id", {"metavar": "POLICY_ID", "nargs": "?", "help": "a native lifecycle policy"})],
 }
 
 MODES = {"plan": "plan", "apply": "apply"}
@@ -40,45 +58,90 @@ REMEMBERED = ("dry-run", *ANNOUNCED)
 
 def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
-    if asked.command == "report":
-        return show_kept(asked.run_id, as_json=asked.json, html=asked.html)
-    explained: list[dict[str, Any]] = []
+    special = {"report": show_kept, "check": check, "schema": show_schema, "convert": show_converted}
+    try:
+        if asked.command in special:
+            return special[asked.command](asked)
+        if asked.command == "dry-run" and asked.diff:
+            return show_difference(asked)
+        if asked.command == "explain":
+            return show_explained(asked)
+        told, status = tell(asked, os.environ)
+    except JanitorError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    show(told, as_json=asked.json)
+    return status
+
+
+def tell(
+    asked: argparse.Namespace, environment: Mapping[str, str], work: Work | None = None
+) -> tuple[dict[str, Any], int]:
+    """The report of what was asked for, and the exit status."""
+    if asked.command == "dry-run" and asked.listing:
+        told = listing.dry_run(environment, asked.listing)
+        return told, EXIT_STATUS[told["status"]]
     with terminal.progress() as progress:
-        work: dict[str, Work] = {
+        works: dict[str, Work] = {
             "apply": lambda run, cloud: job.carry_out_plan(run, cloud, progress),
             "validate": whole.validate,
-            "explain": lambda run, cloud: explained.extend(explain(run, cloud, asked.image)),
         }
         told, error = carry_out(
             None,
             None,
-            os.environ,
+            environment,
             mode=None if asked.command == "cleanup" else MODES.get(asked.command, "dry-run"),
             plan_id=asked.plan_id if asked.command == "apply" else None,
-            work=stoppable(work.get(asked.command, lambda run, cloud: job.clean_up(run, cloud, progress))),
+            work=stoppable(
+                work or works.get(asked.command, lambda run, cloud: job.clean_up(run, cloud, progress))
+            ),
             rows=None,
             announces=asked.command in ANNOUNCED,
             remembers=asked.command in REMEMBERED,
         )
+    return told, error.exit_status if error else EXIT_STATUS[told["status"]]
+
+
+def show_explained(asked: argparse.Namespace) -> int:
+    explained: list[dict[str, Any]] = []
+    told, status = tell(
+        asked, os.environ, lambda run, cloud: explained.extend(explain(run, cloud, asked.image))
+    )
     if explained and not asked.json:
         terminal.show_explained(explained)
     else:
         show(explained or told, as_json=asked.json)
-    return error.exit_status if error else EXIT_STATUS[told["status"]]
+    return status
 
 
-def show_kept(run_id: str | None, *, as_json: bool, html: Path | None) -> int:
+def show_difference(asked: argparse.Namespace) -> int:
+    """Compares the settings with another file's, on the same registries."""
+    now = settings.load(os.environ, whole=not asked.listing)
+    same = {"FOLDER_ID": now.folder_id or "", "REGISTRY_IDS": ",".join(now.registries)}
+    other = {
+        **os.environ,
+        **{name: text for name, text in same.items() if text},
+        "JANITOR_CONFIG": asked.diff,
+    }
+    settings.load(other, whole=not asked.listing)
+    before, status_before = tell(asked, os.environ)
+    after, status_after = tell(asked, other)
+    difference = compare.difference(before, after)
+    if asked.json:
+        show(difference, as_json=True)
+    else:
+        terminal.show_difference(difference)
+    return max(status_before, status_after)
+
+
+def show_kept(asked: argparse.Namespace) -> int:
     """Shows what the state directory tells of a run, or writes it as a page."""
-    try:
-        state_dir = settings.load(os.environ).state_dir
-        kept = report.kept(state_dir, run_id)
-        if html:
-            write_page(html, kept, history.trend(StateDir(state_dir or "")))
-        else:
-            show(kept, as_json=as_json)
-    except JanitorError as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
+    state_dir = settings.load(os.environ).state_dir
+    kept = report.kept(state_dir, asked.run_id)
+    if asked.html:
+        write_page(asked.html, kept, history.trend(StateDir(state_dir or "")))
+    else:
+        show(kept, as_json=asked.json)
     return EXIT_STATUS[kept["status"]]
 
 
@@ -93,6 +156,44 @@ def write_page(file: Path, kept: dict[str, Any], trend: list[dict[str, Any]]) ->
             f"{file} cannot be written: {error.strerror}; name another file.", where="--html"
         ) from None
     print(f"{file}: {file.stat().st_size} bytes")
+
+
+def check(asked: argparse.Namespace) -> int:
+    """Checks the settings as every command does, but asks nothing of the cloud."""
+    environment = {**os.environ, **({"JANITOR_CONFIG": asked.file} if asked.file else {})}
+    settings.access(environment)
+    found = settings.load(environment, whole=False)
+    if asked.json:
+        show({"status": "ok", "mode": found.mode, "rules": len(found.rules)}, as_json=True)
+        return 0
+    print(f"The settings are right: mode {found.mode}, {len(found.rules)} rules.")
+    if not found.folder_id and not found.registries:
+        print("They name neither a folder nor registries: a run needs FOLDER_ID or REGISTRY_IDS.")
+    return 0
+
+
+def show_schema(asked: argparse.Namespace) -> int:
+    show(settings.schema(), as_json=True)
+    return 0
+
+
+def show_converted(asked: argparse.Namespace) -> int:
+    if not asked.policy_id:
+        show(convert.to_policies(settings.load(os.environ, whole=False).rules), as_json=True)
+        return 0
+    found: list[Any] = []
+    told, status = tell(
+        asked, os.environ, lambda run, cloud: found.append(registry.native_policy(cloud, asked.policy_id))
+    )
+    if not found:
+        show(told, as_json=asked.json)
+        return status
+    policy, native, full_name = found[0]
+    rules, faults = convert.to_rules(policy.label, full_name.partition("/")[2], native)
+    for fault in faults:
+        print(f"The policy {policy.label} cannot be converted: {fault}.", file=sys.stderr)
+    print(convert.to_toml(rules), end="")
+    return 1 if faults else 0
 
 
 def show(what: Any, *, as_json: bool) -> None:
@@ -114,12 +215,9 @@ def parser() -> argparse.ArgumentParser:
         output.add_argument(
             "--json", action="store_true", help="print JSON on standard output, and nothing else"
         )
-        if name == "explain":
-            command.add_argument("image", metavar="IMAGE", help="an id, a digest, or repository:tag")
-        if name == "apply":
-            command.add_argument("plan_id", metavar="PLAN_ID", help="the id that a plan's report gives")
+        for option, how in OPTIONS.get(name, []):
+            command.add_argument(option, **how)
         if name == "report":
-            command.add_argument("run_id", metavar="RUN_ID", nargs="?", help="a run; the last one by default")
             output.add_argument("--html", metavar="FILE", type=Path, help="write it to FILE as a page")
     return made
 
@@ -145,3 +243,6 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

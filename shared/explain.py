@@ -1,15 +1,17 @@
-"""What every policy and guard says about one image, and what runs it. Deletes nothing."""
+"""What every policy, rule and guard says about one image, and what runs it. Deletes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from shared import choose, guards, protect, registry, scope
+from shared import choose, guards, job, protect, registry, rules, scope
 from shared.errors import INVALID_ARGUMENT, NOT_FOUND, CallError, SettingsError
 from shared.http import Cloud
 from shared.in_use.references import parse
 from shared.records import Candidate, Image, Manifest, Policy
+from shared.rule_settings import Rule
 from shared.run import Run, Survey
 
 
@@ -27,6 +29,8 @@ def explain(run: Run, cloud: Cloud, wanted: str) -> list[dict[str, Any]]:
     run.surveys = [survey for survey in run.surveys if any(survey is one for one, _, _ in found)]
     taken = {survey.repository.full_name: _taken(run, cloud, survey) for survey in run.surveys}
     protect.look_in_use(run, cloud, run.surveys)
+    for survey, images, _ in found:
+        job.take_by_rules(run, survey, images)
     for unseen in run.unseen:
         run.refuse("guard-unavailable", str(unseen))
     return [
@@ -112,9 +116,25 @@ def _explained(
             }
             for policy, applied, ids in taken
         ],
+        "rules": [_rule(rule, images, image, run.started_at) for rule in survey.rules],
         "guards": [{"guard": one.guard, "kept_by": one.by} for one in found],
         "used_by": run.usage.where(survey.repository.full_name, image),
     }
+
+
+def _rule(rule: Rule, images: list[Image], image: Image, now: datetime) -> dict[str, str]:
+    """What a rule says of the image by itself: ``takes``, ``keeps``, ``leaves``, ``undated`` or ``does-not-match``."""
+    decision = rules.decide([rule], images, now)
+    says = "does-not-match"
+    if image.image_id in decision.taken:
+        says = "takes"
+    elif image.image_id in decision.kept:
+        says = "keeps"
+    elif image.image_id in decision.undated:
+        says = "undated"
+    elif rules.matches(rule, image.tags):
+        says = "leaves"
+    return {"rule": rule.name, "action": rule.action, "says": says}
 
 
 def _guards(

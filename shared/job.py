@@ -139,6 +139,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
         survey.candidates = {}
         return
     survey.images, survey.size_bytes = len(listed), sum(listed.values())
+    survey.taken_by_active = []
     with run.lock:
         run.layers[survey.registry.registry_id].stays(keys)
     if survey.images > registry.DRY_RUN_IMAGES and survey.policies:

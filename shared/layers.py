@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from shared.records import Image
 
-COUNTED_AT_ONCE = 250_000
+COUNTED_AT_ONCE = 60_000
 
 
 def layer_keys(images: Iterable[Image]) -> set[int]:

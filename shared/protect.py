@@ -77,14 +77,14 @@ def guard_candidates(run: Run, cloud: Cloud, survey: Survey, images: list[Image]
             f" deleted there: {error}. To go without looking, set guards.index_children and guards.referrers to"
             " false.",
         )
-        _settle(survey, own_guards(run, survey, going))
+        settle(survey, own_guards(run, survey, going))
         run.leave(survey)
         return {}
     if run.plan:
         going = _leave_newly_signed(run, run.plan, survey, images, manifests)
     candidates, kept = guarded(run, survey, images, going, manifests)
     survey.candidates |= candidates
-    _settle(survey, kept)
+    settle(survey, kept)
     return manifests
 
 
@@ -110,7 +110,7 @@ def _leave_newly_signed(
 
 def keep_bound(run: Run, survey: Survey, images: list[Image], manifests: dict[str, Manifest]) -> None:
     """Keeps what is bound to an image whose deletion failed: it is still there."""
-    _settle(survey, bound(run, images, survey.going(), manifests, {}))
+    settle(survey, bound(run, images, survey.going(), manifests, {}))
 
 
 def warn_of_active_policies(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
@@ -222,7 +222,8 @@ def bound(
     )
 
 
-def _settle(survey: Survey, kept: dict[str, guards.Kept]) -> None:
+def settle(survey: Survey, kept: dict[str, guards.Kept]) -> None:
+    """Notes the guards that keep candidates."""
     survey.outcomes |= {image_id: Outcome("protected", one.guard, one.by) for image_id, one in kept.items()}
 
 

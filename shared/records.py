@@ -45,6 +45,15 @@ class Policy(msgspec.Struct, frozen=True):
         return self.name or self.policy_id
 
 
+class NativeRule(msgspec.Struct, frozen=True):
+    """A rule of a native lifecycle policy; ``expire_seconds`` and ``retained_top`` are 0 when it has none."""
+
+    tag_regexp: str = ""
+    untagged: bool = False
+    expire_seconds: float = 0
+    retained_top: int = 0
+
+
 class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An image as the registry lists it.
 

@@ -19,7 +19,7 @@ import msgspec
 from shared.errors import INTERNAL, CallError
 from shared.http import Cloud, part
 from shared.operations import Operation, wait
-from shared.records import Image, Policy, Registry, Repository, blob_key
+from shared.records import Image, NativeRule, Policy, Registry, Repository, blob_key
 
 SERVICE = "container-registry"
 ROOT = "/container-registry/v1"
@@ -55,11 +55,25 @@ class _Policy(msgspec.Struct, rename="camel"):
     repository_id: str
     name: str = ""
     status: str = ""
+
+
+class _ListedPolicy(_Policy, rename="camel"):
     rules: list[Any] | None = None
 
 
+class _Rule(msgspec.Struct, rename="camel"):
+    expire_period: str = "0s"
+    tag_regexp: str = ""
+    untagged: bool = False
+    retained_top: int = 0
+
+
+class _WholePolicy(_Policy, rename="camel"):
+    rules: list[_Rule] | None = None
+
+
 class _Policies(msgspec.Struct, rename="camel"):
-    lifecycle_policies: list[_Policy] | None = None
+    lifecycle_policies: list[_ListedPolicy] | None = None
     next_page_token: str = ""
 
 
@@ -131,12 +145,46 @@ def policies(cloud: Cloud, registry_id: str) -> Iterator[Policy]:
             yield Policy(found.id, found.name, found.repository_id, found.status, definition)
 
 
+def native_policy(cloud: Cloud, policy_id: str) -> tuple[Policy, list[NativeRule], str]:
+    """A policy, its rules, and the full name of its repository."""
+    found = cloud.call(
+        "GET", SERVICE, f"{ROOT}/lifecyclePolicies/{part(policy_id)}", _WholePolicy, role=VIEWER
+    )
+    repository = cloud.call(
+        "GET", SERVICE, f"{ROOT}/repositories/{part(found.repository_id)}", _Repository, role=VIEWER
+    )
+    native = [
+        NativeRule(rule.tag_regexp, rule.untagged, _seconds(rule.expire_period), rule.retained_top)
+        for rule in found.rules or ()
+    ]
+    return Policy(found.id, found.name, found.repository_id, found.status), native, repository.name
+
+
+def _seconds(text: str) -> float:
+    """A protobuf duration in its JSON form, such as ``172800s``."""
+    try:
+        return float(text.removesuffix("s"))
+    except ValueError:
+        raise CallError(
+            f'an expire period of "{text[:20]}"',
+            service=SERVICE,
+            call="GET a lifecycle policy",
+            code=INTERNAL,
+        ) from None
+
+
 def images(cloud: Cloud, repository: Repository) -> Iterator[Image]:
     """Every image of the repository. Its order is the server's."""
     for page in cloud.pages(
         SERVICE, f"{ROOT}/images", _Images, role=VIEWER, params={"repositoryName": repository.full_name}
     ):
         yield from map(_image, page.images or ())
+
+
+def listed(document: Any) -> tuple[str, Image]:
+    """The full name of the repository and the image that one entry of a listing is of. Raises msgspec.ValidationError."""
+    found = msgspec.convert(document, _Image, strict=False)
+    return found.name, _image(found)
 
 
 def image(cloud: Cloud, image_id: str) -> tuple[str, Image]:

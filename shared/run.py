@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -34,17 +35,17 @@ from shared.records import (
 from shared.rule_settings import Rule
 from shared.settings import Settings
 
+PACKED_AT_ONCE = 500
 REMAINING = Outcome("remaining")
 
 
 class Survey(msgspec.Struct):
     """One repository as the run finds it.
 
-    Its candidates, what became of them and ``taken_by_active`` are there while it is `opened`, and packed otherwise:
-    a run may have hundreds of thousands. ``taken_by_active`` names the images that Yandex Cloud itself will delete,
-    applied or not. ``kept`` are those that keep rules keep, by id, as last listed. ``images`` counts all, and is None
-    until they were listed; ``size_bytes`` adds up their sizes; ``going_count`` and ``candidate_count`` are as of the
-    last packing.
+    Its candidates are there while it is `opened`, and packed otherwise: a run may have hundreds of thousands.
+    ``taken_by_active`` names the images that Yandex Cloud itself will delete, applied or not. ``kept`` are those that
+    keep rules keep, by id, as last listed. ``images`` counts all, and is None until they were listed; ``size_bytes``
+    adds up their sizes; ``going_count`` and ``candidate_count`` are as of the last packing.
     """
 
     registry: Registry
@@ -60,29 +61,39 @@ class Survey(msgspec.Struct):
     size_bytes: int = 0
     candidate_count: int = 0
     going_count: int = 0
-    packed: bytes = b""
+    packed: list[bytes] = []
     open: bool = False
 
     @contextmanager
     def opened(self) -> Iterator[Survey]:
-        """The survey, unpacked; packed again by whoever unpacked it."""
+        """The survey with its candidates, unpacked; whoever unpacked them packs them again.
+
+        Both go piece by piece, so that there is never room for all of them twice.
+        """
         if self.open:
             yield self
             return
-        if self.packed:
-            candidates, self.outcomes, self.taken_by_active = _PACKED.decode(self.packed)
-            self.candidates = {candidate.image.image_id: candidate for candidate in candidates}
-            self.packed = b""
+        self._unpack()
         self.open = True
         try:
             yield self
         finally:
             self.open = False
-            self.candidate_count, self.going_count = len(self.candidates), len(self.going())
-            self.packed = msgspec.msgpack.encode(
-                (list(self.candidates.values()), self.outcomes, self.taken_by_active)
-            )
-            self.candidates, self.outcomes, self.taken_by_active, self.kept = {}, {}, [], {}
+            self._pack()
+            self.candidates, self.kept = {}, {}
+
+    def _pack(self) -> None:
+        self.candidate_count, self.going_count = len(self.candidates), len(self.going())
+        self.packed = []
+        while self.candidates:
+            some = [self.candidates.popitem()[1] for _ in range(min(PACKED_AT_ONCE, len(self.candidates)))]
+            self.packed.append(zlib.compress(msgspec.msgpack.encode(some), level=1))
+
+    def _unpack(self) -> None:
+        shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+        while self.packed:
+            for image, reasons in reversed(_PACKED.decode(zlib.decompress(self.packed.pop()))):
+                self.candidates[image.image_id] = Candidate(image, shared.setdefault(reasons, reasons))
 
     def known(self, images: Iterable[Image]) -> Iterator[Image]:
         """``images``, but candidates that are as they were found as the same objects: 50,000 are held only once."""
@@ -95,7 +106,7 @@ class Survey(msgspec.Struct):
         return {image_id: one for image_id, one in self.candidates.items() if image_id not in self.outcomes}
 
 
-_PACKED = msgspec.msgpack.Decoder(tuple[list[Candidate], dict[str, Outcome], list[tuple[Policy, set[str]]]])
+_PACKED = msgspec.msgpack.Decoder(list[tuple[Image, tuple[str, ...]]])
 
 
 class Run(msgspec.Struct):

@@ -131,8 +131,8 @@ KEYS = {
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
-def load(environment: Mapping[str, str]) -> Settings:
-    """The settings of this environment and its file. Raises SettingsError."""
+def load(environment: Mapping[str, str], *, whole: bool = True) -> Settings:
+    """The settings of this environment and its file; ``whole`` ones say what to clean. Raises SettingsError."""
     file = environment.get("JANITOR_CONFIG", "")
     document = _read(file) if file else {}
     spoken = {}
@@ -146,12 +146,18 @@ def load(environment: Mapping[str, str]) -> Settings:
             "APPLY_POLICIES is empty; name policies, say active, or leave it out.", where="APPLY_POLICIES"
         )
     settings = check(document, lambda name: spoken.get(name) or f"{name} in {file}")
-    if not settings.folder_id and not settings.registries:
+    if whole and not settings.folder_id and not settings.registries:
         raise SettingsError(
             "Neither FOLDER_ID nor REGISTRY_IDS is set; one of them must say what to clean.",
             where="FOLDER_ID",
         )
     return settings
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the TOML file."""
+    made = msgspec.json.schema(Settings)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "registry-janitor", **made}
 
 
 def check(document: dict[str, Any], spoken: Any) -> Settings:

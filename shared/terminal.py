@@ -13,9 +13,16 @@ from shared.job import Progress
 SHOWN = 40
 PIPE_WIDTH = 120
 EXPLAINED = {
-    "not-taken": "No applied policy takes it: it stays.",
+    "not-taken": "No applied policy and no rule takes it: it stays.",
     "protected": "It stays.",
     "would-delete": "A clean-up would delete it.",
+}
+RULE_SAYS = {
+    "takes": "takes it",
+    "keeps": "keeps it",
+    "leaves": "matches it and leaves it: it is too young, or among the newest",
+    "undated": "matches it and cannot judge it: its creation time cannot be believed",
+    "does-not-match": "does not match it",
 }
 HELD = ("failed", "protected", "remaining")
 NARROW = ("created", "size", "status")
@@ -69,6 +76,27 @@ def show(report: dict[str, Any], most: int = SHOWN) -> None:
         console.print(Text(f"To carry this out: python -m functions apply {report['plan_id']}"))
 
 
+def show_difference(difference: dict[str, Any]) -> None:
+    """Prints what `shared.compare` found out about two settings files."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    for title, rows in (
+        ("Newly taken", difference["newly_taken"]),
+        ("Newly kept", difference["newly_kept"]),
+    ):
+        if rows:
+            console.print(_table(Table, Text, title, _IMAGE_COLUMNS, rows[:SHOWN]))
+        if len(rows) > SHOWN:
+            console.print(f"… and {len(rows) - SHOWN} more (--json lists them all)")
+    for row in (*difference["warnings"], *difference["errors"]):
+        console.print(Text(_plain(row["message"]), style="yellow"))
+    taken, kept = len(difference["newly_taken"]), len(difference["newly_kept"])
+    console.print(f"{taken} images newly taken, {kept} newly kept")
+
+
 def show_explained(images: list[dict[str, Any]]) -> None:
     """Prints what `shared.explain` found out about images."""
     from rich.console import Console
@@ -86,6 +114,8 @@ def show_explained(images: list[dict[str, Any]]) -> None:
             verb = "takes it" if policy["takes"] else "does not take it"
             applied = "" if policy["applied"] else ", and is not applied here"
             console.print(Text(_plain(f"  policy {name} ({policy['status']}) {verb}{applied}")))
+        for rule in image["rules"]:
+            console.print(Text(_plain(f"  rule {rule['rule']} {RULE_SAYS[rule['says']]}")))
         for guard in image["guards"]:
             console.print(Text(_plain(f"  guard {guard['guard']} keeps it: {guard['kept_by']}")))
         if not image["guards"]:

@@ -75,16 +75,27 @@ def grpc_script(address: str, token: str, repository: str, keep: int, concurrenc
 
 def import_handler(bundle: str) -> Work:
     sys.path.insert(0, bundle)
-    return lambda: importlib.import_module("cleanup") and None
+    return _imports("cleanup")
+
+
+def import_script() -> Work:
+    """What `grpc_script` needs."""
+    stubs = ("containerregistry.v1.image_service", "operation.operation_service")
+    return _imports("grpc", *(f"yandex.cloud.{stub}_pb2_grpc" for stub in stubs))
 
 
 def import_libraries() -> Work:
     """What any handler needs that signs in with an authorized key over requests."""
-    modules = ("requests", "jwt", "cryptography.hazmat.primitives.asymmetric.rsa")
-    return lambda: [importlib.import_module(name) for name in modules] and None
+    return _imports("requests", "jwt", "cryptography.hazmat.primitives.asymmetric.rsa")
 
 
-WORK = {work.__name__: work for work in (clean_up, grpc_script, import_handler, import_libraries)}
+def _imports(*names: str) -> Work:
+    return lambda: [importlib.import_module(name) for name in names] and None
+
+
+WORK = {
+    work.__name__: work for work in (clean_up, grpc_script, import_handler, import_script, import_libraries)
+}
 
 
 def peak_kb() -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from shared.lease import DEAD_AFTER
 from tests.conftest import Cloud, outcomes, policy
 from tests.emulator.client import PROJECT_ROOT
 
@@ -55,6 +56,17 @@ class Commands:
     def runs(self) -> list[str]:
         return sorted(path.parent.name for path in self.state.glob("runs/*/begin.json"))
 
+    def reports(self) -> list[dict[str, Any]]:
+        """What ``report`` tells of every run, all of them asked for at once."""
+        started = [self.start("report", run_id) for run_id in self.runs()]
+        return [json.loads(process.communicate(timeout=120)[0]) for process in started]
+
+    def age_leases(self) -> None:
+        """Makes the leases that are still there those of dead runs, as ``DEAD_AFTER`` seconds would."""
+        for lease in self.state.glob("leases/*/*"):
+            run_id = lease.name.rpartition(".")[0]
+            lease.write_text(json.dumps({"run_id": run_id, "renewed_at": time.time() - DEAD_AFTER - 1}))
+
     def folder(self, report: dict[str, Any]) -> Path:
         return self.state / "runs" / str(report["run_id"])
 
@@ -62,6 +74,11 @@ class Commands:
 def builds(count: int, name: str = "app") -> dict[str, Any]:
     rule = policy(name, tag_regexp="b-.*", retained_top=KEPT)
     return {"name": name, "policies": [rule], "images": [{"series": count, "tags": ["b-{n}"]}]}
+
+
+def slow_deletes(cloud: Cloud, milliseconds: int = 20) -> None:
+    """Everything goes at once but the deletes, so that a test soon comes to them and can meet a run amid them."""
+    cloud.emulator.behaviour(faults=[{"match": "DELETE *", "delay_ms": milliseconds}])
 
 
 def wait_until(happened: Callable[[], bool], what: str) -> None:

@@ -10,8 +10,8 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import shutil
-import socket
 import subprocess
 import tarfile
 import tempfile
@@ -33,11 +33,11 @@ START_SECONDS = 10
 
 CONFIGURATION = """\
 version: 0.1
-log: {{level: error}}
+log: {{level: info}}
 storage:
   filesystem: {{rootdirectory: {directory}}}
   delete: {{enabled: true}}
-http: {{addr: "127.0.0.1:{port}"}}
+http: {{addr: "127.0.0.1:0"}}
 """
 
 
@@ -54,15 +54,13 @@ def is_installed() -> bool:
 def docker_registry() -> Iterator[RunningRegistry]:
     """An empty registry in a process of its own, which ends with the block."""
     with tempfile.TemporaryDirectory() as directory:
-        port = _free_port()
         configuration = Path(directory) / "config.yml"
-        configuration.write_text(CONFIGURATION.format(directory=f"{directory}/storage", port=port))
-        with (Path(directory) / "log").open("w+") as log:
+        configuration.write_text(CONFIGURATION.format(directory=f"{directory}/storage"))
+        log_file = Path(directory) / "log"
+        with log_file.open("w") as log:
             process = subprocess.Popen(["docker-registry", "serve", configuration], stdout=log, stderr=log)
             try:
-                running = RunningRegistry(f"http://127.0.0.1:{port}")
-                _wait_until_it_answers(running.url, process, Path(directory) / "log")
-                yield running
+                yield RunningRegistry(f"http://{_address(process, log_file)}")
             finally:
                 process.terminate()
                 process.wait()
@@ -156,17 +154,11 @@ def _archive(name: str, contents: bytes) -> bytes:
     return archive.getvalue()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def _wait_until_it_answers(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Where it listens, as it says in its log."""
     ends_at = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < ends_at:
-        try:
-            requests.get(f"{url}/v2/", timeout=START_SECONDS)
-            return
-        except requests.ConnectionError:
-            time.sleep(0.05)
+        if found := re.search(r'"listening on (127\.0\.0\.1:\d+)"', log.read_text()):
+            return found[1]
+        time.sleep(0.02)
     raise RuntimeError(f"docker-registry did not start: {log.read_text()}")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cloud import push, timer
+from tests.commands import slow_deletes
 from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
 from tests.emulator.client import service_account
 
@@ -146,7 +147,7 @@ def test_an_api_that_answers_html_gives_one_clear_error(cloud: Cloud, http_statu
     cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old")})
     cloud.emulator.behaviour(faults=[{"match": f"* {API}/*", "html": http_status}])
 
-    report = cloud.clean(timeout=4)
+    report = cloud.clean(timeout=5)
 
     assert cloud.left() == {"new", "old"}
     assert_complains(report, status, "container-registry", f"GET {API}/registries", "text/html")
@@ -302,7 +303,7 @@ def test_a_role_that_is_missing_is_named(cloud: Cloud, roles: list[str], status:
 
 def test_a_short_time_is_told_as_unfinished_and_what_went_is_really_gone(cloud: Cloud) -> None:
     cloud.seed(builds(200))
-    cloud.emulator.behaviour(latency_ms=40)
+    slow_deletes(cloud, 150)
     before = cloud.left()
 
     started = time.monotonic()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -766,33 +767,26 @@ LASTING: dict[str, dict[str, Any]] = {
 API_CALLS = [(source, call) for source, calls in CALLS.items() for call in calls if "k8s:" not in call]
 
 
-@pytest.fixture(scope="module")
-def lasting(bundle: Path) -> Iterator[dict[tuple[str, str], tuple[dict[str, Any], set[str]]]]:
-    """What a run tells and leaves for each lasting fault of each source, all of them run at once."""
+@pytest.mark.slow
+def test_a_source_that_keeps_failing_stops_its_folder(bundle: Path, subtests: pytest.Subtests) -> None:
+    """With each lasting fault of each source; all of them run at once, for each is tried again for half a minute."""
 
-    def one(case: tuple[str, str]) -> tuple[dict[str, Any], set[str]]:
-        call, fault = case
+    def one(case: tuple[tuple[str, str], str]) -> tuple[dict[str, Any], set[str]]:
+        (_, call), fault = case
         with emulator() as running:
             cloud = Cloud(running, bundle)
             seed_two_folders(cloud)
             running.behaviour(faults=[{"match": call, **LASTING[fault]}])
             return cloud.clean(FOLDER_ID="", REGISTRY_IDS="crp1,crp2"), cloud.left()
 
-    cases = [(call, fault) for _, call in API_CALLS for fault in LASTING]
+    cases = list(product(API_CALLS, LASTING))
     with ThreadPoolExecutor(len(cases)) as pool:
-        yield dict(zip(cases, pool.map(one, cases), strict=True))
+        ended = list(pool.map(one, cases))
 
-
-@pytest.mark.slow
-@pytest.mark.parametrize("fault", LASTING)
-@pytest.mark.parametrize(("source", "call"), API_CALLS)
-def test_a_source_that_keeps_failing_stops_its_folder(
-    lasting: dict[tuple[str, str], tuple[dict[str, Any], set[str]]], source: str, call: str, fault: str
-) -> None:
-    report, left = lasting[call, fault]
-
-    assert left == LEFT_BY[call]
-    assert_stopped(report, source)
+    for ((source, call), fault), (report, left) in zip(cases, ended, strict=True):
+        with subtests.test(call=call, fault=fault):
+            assert left == LEFT_BY[call]
+            assert_stopped(report, source)
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -12,7 +12,7 @@ import pytest
 
 from shared.lease import DEAD_AFTER, Leases
 from shared.state import StateDir
-from tests.commands import KEPT, Commands, builds, codes, gone_by, wait_for_deletes
+from tests.commands import KEPT, Commands, builds, codes, gone_by, slow_deletes, wait_for_deletes
 from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
 
 KILLS = 12
@@ -40,7 +40,7 @@ def test_a_killed_run_is_told_from_its_journal_and_settled_by_the_next(
     cloud: Cloud, commands: Commands
 ) -> None:
     cloud.seed(builds(400))
-    cloud.emulator.behaviour(latency_ms=20)
+    slow_deletes(cloud)
     before = cloud.left()
     process = commands.start("cleanup")
     wait_for_deletes(cloud, before)
@@ -81,7 +81,7 @@ def test_runs_that_are_killed_at_any_moment_leave_no_image_untold(
             for registry in registries
         ]
     )
-    cloud.emulator.behaviour(latency_ms=20)
+    slow_deletes(cloud, 40)
     before = cloud.left()
     at_random = random.Random(5)
     commands.environment |= {"JANITOR_CONFIG": str(tmp_path / "janitor.toml"), "GUARDS_IN_USE": "none"}
@@ -91,21 +91,22 @@ def test_runs_that_are_killed_at_any_moment_leave_no_image_untold(
         time.sleep(at_random.uniform(0.3, 2.0))
         commands.kill(process)
 
-    killed = [commands.told("report", run_id) for run_id in commands.runs()]
+    killed = commands.reports()
     gone = before - cloud.left()
     assert gone
     assert gone <= {one for report in killed for one in outcomes(report)}
     for report in killed:
         assert_adds_up(report)
 
-    time.sleep(DEAD_AFTER + 1)
+    commands.age_leases()
+    cloud.emulator.behaviour()
     last = commands.told("cleanup")
 
     assert (last["status"], last["errors"]) == ("ok", [])
     assert_adds_up(last)
     print(f"{len(gone)} of {len(before) - len(cloud.left())} images went in {len(killed)} killed runs")
     assert all(len(cloud.left(f"{one}-{name}")) == KEPT for one in registries for name in ("app", "web"))
-    settled = [commands.told("report", run_id) for run_id in commands.runs()]
+    settled = commands.reports()
     assert gone_by(*settled) == before - cloud.left()
     assert gone_by(*settled[:-1]) == gone
     assert not any("run-cut-off" in codes(report) for report in settled[:-1])
@@ -113,12 +114,14 @@ def test_runs_that_are_killed_at_any_moment_leave_no_image_untold(
 
 def test_of_two_runs_at_once_one_leaves_the_registry_alone(cloud: Cloud, commands: Commands) -> None:
     cloud.seed(builds(500))
-    cloud.emulator.behaviour(latency_ms=20)
+    slow_deletes(cloud, 40)
     before = cloud.left()
     first = commands.start("cleanup")
     wait_for_deletes(cloud, before)
 
     second = commands.told("cleanup")
+    assert first.poll() is None
+    cloud.emulator.behaviour()
     out, _ = first.communicate(timeout=60)
 
     assert (second["status"], second["errors"]) == ("refused", [])

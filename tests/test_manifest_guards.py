@@ -407,9 +407,9 @@ LASTING: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def lasting(bundle: Path) -> Iterator[dict[str, tuple[Cloud, dict[str, Any]]]]:
-    """The cloud and the report after a run with each lasting fault, all of them run at once."""
+@pytest.mark.slow
+def test_garbage_in_place_of_a_manifest_stops_its_repository(bundle: Path, subtests: pytest.Subtests) -> None:
+    """With each lasting fault; all of them run at once, for each is tried again for half a minute."""
 
     def one(fault: str, running: RunningEmulator) -> tuple[Cloud, dict[str, Any]]:
         cloud = Cloud(running, bundle)
@@ -420,15 +420,9 @@ def lasting(bundle: Path) -> Iterator[dict[str, tuple[Cloud, dict[str, Any]]]]:
 
     with ExitStack() as started, ThreadPoolExecutor(len(LASTING)) as pool:
         emulators = [started.enter_context(emulator()) for _ in LASTING]
-        yield dict(zip(LASTING, pool.map(one, LASTING, emulators), strict=True))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("fault", LASTING)
-def test_garbage_in_place_of_a_manifest_stops_its_repository(
-    lasting: dict[str, tuple[Cloud, dict[str, Any]]], fault: str
-) -> None:
-    assert_left_alone(*lasting[fault])
+        for fault, (cloud, report) in zip(LASTING, pool.map(one, LASTING, emulators), strict=True):
+            with subtests.test(fault=fault):
+                assert_left_alone(cloud, report)
 
 
 @pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING)

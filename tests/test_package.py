@@ -39,7 +39,9 @@ def copy_of_the_sources(directory: Path) -> Path:
     """The project in another folder, with other times and other permissions."""
     root = directory / "another place"
     for name in ("functions", "shared", "tests"):
-        shutil.copytree(PROJECT_ROOT / name, root / name, ignore=shutil.ignore_patterns("emulator"))
+        shutil.copytree(
+            PROJECT_ROOT / name, root / name, ignore=shutil.ignore_patterns("emulator", "__pycache__")
+        )
     for name in ("deploy.sh", "requirements.txt"):
         shutil.copy(PROJECT_ROOT / name, root / name)
     for source in root.rglob("*.py"):

@@ -15,7 +15,7 @@ import pytest
 
 from shared.errors import StateError
 from shared.state import StateDir
-from tests.commands import KEPT, Commands, builds, codes, wait_for_deletes
+from tests.commands import KEPT, Commands, builds, codes, slow_deletes, wait_for_deletes
 from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
 
 
@@ -118,7 +118,7 @@ def test_with_a_disk_that_may_not_be_written_nothing_is_deleted_but_a_dry_run_re
 def test_once_the_state_directory_has_vanished_nothing_more_is_begun(cloud: Cloud, tmp_path: Path) -> None:
     repositories = [f"app{number}" for number in range(8)]
     cloud.seed(*(builds(KEPT + 60, name) for name in repositories))
-    cloud.emulator.behaviour(latency_ms=20)
+    slow_deletes(cloud)
     before = cloud.left()
     state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
     state.mkdir()

@@ -1,0 +1,100 @@
+"""Rules on a saved listing, without any cloud: the answer of the API's images.list, or what yc prints as JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shared import job, protect, registry, report, settings
+from shared.errors import SettingsError
+from shared.layers import LayerCount, layer_keys
+from shared.overrides import Narrowed
+from shared.records import Image, Registry, Repository
+from shared.rules import covering
+from shared.run import Run, Survey
+
+REMEDY = "save one with: yc container image list --format json"
+
+
+def read(file: str) -> dict[str, list[Image]]:
+    """The images of a saved listing by their repository's full name. Raises SettingsError.
+
+    Keys may be the API's (``createdAt``) or yc's (``created_at``).
+    """
+    try:
+        document = msgspec.json.decode(Path(file).read_bytes())
+    except OSError as error:
+        raise SettingsError(f"The listing {file} cannot be read: {error.strerror}.", where=file) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise SettingsError(f"The listing {file} is not JSON; {REMEDY}.", where=file) from None
+    rows = document.get("images") if isinstance(document, dict) else document
+    if not isinstance(rows, list):
+        raise SettingsError(f"The listing {file} is no list of images; {REMEDY}.", where=file)
+    found: dict[str, list[Image]] = {}
+    for number, row in enumerate(rows, 1):
+        name, image = _image(row, f"image {number} of the listing {file}")
+        found.setdefault(name, []).append(image)
+    return found
+
+
+def _image(row: Any, where: str) -> tuple[str, Image]:
+    try:
+        name, image = registry.listed(_camel(row))
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise SettingsError(f"{where} is not understood: {error}; {REMEDY}.", where=where) from None
+    if "/" not in name:
+        raise SettingsError(f"{where} has no name such as crp.../team-a/app; {REMEDY}.", where=where)
+    return name, image
+
+
+def _camel(row: Any) -> Any:
+    if not isinstance(row, dict):
+        return row
+    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), key): value for key, value in row.items()}
+
+
+def dry_run(environment: Mapping[str, str], file: str) -> dict[str, Any]:
+    """The report of what the rules, and those guards that need no cloud, say of a saved listing. Raises SettingsError."""
+    found = msgspec.structs.replace(settings.load(environment, whole=False), mode="dry-run")
+    run = Run(Narrowed(found, found))
+    decide(run, read(file))
+    job.count_layers(run)
+    heading = report.Heading("", "dry-run", run.started_at)
+    return report.build(heading, run, None, datetime.now(UTC), None)
+
+
+def decide(run: Run, images: dict[str, list[Image]]) -> None:
+    run.warn(
+        "listing",
+        "Only the listing was looked at: no lifecycle policy was run dry, and neither what runs nor what images hold"
+        " was looked up.",
+    )
+    for full_name in sorted(images):
+        registry_id = full_name.partition("/")[0]
+        if run.settings.registries and registry_id not in run.settings.registries:
+            continue
+        repository = Repository("", registry_id, full_name)
+        survey = Survey(
+            Registry(registry_id, "", ""), repository, [], covering(run.settings.rules, repository.name)
+        )
+        run.surveys.append(survey)
+        run.layers.setdefault(registry_id, LayerCount())
+        with survey.opened():
+            _decide_one(run, survey, images[full_name])
+    job.tell_of_rules(run)
+    job.check_limits(run)
+
+
+def _decide_one(run: Run, survey: Survey, images: list[Image]) -> None:
+    survey.images = len(images)
+    job.take_by_rules(run, survey, images)
+    candidates, kept = protect.guarded(run, survey, images, survey.going(), {})
+    survey.candidates |= candidates
+    protect.settle(survey, kept)
+    staying = (image for image in images if image.image_id not in survey.candidates)
+    run.layers[survey.registry.registry_id].stays(layer_keys(staying))
