@@ -55,6 +55,9 @@ class _Policy(msgspec.Struct, rename="camel"):
     repository_id: str
     name: str = ""
     status: str = ""
+
+
+class _ListedPolicy(_Policy, rename="camel"):
     rules: list[Any] | None = None
 
 
@@ -70,7 +73,7 @@ class _WholePolicy(_Policy, rename="camel"):
 
 
 class _Policies(msgspec.Struct, rename="camel"):
-    lifecycle_policies: list[_Policy] | None = None
+    lifecycle_policies: list[_ListedPolicy] | None = None
     next_page_token: str = ""
 
 
