@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -248,7 +249,12 @@ def keep_rules(draw: st.DrawFn) -> Rule:
     return rule(name=f"k{draw(st.integers(0, 10**9))}", action="keep", **keys)
 
 
-RULES = st.lists(st.one_of(delete_rules(), keep_rules()), max_size=4)
+def named_apart(rules: list[Rule]) -> list[Rule]:
+    """The rules with names of their own, as a file has them."""
+    return [msgspec.structs.replace(one, name=f"r{number}") for number, one in enumerate(rules)]
+
+
+RULES = st.lists(st.one_of(delete_rules(), keep_rules()), max_size=4).map(named_apart)
 
 
 @given(RULES, keep_rules(), IMAGES)
