@@ -333,17 +333,14 @@ def count_layers(run: Run) -> None:
     """Counts the candidates that would go, where nothing is deleted, and those that stay after all."""
     apply = run.settings.mode == "apply"
     for survey in run.surveys:
-        with survey.opened():
-            layers = run.layers[survey.registry.registry_id]
-            if not apply:
-                layers.goes(candidate.image for candidate in survey.going().values())
-            layers.stays(
-                layer_keys(
-                    candidate.image
-                    for image_id, candidate in survey.candidates.items()
-                    if stays(survey.outcomes.get(image_id), apply)
-                )
+        layers = run.layers[survey.registry.registry_id]
+        if not apply:
+            layers.goes(one.image for one in survey.each() if one.image.image_id not in survey.outcomes)
+        layers.stays(
+            layer_keys(
+                one.image for one in survey.each() if stays(survey.outcomes.get(one.image.image_id), apply)
             )
+        )
 
 
 def stays(outcome: Outcome | None, apply: bool) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from shared.records import Image
 
-COUNTED_AT_ONCE = 60_000
+COUNTED_AT_ONCE, NOTED_AT_ONCE = 60_000, 10_000
 
 
 def layer_keys(images: Iterable[Image]) -> set[int]:
@@ -34,8 +34,14 @@ class LayerCount:
         for image in images:
             numbers = memoryview(image.layers).cast("Q")
             sizes.update(zip(numbers[::2], numbers[1::2], strict=True))
+            if len(sizes) > NOTED_AT_ONCE:
+                self._note(sizes)
+        self._note(sizes)
+
+    def _note(self, sizes: dict[int, int]) -> None:
         for pair in sizes.items():
             self._go.extend(pair)
+        sizes.clear()
 
     def freed_bytes(self) -> int:
         """Counted in parts, so that a registry of a million layers needs no more memory than a small one."""

@@ -65,8 +65,7 @@ def _numbers(run: Run, registry_id: str, seconds: float) -> dict[str, float]:
     surveys = [survey for survey in run.surveys if survey.registry.registry_id == registry_id]
     outcomes: Counter[str] = Counter()
     for survey in surveys:
-        with survey.opened():
-            outcomes.update(outcome.outcome for outcome in survey.outcomes.values())
+        outcomes.update(outcome.outcome for outcome in survey.outcomes.values())
     done = {
         "deleted": outcomes["deleted"],
         "failed": outcomes["failed"],

@@ -211,9 +211,8 @@ def status(run: Run, error: JanitorError | None, tally: Tally) -> str:
 def _outcomes(run: Run, mode: str) -> Iterator[tuple[Survey, Candidate, Outcome]]:
     unsettled = REMAINING if mode == "apply" else WOULD_DELETE
     for survey in run.surveys:
-        with survey.opened():
-            for image_id, candidate in survey.candidates.items():
-                yield survey, candidate, survey.outcomes.get(image_id, unsettled)
+        for candidate in survey.each():
+            yield survey, candidate, survey.outcomes.get(candidate.image.image_id, unsettled)
 
 
 def _row(survey: Survey, candidate: Candidate, outcome: Outcome) -> dict[str, Any]:

@@ -95,6 +95,15 @@ class Survey(msgspec.Struct):
             for image, reasons in reversed(_PACKED.decode(zlib.decompress(self.packed.pop()))):
                 self.candidates[image.image_id] = Candidate(image, shared.setdefault(reasons, reasons))
 
+    def each(self) -> Iterator[Candidate]:
+        """Every candidate, one at a time, without unpacking them all."""
+        if self.open:
+            yield from self.candidates.values()
+            return
+        for some in reversed(self.packed):
+            for image, reasons in reversed(_PACKED.decode(zlib.decompress(some))):
+                yield Candidate(image, reasons)
+
     def known(self, images: Iterable[Image]) -> Iterator[Image]:
         """``images``, but candidates that are as they were found as the same objects: 50,000 are held only once."""
         for image in images:
