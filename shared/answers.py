@@ -56,14 +56,6 @@ def refused(error: JanitorError) -> dict[str, Any]:
     return report.of_error(report.Heading(_run_id(), "dry-run", now), error, now)
 
 
-def clean_up(run: Run, cloud: Cloud) -> None:
-    job.clean_up(run, cloud, lambda what, done, total: None)
-
-
-def carry_out_plan(run: Run, cloud: Cloud) -> None:
-    job.carry_out_plan(run, cloud, lambda what, done, total: None)
-
-
 def carry_out(
     event: object,
     context: object,
@@ -71,7 +63,7 @@ def carry_out(
     *,
     mode: str | None,
     plan_id: str | None = None,
-    work: Work = clean_up,
+    work: Work = job.clean_up,
     rows: int | None = report.ROWS,
     announces: bool = True,
     remembers: bool = True,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from shared import guards, plan, plan_store
+from shared import guards, plan, plan_store, report
 from shared.delete import ALREADY_GONE
 from shared.layers import LayerCount
 from shared.plan import Plan
@@ -67,7 +67,7 @@ def begin(run: Run) -> None:
     if not any(survey.going_count for survey in run.surveys):
         plan_store.check_undecided(state, plan_id)  # perhaps another run was quicker
         return
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = report.timestamp(datetime.now(UTC))
     plan_store.decide(state, plan_id, Decision(CARRIED_OUT, now, run.run_id))
     run.plan_begun = True
 
@@ -103,14 +103,13 @@ def tell(run: Run) -> None:
     told: dict[str, list[str]] = {}
     rest = 0
     for survey in run.surveys:
-        with survey.opened():
-            for image_id, candidate in survey.candidates.items():
-                why = _why(survey.outcomes.get(image_id, REMAINING))
-                if why:
-                    told.setdefault(why, []).append(
-                        f"{survey.repository.full_name}@{guards.described(candidate.image)}"
-                    )
-                rest += why == ""
+        for candidate in survey.each():
+            why = _why(survey.outcomes.get(candidate.image.image_id, REMAINING))
+            if why:
+                told.setdefault(why, []).append(
+                    f"{survey.repository.full_name}@{guards.described(candidate.image)}"
+                )
+            rest += why == ""
     for why, images in sorted(told.items()):
         examples = ", ".join(images[:EXAMPLES])
         run.warn("plan-changed", f"{len(images)} of the plan's images left out, as {why}: {examples}.")

@@ -48,10 +48,16 @@ def also_taken(
     }
 
 
-def spared(candidate: Candidate, rules: Iterable[Rule], taken: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether only rules took a candidate, and none does any more."""
+def spared(
+    candidates: Iterable[Candidate], rules: Iterable[Rule], taken: Mapping[str, tuple[str, ...]]
+) -> list[Image]:
+    """The images of those candidates that only rules took, and that none takes any more."""
     by_rules = {label(rule) for rule in rules}
-    return candidate.image.image_id not in taken and by_rules.issuperset(candidate.reasons)
+    return [
+        one.image
+        for one in candidates
+        if one.image.image_id not in taken and by_rules.issuperset(one.reasons)
+    ]
 
 
 def over_share(going: int, images: int, max_share: float) -> bool:

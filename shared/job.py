@@ -24,7 +24,11 @@ SETTLING = 3.0
 Progress = Callable[[str, int, int], None]
 
 
-def clean_up(run: Run, cloud: Cloud, progress: Progress) -> None:
+def untold(what: str, done: int, total: int) -> None:
+    """The progress of a run that nobody watches."""
+
+
+def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     """Carries the run out. Raises what ends it as a whole; one repository's trouble ends up in ``run.errors``."""
     scope.find(run, cloud)
     take_over(run, cloud)
@@ -41,7 +45,7 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress) -> None:
         count_other_repositories(run, cloud)
 
 
-def carry_out_plan(run: Run, cloud: Cloud, progress: Progress) -> None:
+def carry_out_plan(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     """Deletes what is left of the run's plan. Raises what `clean_up` does, and PlanRefused."""
     try:
         clean_up(run, cloud, progress)
@@ -107,9 +111,9 @@ def dry_run(run: Run, cloud: Cloud, survey: Survey) -> None:
 
 def may_lose(survey: Survey) -> bool:
     """Whether the repository may have candidates, as far as is known before it is listed."""
-    with survey.opened():
-        taken = bool(survey.candidates or survey.taken_by_active)
-    return taken or any(rule.action == "delete" for rule in survey.rules)
+    return bool(survey.candidate_count or survey.taken_by_active) or any(
+        rule.action == "delete" for rule in survey.rules
+    )
 
 
 def look(run: Run, cloud: Cloud, survey: Survey) -> None:
@@ -300,9 +304,7 @@ def leave_changed(run: Run, survey: Survey, images: list[Image]) -> None:
     if survey.rules:
         decision = rules.decide(survey.rules, images, run.started_at)
         survey.kept = decision.kept
-        spared = [
-            one.image for one in survey.going().values() if choose.spared(one, survey.rules, decision.taken)
-        ]
+        spared = choose.spared(survey.going().values(), survey.rules, decision.taken)
         survey.outcomes |= {image.image_id: REMAINING for image in spared}
         if spared:
             run.warn(

@@ -15,11 +15,12 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from shared import json_file
 from shared.records import Image, Outcome, Repository
 from shared.state import StateDir
 
@@ -90,7 +91,8 @@ class Journal:
             for image, reasons in images
         )
         self.state.write(
-            f"{self._folder}/{number}.intent.json", _with_list(head, "images", map(msgspec.json.encode, rows))
+            f"{self._folder}/{number}.intent.json",
+            json_file.chunks(json.dumps(head), "images", map(msgspec.json.encode, rows)),
         )
         return number
 
@@ -102,18 +104,10 @@ class Journal:
     def finish(self, report: dict[str, Any], rows: Iterable[dict[str, Any]]) -> None:
         """Puts the report on disk, with all its ``rows``."""
         head = {name: value for name, value in report.items() if name not in ("images", "images_truncated")}
-        whole = _with_list({**head, "images_truncated": False}, "images", map(msgspec.json.encode, rows))
+        whole = json_file.chunks(
+            json.dumps({**head, "images_truncated": False}), "images", map(msgspec.json.encode, rows)
+        )
         self.state.write(f"{self._folder}/{REPORT}", whole)
-
-
-def _with_list(head: dict[str, Any], name: str, items: Iterable[bytes]) -> Iterator[bytes]:
-    """The JSON object ``head`` with a list as its last member, an item a line, without holding it all."""
-    yield json.dumps(head).encode()[:-1] + f', "{name}": ['.encode()
-    separator = b"\n"
-    for item in items:
-        yield separator + item
-        separator = b",\n"
-    yield b"\n]}\n"
 
 
 class Entry(msgspec.Struct):

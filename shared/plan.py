@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from shared import json_file
 from shared.events import Pushed
 from shared.records import Candidate, Image, PolicyResult
 from shared.rule_settings import Rule
@@ -106,12 +107,9 @@ def beginning(made_at: datetime) -> bytes:
 
 def rest(head: Mapping[str, Any], rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """The file after its `beginning`."""
-    yield json.dumps(head, sort_keys=True).encode()[1:-1] + b', "images": ['
-    separator = b"\n"
-    for row in rows:
-        yield separator + msgspec.json.encode(row)
-        separator = b",\n"
-    yield b"\n]}\n"
+    whole = json_file.chunks(json.dumps(head, sort_keys=True), "images", map(msgspec.json.encode, rows))
+    yield next(whole)[1:]
+    yield from whole
 
 
 def identify(made_at: datetime, rest: Iterable[bytes]) -> str:

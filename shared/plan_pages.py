@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-from shared import calls, history, links, plan, plan_store, planning, settings
-from shared.answers import carry_out, carry_out_plan, http_status
+from shared import calls, history, job, links, plan, plan_store, planning, settings
+from shared.answers import carry_out, http_status
 from shared.calls import Call
 from shared.errors import PlanRefused, RequestRefused
 from shared.events import Request
 from shared.notation import duration
 from shared.plan_store import REJECTED, Decision
+from shared.report import timestamp
 
 FORM = "application/x-www-form-urlencoded"
 ANSWER_WITHIN = timedelta(hours=1)
@@ -70,7 +71,7 @@ def _page(plan_id: str, environment: Mapping[str, str], key: bytes, now: datetim
         "plan_id": plan_id,
         "approve_token": links.token(key, plan_id, "approve", answer_by),
         "reject_token": links.token(key, plan_id, "reject", answer_by),
-        "expires_at": _text(answer_by),
+        "expires_at": timestamp(answer_by),
     }
     about = _about(plan_id, ends_at, said)
     return _html(
@@ -81,7 +82,7 @@ def _page(plan_id: str, environment: Mapping[str, str], key: bytes, now: datetim
 
 def _approve(plan_id: str, context: object, environment: Mapping[str, str]) -> dict[str, Any]:
     told, error = carry_out(
-        Request(), context, environment, mode=None, plan_id=plan_id, work=carry_out_plan, rows=None
+        Request(), context, environment, mode=None, plan_id=plan_id, work=job.carry_out_plan, rows=None
     )
     status = http_status(told, error)
     if error and status >= 400:
@@ -98,7 +99,7 @@ def _reject(plan_id: str, context: object, environment: Mapping[str, str]) -> di
     state = planning.state(asked)
     plan_store.text(state, plan_id)
     plan_store.check_open(state, plan_id, now, duration(asked.plans.valid_for))
-    plan_store.decide(state, plan_id, Decision(REJECTED, _text(now)))
+    plan_store.decide(state, plan_id, Decision(REJECTED, timestamp(now)))
     return message(
         200, f"You have rejected the plan {plan_id}. Nothing was deleted, and it cannot be carried out.", {}
     )
@@ -131,8 +132,4 @@ def _pages() -> Any:
 
 
 def _about(plan_id: str, ends_at: datetime, said: str) -> dict[str, str]:
-    return {"plan_id": plan_id, "valid_until": _text(ends_at), "state": said}
-
-
-def _text(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"plan_id": plan_id, "valid_until": timestamp(ends_at), "state": said}

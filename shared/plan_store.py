@@ -16,6 +16,7 @@ import msgspec
 from shared import plan
 from shared.errors import PlanRefused
 from shared.plan import Plan
+from shared.report import timestamp
 from shared.state import StateDir
 
 FOLDER = "plans"
@@ -98,7 +99,7 @@ def check_open(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -
     check_undecided(state, plan_id)
     if now >= ends_at(plan_id, valid):
         raise PlanRefused(
-            f"The plan {plan_id} ran out at {ends_at(plan_id, valid):%Y-%m-%dT%H:%M:%SZ} (plans.valid_for); make a new plan.",
+            f"The plan {plan_id} ran out at {timestamp(ends_at(plan_id, valid))} (plans.valid_for); make a new plan.",
             http_status=410,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,7 @@ from msgspec import Meta
 
 from shared.errors import SettingsError
 from shared.notation import DURATION, LONGEST_DURATION, duration, pattern, repository_matcher
-from shared.wording import known, short
+from shared.wording import key_of, known, short
 
 NAME = r"^[^\x00-\x1f\x7f-\x9f]{1,100}$(?!\n)"
 LONGEST_PATTERN = 1_000
@@ -111,7 +110,7 @@ def _checked(table: Any, number: int, spoken: Spoken) -> Rule:
     try:
         rule = msgspec.convert(table, Rule)
     except msgspec.ValidationError as error:
-        name = _key_of(str(error))
+        name = key_of(str(error)) or "name"
         key = f"rules[{number}].{name}"
         raise SettingsError(
             f"{spoken(key)}{title} is {short(table.get(name))}; give {ACCEPTS.get(name, 'what a rule has')}.",
@@ -120,11 +119,6 @@ def _checked(table: Any, number: int, spoken: Spoken) -> Rule:
     for name, fault in _faults(rule):
         raise _wrong(rule, number, name, spoken, fault)
     return rule
-
-
-def _key_of(error: str) -> str:
-    found = re.search(r"`\$\.(\w+)", error)
-    return found[1] if found else "name"
 
 
 def _wrong(rule: Rule, number: int, name: str, spoken: Spoken, fault: str) -> SettingsError:

@@ -21,7 +21,7 @@ from shared.errors import SettingsError
 from shared.notation import DURATION, LONGEST_DURATION, duration, pattern
 from shared.notify.channels import Channel, check_channels
 from shared.rule_settings import Rule, check_rules
-from shared.wording import known, short
+from shared.wording import key_of, known, short
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]
@@ -171,7 +171,7 @@ def check(document: dict[str, Any], spoken: Any) -> Settings:
     try:
         settings = msgspec.convert({**document, "rules": [], "notify": []}, Settings)
     except msgspec.ValidationError as error:
-        raise SettingsError(_sentence(str(error), document, spoken), where=_where(str(error))) from None
+        raise SettingsError(_sentence(str(error), document, spoken), where=key_of(str(error))) from None
     _check_guards(settings.guards, spoken)
     _check_plans(settings, spoken)
     for name in settings.allow_overrides:
@@ -344,13 +344,8 @@ def _put(document: dict[str, Any], name: str, value: Any) -> None:
     document[last] = value
 
 
-def _where(error: str) -> str:
-    found = re.search(r"`\$\.?([\w.]*)", error)
-    return found[1] if found else ""
-
-
 def _sentence(error: str, document: dict[str, Any], spoken: Any) -> str:
-    name = _where(error)
+    name = key_of(error)
     unknown = re.search(r"unknown field `(.*?)`", error, re.DOTALL)
     if unknown:
         name = f"{name}.{unknown[1]}" if name else unknown[1]

@@ -29,14 +29,19 @@ class Signed(msgspec.Struct, frozen=True):
     timestamp: int
 
 
+def sign(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
+    """The word of ``webhook-signature`` for a call."""
+    code = hmac.digest(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
+    return f"v1,{base64.b64encode(code).decode()}"
+
+
 def check(key: bytes, headers: Mapping[str, str], body: bytes, now: float) -> Signed:
     """Checks a call; ``headers`` are by their names in lower case. Raises RequestRefused, with 401."""
     message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     signatures = headers.get("webhook-signature", "").split(" ")
     if not ID.fullmatch(message_id) or not TIMESTAMP.fullmatch(timestamp) or signatures == [""]:
         raise _refused("sign the call: it needs webhook-id, webhook-timestamp and webhook-signature")
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    expected = b"v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
+    expected = sign(key, message_id, timestamp, body).encode()
     matches = [
         hmac.compare_digest(expected, one.encode(errors="replace")) for one in signatures[:MOST_SIGNATURES]
     ]

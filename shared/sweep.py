@@ -14,7 +14,6 @@ from shared.errors import StateError
 from shared.parallel import for_each
 from shared.state import StateDir
 
-KEPT = 90
 JOURNALS, FILES, AT_ONCE = 10, 200, 8
 
 
@@ -37,7 +36,7 @@ def sweep(state: StateDir, until: float, clock: Callable[[], float] = time.monot
     try:
         if not gone(history.outlived(state)) or not gone(lease.abandoned(state, time.time())):
             return
-        old = journal.runs(state)[:-KEPT]
+        old = journal.runs(state)[: -history.KEPT]
         random.shuffle(old)  # those that never end must not stand before the others
         for run_id in old[:JOURNALS]:
             files = journal.closed_files(state, run_id)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from shared.job import Progress
+from shared.report import HELD
 
 SHOWN = 40
 PIPE_WIDTH = 120
@@ -24,7 +25,6 @@ RULE_SAYS = {
     "undated": "matches it and cannot judge it: its creation time cannot be believed",
     "does-not-match": "does not match it",
 }
-HELD = ("failed", "protected", "remaining")
 NARROW = ("created", "size", "status")
 COLOURS = {"ok": "green", "partial": "yellow", "unfinished": "yellow", "refused": "red", "failed": "red"}
 

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared import calls, events, log, once, plan_pages, settings, signatures
-from shared.answers import carry_out, carry_out_plan, clean_up, fault, http_status, refused
+from shared import calls, events, job, log, once, plan_pages, settings, signatures
+from shared.answers import carry_out, fault, http_status, refused
 from shared.calls import Call
 from shared.errors import EventError, JanitorError, OverrideRefused, RequestRefused, SettingsError
 from shared.http import Cloud
@@ -80,7 +80,7 @@ def _signed(call: Call, context: object, environment: Mapping[str, str], key: by
         environment,
         mode=ACTIONS[action],
         plan_id=plan_id,
-        work=carry_out_plan if plan_id else clean_up,
+        work=job.carry_out_plan if plan_id else job.clean_up,
     )
     status = http_status(told, error)
     if status >= 400:
@@ -131,7 +131,7 @@ def _pushed(event: object, context: object, environment: Mapping[str, str]) -> d
     withheld = settings.load(environment).mode == "apply"
 
     def work(run: Run, cloud: Cloud) -> None:
-        clean_up(run, cloud)
+        job.clean_up(run, cloud)
         if withheld:
             run.warn(
                 "push-not-signed",

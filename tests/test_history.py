@@ -169,7 +169,7 @@ def test_one_sweep_deletes_only_so_much_and_what_it_leaves_is_still_a_closed_run
     count = FILES // 2 + 20
     pairs = [f"{number}.{kind}.json" for number in range(count) for kind in ("intent", "outcome")]
     folder = fill(state, f"{LONG_AGO}-00000000", "report.json", *pairs)
-    for run_id in numbered(MEANWHILE, sweeping.KEPT):
+    for run_id in numbered(MEANWHILE, KEPT):
         fill(state, run_id, "report.json")
     before = len(list(folder.iterdir()))
 
@@ -187,7 +187,7 @@ def test_runs_that_never_end_do_not_stand_before_the_others(state: Path) -> None
     for run_id in numbered(f"{LONG_AGO}-a", 3 * sweeping.JOURNALS):
         fill(state, run_id, "1.intent.json")
     closed = [fill(state, run_id, "report.json") for run_id in numbered(f"{LONG_AGO}-b", 5)]
-    for run_id in numbered(MEANWHILE, sweeping.KEPT):
+    for run_id in numbered(MEANWHILE, KEPT):
         fill(state, run_id, "report.json")
 
     for _ in range(60):
@@ -199,7 +199,7 @@ def test_runs_that_never_end_do_not_stand_before_the_others(state: Path) -> None
 
 def test_without_time_nothing_is_swept(state: Path) -> None:
     folder = fill(state, f"{LONG_AGO}-00000000", "report.json", "1.intent.json", "1.outcome.json")
-    for run_id in numbered(MEANWHILE, sweeping.KEPT):
+    for run_id in numbered(MEANWHILE, KEPT):
         fill(state, run_id, "report.json")
 
     sweep(StateDir(str(state)), time.monotonic())

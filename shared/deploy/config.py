@@ -6,7 +6,6 @@ functions get the settings without it, as ``janitor.toml`` in their archive. All
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from shared import settings
 from shared.deploy import cron
 from shared.errors import SettingsError
 from shared.settings import Id, Settings
+from shared.wording import key_of, known, short
 
 FILE = "janitor.toml"
 MOUNT_NAME = "state"
@@ -96,10 +96,9 @@ class Config(msgspec.Struct, frozen=True):
     @property
     def deletes(self) -> bool:
         """Whether its functions may come to delete images."""
-        mode: str = self.settings.mode
         return (
-            mode == "apply"
-            or (mode == "plan" and self.deploy.webhook)
+            self.settings.mode == "apply"
+            or (self.settings.mode == "plan" and self.deploy.webhook)
             or "mode" in self.settings.allow_overrides
         )
 
@@ -123,7 +122,7 @@ def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Con
         raise SettingsError(
             "deploy.folder_id is not set; it must say which folder to deploy to.", where="deploy.folder_id"
         )
-    if str(found.mode) == "plan" and not deploy.state_bucket:
+    if found.mode == "plan" and not deploy.state_bucket:
         raise SettingsError(
             "mode is plan, and deploy.state_bucket is not set; plans must be kept somewhere.",
             where="deploy.state_bucket",
@@ -157,21 +156,20 @@ def _table(table: Any, file: str) -> Deploy:
     except msgspec.ValidationError as error:
         unknown = re.search(r"unknown field `(.*?)`", str(error), re.DOTALL)
         if unknown:
-            near = difflib.get_close_matches(unknown[1], ACCEPTS, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(ACCEPTS)}."
             raise SettingsError(
-                f"deploy.{unknown[1]} in {file} is not a known key; {remedy}", where="deploy"
+                f"deploy.{unknown[1]} in {file} is not a known key; {known(unknown[1], ACCEPTS)}",
+                where="deploy",
             ) from None
-        key = re.search(r"`\$\.(\w+)", str(error))
+        key = key_of(str(error))
         if not key:
             raise SettingsError(f"deploy in {file} must be a table of keys.", where="deploy") from None
-        raise _wrong(key[1], table[key[1]], file) from None
+        raise _wrong(key, table[key], file) from None
 
 
 def _wrong(key: str, value: Any, file: str) -> SettingsError:
-    shown = str(value)
-    shown = f"{shown[:60]}…" if len(shown) > 60 else shown
-    return SettingsError(f'deploy.{key} in {file} is "{shown}"; give {ACCEPTS[key]}.', where=f"deploy.{key}")
+    return SettingsError(
+        f"deploy.{key} in {file} is {short(value)}; give {ACCEPTS[key]}.", where=f"deploy.{key}"
+    )
 
 
 def _check_schedule(deploy: Deploy, file: str, now: datetime) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.errors import SettingsError
-from shared.wording import known, short
+from shared.wording import key_of, known, short
 
 On = Literal["always", "changes", "problems"]
 Security = Literal["starttls", "ssl", "plain"]
@@ -133,8 +133,7 @@ def _checked(table: Any, place: str, spoken: Spoken) -> Channel:
     try:
         channel = msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
-        found = re.search(r"`\$\.(\w+)", str(error))
-        key = found[1] if found else "kind"
+        key = key_of(str(error)) or "kind"
         raise wrong(key, f"is {short(table.get(key))}; give {ACCEPTS[key]}") from None
     for key, fault in _faults(channel):
         raise wrong(key, fault)

@@ -7,9 +7,6 @@ formatting text). Standard Webhooks signs ``<id>.<seconds since 1970>.<body>`` w
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import re
 import time
 from typing import Any
@@ -21,10 +18,11 @@ import urllib3
 from shared.connections import Connections, Raw, lost
 from shared.notify.channels import Recipient, Slack, Telegram, Webhook, signing_key
 from shared.notify.text import News, details, opening
+from shared.report import ROWS
+from shared.signatures import sign
 
 CONNECTING = 5.0
 MOST_READ = 4096
-ROWS = 1000
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -71,11 +69,10 @@ def _signed(channel: Webhook, secret: str, news: News, message_id: str, now: flo
     body = msgspec.json.encode(_shortened(news))
     seconds = str(int(now))
     key = signing_key(secret) or b""
-    signature = hmac.digest(key, f"{message_id}.{seconds}.".encode() + body, hashlib.sha256)
     headers = {
         "webhook-id": message_id,
         "webhook-timestamp": seconds,
-        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+        "webhook-signature": sign(key, message_id, seconds, body),
     }
     return Post(channel.url, body, headers)
 

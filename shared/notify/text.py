@@ -12,6 +12,7 @@ import msgspec
 
 from shared.notify.channels import On
 from shared.terminal import summary
+from shared.wording import printable
 
 SHOWN = 3
 LONGEST_LINE = 300
@@ -61,4 +62,4 @@ def details(news: News) -> list[str]:
 def plain(text: str) -> str:
     """One line of printable characters, cut where it gets long."""
     cut = text if len(text) <= LONGEST_LINE else text[:LONGEST_LINE] + "…"
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut)
+    return printable(cut)
