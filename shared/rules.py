@@ -95,12 +95,17 @@ def label(rule: Rule) -> str:
 
 def matches(rule: Rule, tags: Sequence[str]) -> bool:
     """Whether the rule is about an image with these tags: all of them for a delete rule, any for a keep rule."""
-    if not tags:
-        return rule.untagged or (rule.tags is None and rule.action == "keep")
+    return matcher(rule)(tags) and (not rule.group_by or bool(groups(rule, tags)))
+
+
+def matcher(rule: Rule) -> Callable[[Sequence[str]], bool]:
+    """What tells whether tags are the rule's business, groups aside; its pattern is looked up once for many images."""
+    without_filter = rule.tags is None and not rule.untagged and rule.action == "keep"
+    untagged = rule.untagged or without_filter
     if rule.tags is None:
-        return rule.action == "keep" and not rule.untagged
-    matched = EVERY[rule.action](map(whole_tag(rule.tags), tags))
-    return matched and (not rule.group_by or bool(groups(rule, tags)))
+        return lambda tags: without_filter if tags else untagged
+    whole, every = whole_tag(rule.tags), EVERY[rule.action]
+    return lambda tags: every(map(whole, tags)) if tags else untagged
 
 
 def groups(rule: Rule, tags: Iterable[str]) -> set[str]:
@@ -111,23 +116,13 @@ def groups(rule: Rule, tags: Iterable[str]) -> set[str]:
 
 def _matching(rule: Rule, images: Sequence[Image], decision: Decision) -> ByGroup:
     try:
-        found = list(_matched(rule, images))
+        is_about = matcher(rule)
+        found = [image for image in images if is_about(image.tags)]
         by_group = _grouped(rule, found) if rule.group_by else {"": found}
     except SettingsError as error:
         raise SettingsError(f'The rule "{rule.name}" is refused. {error}', where="rules") from None
     decision.matched[rule.name] = len(_members(by_group))
     return by_group
-
-
-def _matched(rule: Rule, images: Sequence[Image]) -> Iterator[Image]:
-    """As `matches`, without groups, but the pattern is looked up once for all images."""
-    if rule.tags is None:
-        yield from (image for image in images if matches(rule, image.tags))
-        return
-    whole, untagged, every = whole_tag(rule.tags), rule.untagged, EVERY[rule.action]
-    for image in images:
-        if every(map(whole, image.tags)) if image.tags else untagged:
-            yield image
 
 
 def _grouped(rule: Rule, found: list[Image]) -> ByGroup:

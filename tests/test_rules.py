@@ -207,6 +207,13 @@ def test_a_catastrophic_pattern_is_an_error_that_names_its_rule(tags: str) -> No
         decide([slow], [image("a", "a" * 100 + "bc", days=2)], NOW)
 
 
+def test_with_groups_an_image_without_tags_is_not_the_rules_business() -> None:
+    grouped = rule(tags=".*", untagged=True, keep_newest=1, group_by="(?P<group>.).*")
+
+    assert not matches(grouped, ())
+    assert taken([grouped], [image("a", days=1), image("b", days=2)]) == set()
+
+
 TAGS = st.sampled_from(["v1", "v2", "x-1", "x-2", "y-1", "latest", "x-1-2"])
 IMAGES = st.lists(
     st.tuples(st.lists(TAGS, max_size=2, unique=True), st.integers(0, 60), st.booleans()), max_size=12
