@@ -16,7 +16,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shared import compare, convert, history, job, listing, registry, report, settings, terminal, whole
+from shared import (
+    compare,
+    convert,
+    history,
+    job,
+    listing,
+    registry,
+    removal,
+    report,
+    settings,
+    terminal,
+    whole,
+)
+from shared.access import read_access
 from shared.answers import Work, carry_out
 from shared.errors import JanitorError, SettingsError
 from shared.explain import explain
@@ -161,7 +174,7 @@ def write_page(file: Path, kept: dict[str, Any], trend: list[dict[str, Any]]) ->
 def check(asked: argparse.Namespace) -> int:
     """Checks the settings as every command does, but asks nothing of the cloud."""
     environment = {**os.environ, **({"JANITOR_CONFIG": asked.file} if asked.file else {})}
-    settings.access(environment)
+    read_access(environment)
     found = settings.load(environment, whole=False)
     if asked.json:
         show({"status": "ok", "mode": found.mode, "rules": len(found.rules)}, as_json=True)
@@ -227,7 +240,7 @@ def stoppable(work: Work) -> Work:
 
     def stop(cloud: Cloud) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        cloud.pace.stop(job.SETTLING)
+        cloud.pace.stop(removal.SETTLING)
 
     def stoppable_work(run: Run, cloud: Cloud) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from shared import auth, bursts, events, job, log, planning, report, settings
+from shared.access import Access, read_access
 from shared.ending import end
 from shared.errors import JanitorError, StateError
 from shared.http import Cloud
@@ -80,9 +81,9 @@ def carry_out(
     run: Run | None = None
     error: JanitorError | None = None
     told_to: list[Recipient] = []
-    access = settings.Access()
+    access = Access()
     try:
-        access = settings.access(environment)
+        access = read_access(environment)
         log.start(access.log_level)
         run = _prepared(_read(event, environment, mode, plan_id), heading, access)
         heading = msgspec.structs.replace(heading, mode=run.settings.mode)
@@ -91,8 +92,7 @@ def carry_out(
         told_to = recipients(run.settings.notify, environment)
         if run.pushed != frozenset():
             _open_journal(run)
-            pace = Pace(run.settings.limits.concurrency, _works_until(ends_at, run.settings))
-            run.cloud = Cloud(access.api_endpoint, pace)
+            run.cloud = _cloud(run.settings, access, ends_at)
             auth.sign_in(run.cloud, access, context)
             work(run, run.cloud)
     except JanitorError as known:
@@ -108,6 +108,10 @@ def carry_out(
     finally:
         if run and run.leases:
             run.leases.release()
+
+
+def _cloud(asked: settings.Settings, access: Access, ends_at: float) -> Cloud:
+    return Cloud(access.api_endpoint, Pace(asked.limits.concurrency, _works_until(ends_at, asked)))
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -136,7 +140,7 @@ def _in_mode(narrowed: Narrowed, mode: str | None) -> Narrowed:
     return msgspec.structs.replace(narrowed, settings=msgspec.structs.replace(narrowed.settings, mode=mode))
 
 
-def _prepared(asked: _Asked, heading: report.Heading, access: settings.Access) -> Run:
+def _prepared(asked: _Asked, heading: report.Heading, access: Access) -> Run:
     pushed = asked.pushed if asked.plan else _fresh(asked.narrowed.settings, asked.pushed)
     run = Run(asked.narrowed, pushed, heading.run_id, heading.started_at, access.registry_endpoint)
     run.plan = asked.plan

@@ -25,9 +25,9 @@ from typing import Any
 import msgspec
 import requests
 
+from shared.access import Access
 from shared.errors import CallError, CredentialsError, SettingsError
 from shared.http import Cloud, part
-from shared.settings import Access
 
 AUDIENCE = "https://iam.api.cloud.yandex.net/iam/v1/tokens"
 JWT_LIFE = 3600

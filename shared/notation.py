@@ -1,4 +1,4 @@
-"""What settings write as text: durations, regular expressions, patterns of repositories."""
+"""What settings write as text: durations, regular expressions, patterns of repositories, base URLs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from shared.errors import SettingsError
 
@@ -75,3 +76,18 @@ def repository_matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
         raise ValueError(patterns[0])
     match: Callable[[str], bool] = spec.match_file
     return match
+
+
+def is_base_url(url: str) -> bool:
+    """Whether paths can be put behind ``url``."""
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and "@" not in url
+            and not {"?", "#"} & set(url)
+        )
+    except ValueError:
+        return False

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Progress = Callable[[str, int, int], None]
 
 
 def for_each(items: Collection[Item], work: Callable[[Item], None], width: int) -> None:

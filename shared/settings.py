@@ -6,19 +6,17 @@ the file, and what would be accepted.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from shared.errors import SettingsError
-from shared.notation import DURATION, LONGEST_DURATION, duration, pattern
+from shared.notation import DURATION, LONGEST_DURATION, duration, is_base_url, pattern
 from shared.notify.channels import Channel, check_channels
 from shared.rule_settings import Rule, check_rules
 from shared.wording import key_of, known, short
@@ -82,21 +80,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allow_overrides: list[str] = []
 
 
-class Access(msgspec.Struct, frozen=True):
-    """What only the environment says: credentials, endpoints, the log level. Never part of a report."""
-
-    sa_key: str = ""
-    sa_key_file: str = ""
-    sa_key_secret_id: str = ""
-    iam_token: str = ""
-    webhook_key: bytes = b""
-    api_endpoint: str = ""
-    registry_endpoint: str = ""
-    storage_endpoint: str = ""
-    metadata_address: str = "169.254.169.254"
-    log_level: str = "INFO"
-
-
 class _Key(msgspec.Struct, frozen=True):
     variable: str | None
     kind: Literal["text", "list", "whole", "number"]
@@ -130,7 +113,6 @@ KEYS = {
     "allow_overrides": _Key(None, "list", "keys of this file that an event may set"),
 }
 BUNDLE = Path(__file__).resolve().parents[1]
-LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
 def load(environment: Mapping[str, str], *, whole: bool = True) -> Settings:
@@ -206,85 +188,11 @@ def _check_plans(settings: Settings, spoken: Any) -> None:
             f"{spoken('plans.valid_for')} is {short(valid_for)}; give {KEYS['plans.valid_for'].accepts}.",
             where="plans.valid_for",
         )
-    if url is not None and not _is_base(url):
+    if url is not None and not is_base_url(url):
         raise SettingsError(
             f"{spoken('webhook_url')} is {short(url)}; give {KEYS['webhook_url'].accepts}.",
             where="webhook_url",
         )
-
-
-def access(environment: Mapping[str, str]) -> Access:
-    """Credentials, endpoints and log level. Raises SettingsError."""
-
-    def text(name: str) -> str:
-        return environment.get(name, "").strip()
-
-    level = text("LOG_LEVEL").upper() or "INFO"
-    if level not in LOG_LEVELS:
-        raise SettingsError(
-            f"LOG_LEVEL is {short(level)}; give one of {', '.join(LOG_LEVELS)}.", where="LOG_LEVEL"
-        )
-    address = text("YC_METADATA_ADDR") or Access().metadata_address
-    if not re.fullmatch(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?", address):
-        raise SettingsError(
-            f"YC_METADATA_ADDR is {short(address)}; give a host, or host:port.", where="YC_METADATA_ADDR"
-        )
-    token = text("IAM_TOKEN")
-    if not re.fullmatch(r"[!-~]*", token):
-        raise SettingsError("IAM_TOKEN is no token; give what yc iam create-token prints.", where="IAM_TOKEN")
-    return Access(
-        sa_key=text("SA_KEY"),
-        sa_key_file=text("SA_KEY_FILE"),
-        sa_key_secret_id=text("SA_KEY_SECRET_ID"),
-        iam_token=token,
-        webhook_key=_webhook_key(text("WEBHOOK_SECRET")),
-        api_endpoint=_url(environment, "YC_API_ENDPOINT"),
-        registry_endpoint=_url(environment, "YC_REGISTRY_ENDPOINT"),
-        storage_endpoint=_url(environment, "YC_STORAGE_ENDPOINT"),
-        metadata_address=address,
-        log_level=level,
-    )
-
-
-def _webhook_key(secret: str) -> bytes:
-    """The bytes of a Standard Webhooks secret: ``whsec_`` and the Base64 of 24 to 64 bytes, padded or not."""
-    if not secret:
-        return b""
-    encoded = secret.removeprefix("whsec_").rstrip("=")
-    try:
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except ValueError:
-        key = b""
-    if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
-        raise SettingsError(
-            "WEBHOOK_SECRET is no secret of Standard Webhooks; give whsec_ and the Base64 of 24 to 64 random bytes, as"
-            ' in "whsec_$(openssl rand -base64 32)".',
-            where="WEBHOOK_SECRET",
-        )
-    return key
-
-
-def _url(environment: Mapping[str, str], name: str) -> str:
-    url = environment.get(name, "").strip().rstrip("/")
-    if url and not _is_base(url):
-        raise SettingsError(
-            f"{name} is not a base URL; give one such as https://api.example.net.", where=name
-        )
-    return url
-
-
-def _is_base(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and parts.port != 0
-            and "@" not in url
-            and not {"?", "#"} & set(url)
-        )
-    except ValueError:
-        return False
 
 
 def _read(file: str) -> dict[str, Any]:

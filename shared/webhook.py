@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from shared import calls, events, job, log, once, plan_pages, settings, signatures
+from shared.access import read_access
 from shared.answers import carry_out, fault, http_status, refused
 from shared.calls import Call
 from shared.errors import EventError, JanitorError, OverrideRefused, RequestRefused, SettingsError
@@ -38,7 +39,7 @@ def answer(event: object, context: object) -> dict[str, Any]:
     http = isinstance(event, dict) and events.is_http(event)
     log.start("INFO")
     try:
-        access = settings.access(environment)
+        access = read_access(environment)
         log.start(access.log_level)
         key = access.webhook_key
         if not key:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.access import LOG_LEVELS, read_access
 from shared.errors import SettingsError
-from shared.settings import LOG_LEVELS, Limits, access, load
+from shared.settings import Limits, load
 from tests.cloud import http
 from tests.conftest import FOLDER, Cloud, assert_complains, images, policy
 
@@ -127,13 +128,13 @@ BAD_ACCESS = {
 @pytest.mark.parametrize(("variable", "value", "named"), BAD_ACCESS.values(), ids=BAD_ACCESS)
 def test_a_bad_variable_of_access_is_named(variable: str, value: str, named: str) -> None:
     with pytest.raises(SettingsError, match=variable) as caught:
-        access({variable: value})
+        read_access({variable: value})
     assert named in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
 def test_the_levels_are_those_of_the_clouds_logs_in_any_case() -> None:
-    assert {access({"LOG_LEVEL": level.lower()}).log_level for level in LOG_LEVELS} == set(LOG_LEVELS)
+    assert {read_access({"LOG_LEVEL": level.lower()}).log_level for level in LOG_LEVELS} == set(LOG_LEVELS)
 
 
 def test_without_anything_to_clean_both_variables_are_named() -> None:

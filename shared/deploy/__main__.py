@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from shared import settings
+from shared.access import read_access
 from shared.deploy import config as configured
 from shared.deploy import package, show, status, undo
 from shared.deploy.carry_out import carry_out
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def prepared(file: str | None, now: datetime) -> Deployment:
     """What is to be deployed, checked as far as it can be without a call, and signed in. Raises JanitorError."""
-    access = settings.access(os.environ)
+    access = read_access(os.environ)
     config = configured.load(file, os.environ, now)
     archive = package.archive(more={configured.FILE: configured.function_settings(config)})
     if len(archive) > package.MOST_BYTES:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from shared.access import Access
 from shared.deploy.config import Config
 from shared.http import Cloud
-from shared.settings import Access
 
 
 class Deployment(NamedTuple):

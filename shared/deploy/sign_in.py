@@ -8,9 +8,9 @@ import subprocess
 import msgspec
 
 from shared import auth
+from shared.access import Access
 from shared.errors import CredentialsError, without_secrets
 from shared.http import Cloud
-from shared.settings import Access
 
 COMMAND = "yc iam create-token"
 SECONDS = 60

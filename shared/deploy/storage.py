@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from html import unescape
 from urllib.parse import quote, urlencode
 
+from shared.access import Access
 from shared.errors import FAILED_PRECONDITION, CallError
 from shared.http import Cloud, check
 from shared.parallel import for_each
-from shared.settings import Access
 
 ENDPOINT, SERVICE = "https://storage.yandexcloud.net", "storage"
 VIEWER, EDITOR = "storage.viewer on the bucket", "storage.editor on the bucket"
