@@ -5,26 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.deployments import ELSEWHERE, FOLDER, QUEUE, SIMPLE, TOKEN, WHOLE, Folder
-from tests.emulator.client import PROJECT_ROOT, RunningEmulator, emulator, service_account
+from tests.emulator.client import PROJECT_ROOT, RunningEmulator, service_account
 
 LABELS = {"app": "registry-janitor", "deployment": "registry-janitor"}
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningEmulator]:
-    with emulator() as started:
-        yield started
-
-
 @pytest.fixture
-def folder(running: RunningEmulator, tmp_path: Path) -> Folder:
-    return Folder(running, tmp_path)
+def folder(running_emulator: RunningEmulator, tmp_path: Path) -> Folder:
+    return Folder(running_emulator, tmp_path)
 
 
 def applied(folder: Folder, settings: str) -> list[str]:

@@ -5,7 +5,6 @@ These run in this process, for each needs a deployment of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,9 @@ import pytest
 from shared import pace
 from shared.deploy.__main__ import main
 from tests.deployments import ELSEWHERE, FOLDER, SIMPLE, WHOLE, Folder
-from tests.emulator.client import RunningEmulator, emulator, service_account
+from tests.emulator.client import RunningEmulator, service_account
 
 ALL = "* /*"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningEmulator]:
-    with emulator() as started:
-        yield started
 
 
 class Deployer:
@@ -49,12 +42,12 @@ class Deployer:
 
 @pytest.fixture
 def deployer(
-    running: RunningEmulator,
+    running_emulator: RunningEmulator,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Deployer:
-    folder = Folder(running, tmp_path)
+    folder = Folder(running_emulator, tmp_path)
     for name, text in folder.environment.items():
         monkeypatch.setenv(name, text)
     monkeypatch.setattr(pace, "FIRST_PAUSE", 0.001)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.deployments import SIMPLE, WHOLE, Folder
-from tests.emulator.client import RunningEmulator, emulator
+from tests.emulator.client import RunningEmulator
 
 ACT_AS = "POST /iam/v1/tokens:createForServiceAccount"
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningEmulator]:
-    with emulator() as started:
-        yield started
-
-
 @pytest.fixture
-def folder(running: RunningEmulator, tmp_path: Path) -> Folder:
-    return Folder(running, tmp_path)
+def folder(running_emulator: RunningEmulator, tmp_path: Path) -> Folder:
+    return Folder(running_emulator, tmp_path)
 
 
 def applied(folder: Folder, settings: str) -> None:

@@ -7,7 +7,6 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import requests
 from google.protobuf import json_format
 from yandex.cloud.containerregistry.v1.image_service_pb2 import ListImagesResponse
 
-from tests.emulator.client import PROJECT_ROOT, RunningEmulator, emulator, service_account
+from tests.emulator.client import PROJECT_ROOT, RunningEmulator, service_account
 from tests.emulator.images import Blob, Image, ImageSet
 from tests.emulator.keys import key_pair
 
@@ -90,15 +89,9 @@ class Cloud:
                 return found
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningEmulator]:
-    with emulator() as started:
-        yield started
-
-
 @pytest.fixture
-def cloud(running: RunningEmulator) -> Cloud:
-    running.seed(
+def cloud(running_emulator: RunningEmulator) -> Cloud:
+    running_emulator.seed(
         seed_of(
             [
                 {"id": "img1", "tags": ["build-1"], "age": "40d", "size": 1000},
@@ -107,7 +100,7 @@ def cloud(running: RunningEmulator) -> Cloud:
             ]
         )
     )
-    return Cloud(running)
+    return Cloud(running_emulator)
 
 
 # --- what the API lacks is refused ---

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.emulator.client import RunningEmulator, emulator, service_account
+from tests.emulator.client import RunningEmulator, service_account
 from tests.rest import (
     ACCOUNTS,
     BUCKETS,
@@ -35,16 +34,10 @@ MIB = 1024**2
 LONG = "a" * 5000
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningEmulator]:
-    with emulator() as started:
-        yield started
-
-
 @pytest.fixture
-def cloud(running: RunningEmulator) -> Rest:
-    running.behaviour()
-    running.seed(
+def cloud(running_emulator: RunningEmulator) -> Rest:
+    running_emulator.behaviour()
+    running_emulator.seed(
         {
             "folders": [FOLDER, "b1gother"],
             "service_accounts": [
@@ -62,7 +55,7 @@ def cloud(running: RunningEmulator) -> Rest:
             "buckets": [{"name": "old-bucket", "folder_id": FOLDER, "objects": {"a/b.txt": "text"}}],
         }
     )
-    return Rest(running)
+    return Rest(running_emulator)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +39,6 @@ QUEUE = "yrn:yc:ymq:ru-central1:b1gfolder:dead"
 ECHO = "def handler(event, context): return {'body': __import__('json').dumps(event)}"
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningEmulator]:
-    with emulator() as started:
-        yield started
-
-
 class Deployed(Rest):
     """The cloud with a function, ``function_id``, that runs as ``account_id``."""
 
@@ -73,9 +66,9 @@ class Deployed(Rest):
 
 
 @pytest.fixture
-def cloud(running: RunningEmulator) -> Deployed:
-    running.behaviour()
-    running.seed(
+def cloud(running_emulator: RunningEmulator) -> Deployed:
+    running_emulator.behaviour()
+    running_emulator.seed(
         {
             "now": "2026-11-25T14:30:00Z",
             "service_accounts": [OWNER, {"id": "ajeother", "name": "other", "roles": []}],
@@ -94,7 +87,7 @@ def cloud(running: RunningEmulator) -> Deployed:
             "buckets": [{"name": "state", "folder_id": FOLDER, "objects": {"runs/last": "before"}}],
         }
     )
-    return Deployed(running)
+    return Deployed(running_emulator)
 
 
 # --- the process ---

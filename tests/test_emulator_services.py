@@ -150,16 +150,10 @@ class Cloud:
         return str(answer.json()["token"])
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningEmulator]:
-    with emulator() as started:
-        yield started
-
-
 @pytest.fixture
-def cloud(running: RunningEmulator, tmp_path: Path) -> Cloud:
-    running.seed(seed_of({"id": "img1", "tags": ["v1"]}, **WORKLOADS))
-    return Cloud(running, tmp_path)
+def cloud(running_emulator: RunningEmulator, tmp_path: Path) -> Cloud:
+    running_emulator.seed(seed_of({"id": "img1", "tags": ["v1"]}, **WORKLOADS))
+    return Cloud(running_emulator, tmp_path)
 
 
 # --- workloads ---

@@ -37,6 +37,12 @@ def check_name_is_free(kind: str, name: str, others: Iterable[Any]) -> None:
         raise ApiError(ALREADY_EXISTS, f"{kind} with name {name} already exists")
 
 
+def check_name_in_folder(kind: str, item: Any, items: Iterable[Any]) -> None:
+    """Refuse the item's name if another one of its folder has it."""
+    others = (other for other in items if other.folder_id == item.folder_id and other.id != item.id)
+    check_name_is_free(kind, item.name, others)
+
+
 def page_of(
     state: State, request: Any, items: Iterable[Item], filterable: Collection[str]
 ) -> tuple[list[Item], str]:

@@ -1,6 +1,7 @@
 """Updates by mask: `updateMask` names the fields to take from the request, and none stands for all of them."""
 
 import copy
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from google.protobuf import json_format
@@ -10,6 +11,28 @@ from google.protobuf.message import Message
 from tests.emulator.errors import invalid
 
 Resource = TypeVar("Resource", bound=Message)
+
+
+def replacing(find: Callable[[], Resource], changed: Resource) -> Callable[[], Message]:
+    """What an update does once its operation is done: the resource, if it is found still, becomes ``changed``."""
+
+    def effect() -> Message:
+        held = find()
+        held.CopyFrom(changed)
+        return held
+
+    return effect
+
+
+def with_status(find: Callable[[], Any], status: Any) -> Callable[[], Message]:
+    """The same for a change of the status alone."""
+
+    def effect() -> Message:
+        held: Message = find()
+        held.status = status
+        return held
+
+    return effect
 
 
 def updated(resource: Resource, request: Any) -> Resource:

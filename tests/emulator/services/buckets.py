@@ -5,6 +5,7 @@ the like are shown by Get with `view=VIEW_FULL` alone.
 """
 
 import re
+from functools import partial
 from typing import Any, Final
 
 from google.protobuf import empty_pb2
@@ -15,12 +16,12 @@ from yandex.cloud.storage.v1.bucket_pb2 import Bucket
 
 from tests.emulator.access import Place
 from tests.emulator.clock import timestamp
-from tests.emulator.errors import ALREADY_EXISTS, FAILED_PRECONDITION, ApiError, invalid, not_found
-from tests.emulator.listing import check_folder, folder_asked, in_folder, page_of
+from tests.emulator.errors import FAILED_PRECONDITION, ApiError, invalid, not_found
+from tests.emulator.listing import check_folder, check_name_is_free, folder_asked, in_folder, page_of
 from tests.emulator.methods import method
 from tests.emulator.services.access_bindings import bindable
 from tests.emulator.state import State
-from tests.emulator.updating import updated
+from tests.emulator.updating import replacing, updated
 
 SERVICES = (service.DESCRIPTOR.services_by_name["BucketService"],)
 
@@ -95,13 +96,11 @@ def create_bucket(state: State, request: service.CreateBucketRequest) -> Operati
     )
 
     def effect() -> Message:
-        if bucket.name in state.buckets:
-            raise ApiError(ALREADY_EXISTS, f"Bucket {bucket.name} already exists")
+        check_name_is_free("Bucket", bucket.name, state.buckets.values())
         state.buckets[bucket.name] = bucket
         return bucket
 
-    if bucket.name in state.buckets:
-        raise ApiError(ALREADY_EXISTS, f"Bucket {bucket.name} already exists")
+    check_name_is_free("Bucket", bucket.name, state.buckets.values())
     metadata = service.CreateBucketMetadata(name=bucket.name)
     return state.operations.start("Create bucket", metadata, effect)
 
@@ -128,12 +127,7 @@ def update_bucket(state: State, request: service.UpdateBucketRequest) -> Operati
     bucket = bucket_by_name(state, request.name)
     _check_settings(request)
     changed = updated(bucket, request)
-
-    def effect() -> Message:
-        held = bucket_by_name(state, request.name)
-        held.CopyFrom(changed)
-        return held
-
+    effect = replacing(partial(bucket_by_name, state, request.name), changed)
     metadata = service.UpdateBucketMetadata(name=request.name)
     return state.operations.start("Update bucket", metadata, effect)
 

@@ -5,6 +5,7 @@ delete them too, isn't documented.
 """
 
 import itertools
+from functools import partial
 from typing import Any
 
 from google.protobuf import empty_pb2
@@ -17,11 +18,11 @@ from tests.emulator.access import Place
 from tests.emulator.clock import timestamp
 from tests.emulator.errors import RESOURCE_EXHAUSTED, ApiError, not_found
 from tests.emulator.images import cloud_id
-from tests.emulator.listing import check_folder, check_name_is_free, folder_asked, in_folder, page_of
+from tests.emulator.listing import check_folder, check_name_in_folder, folder_asked, in_folder, page_of
 from tests.emulator.methods import method
 from tests.emulator.services.access_bindings import bindable
 from tests.emulator.state import State
-from tests.emulator.updating import updated
+from tests.emulator.updating import replacing, updated
 
 SERVICES = (service.DESCRIPTOR.services_by_name["FunctionService"],)
 
@@ -64,8 +65,7 @@ def list_functions(state: State, request: service.ListFunctionsRequest) -> servi
 
 
 def _check_name(state: State, function: Function) -> None:
-    functions = in_folder(state, function.folder_id, state.serverless.functions.values())
-    check_name_is_free("Function", function.name, [other for other in functions if other.id != function.id])
+    check_name_in_folder("Function", function, state.serverless.functions.values())
 
 
 @method(f"{API}/Create", role=EDITOR, place_of=folder_asked)
@@ -99,12 +99,7 @@ def create_function(state: State, request: service.CreateFunctionRequest) -> Ope
 def update_function(state: State, request: service.UpdateFunctionRequest) -> Operation:
     changed = updated(function_by_id(state, request.function_id), request)
     _check_name(state, changed)
-
-    def effect() -> Message:
-        function = function_by_id(state, request.function_id)
-        function.CopyFrom(changed)
-        return function
-
+    effect = replacing(partial(function_by_id, state, request.function_id), changed)
     metadata = service.UpdateFunctionMetadata(function_id=request.function_id)
     return state.operations.start("Update function", metadata, effect)
 

@@ -17,11 +17,11 @@ from tests.emulator.access import Place
 from tests.emulator.clock import timestamp
 from tests.emulator.errors import FAILED_PRECONDITION, ApiError, invalid, not_found
 from tests.emulator.images import cloud_id
-from tests.emulator.listing import check_folder, check_name_is_free, folder_asked, in_folder, page_of
+from tests.emulator.listing import check_folder, check_name_in_folder, folder_asked, in_folder, page_of
 from tests.emulator.methods import method
 from tests.emulator.services.access_bindings import bindable
 from tests.emulator.state import Secret, SecretVersion, State
-from tests.emulator.updating import updated
+from tests.emulator.updating import replacing, updated, with_status
 
 SERVICES = (
     payload_service_pb2.DESCRIPTOR.services_by_name["PayloadService"],
@@ -123,11 +123,7 @@ def create_secret(state: State, request: service.CreateSecretRequest) -> Operati
 
 
 def _check_name(state: State, secret: messages.Secret) -> None:
-    others = [other.message for other in state.secrets.values()]
-    in_same_folder = [
-        other for other in others if other.folder_id == secret.folder_id and other.id != secret.id
-    ]
-    check_name_is_free("Secret", secret.name, in_same_folder)
+    check_name_in_folder("Secret", secret, (other.message for other in state.secrets.values()))
 
 
 def _version(
@@ -164,12 +160,7 @@ def update_secret(state: State, request: service.UpdateSecretRequest) -> Operati
     secret = secret_by_id(state, request.secret_id)
     changed = updated(secret.message, request)
     _check_name(state, changed)
-
-    def effect() -> Message:
-        held = secret_by_id(state, request.secret_id).message
-        held.CopyFrom(changed)
-        return held
-
+    effect = replacing(lambda: secret_by_id(state, request.secret_id).message, changed)
     metadata = service.UpdateSecretMetadata(secret_id=request.secret_id)
     return state.operations.start("Update secret", metadata, effect)
 
@@ -203,12 +194,7 @@ def deactivate_secret(state: State, request: service.DeactivateSecretRequest) ->
 
 def _set_status(state: State, secret_id: str, status: Any, metadata: Message) -> Operation:
     secret_by_id(state, secret_id)
-
-    def effect() -> Message:
-        secret = secret_by_id(state, secret_id).message
-        secret.status = status
-        return secret
-
+    effect = with_status(lambda: secret_by_id(state, secret_id).message, status)
     return state.operations.start("Change the status of a secret", metadata, effect)
 
 

@@ -1,6 +1,7 @@
 """Service accounts. A name is unique within the cloud; an account that something runs as cannot be deleted."""
 
 import itertools
+from functools import partial
 from typing import Any
 
 from google.protobuf import empty_pb2
@@ -18,7 +19,7 @@ from tests.emulator.methods import method
 from tests.emulator.operations import origin
 from tests.emulator.services.access_bindings import bindable
 from tests.emulator.state import State
-from tests.emulator.updating import updated
+from tests.emulator.updating import replacing, updated
 
 SERVICES = (service.DESCRIPTOR.services_by_name["ServiceAccountService"],)
 
@@ -109,12 +110,7 @@ def create_account(state: State, request: service.CreateServiceAccountRequest) -
 def update_account(state: State, request: service.UpdateServiceAccountRequest) -> Operation:
     changed = updated(account_by_id(state, request.service_account_id), request)
     _check_name(state, changed)
-
-    def effect() -> Message:
-        account = account_by_id(state, request.service_account_id)
-        account.CopyFrom(changed)
-        return account
-
+    effect = replacing(partial(account_by_id, state, request.service_account_id), changed)
     metadata = service.UpdateServiceAccountMetadata(service_account_id=request.service_account_id)
     return state.operations.start("Update service account", metadata, effect)
 

@@ -6,6 +6,7 @@ function lets itself be called is only found out when the trigger fires (`firing
 """
 
 import itertools
+from functools import partial
 from typing import Any
 
 from google.protobuf import empty_pb2
@@ -19,14 +20,14 @@ from tests.emulator.clock import timestamp
 from tests.emulator.cron import schedule_of
 from tests.emulator.errors import RESOURCE_EXHAUSTED, ApiError, invalid, not_found
 from tests.emulator.images import cloud_id
-from tests.emulator.listing import check_folder, check_name_is_free, folder_asked, in_folder, page_of
+from tests.emulator.listing import check_folder, check_name_in_folder, folder_asked, in_folder, page_of
 from tests.emulator.methods import method
 from tests.emulator.operations import origin
 from tests.emulator.serverless import accounts_of, action_of
 from tests.emulator.services.functions import function_by_id
 from tests.emulator.services.service_accounts import check_usable
 from tests.emulator.state import State
-from tests.emulator.updating import updated
+from tests.emulator.updating import updated, with_status
 
 SERVICES = (service.DESCRIPTOR.services_by_name["TriggerService"],)
 
@@ -66,8 +67,7 @@ def list_triggers(state: State, request: service.ListTriggersRequest) -> service
 
 
 def _check_name(state: State, trigger: Trigger) -> None:
-    triggers = in_folder(state, trigger.folder_id, state.serverless.triggers.values())
-    check_name_is_free("Trigger", trigger.name, [other for other in triggers if other.id != trigger.id])
+    check_name_in_folder("Trigger", trigger, state.serverless.triggers.values())
 
 
 @method(f"{API}/Create", role=EDITOR, place_of=folder_asked)
@@ -175,12 +175,7 @@ def resume_trigger(state: State, request: service.ResumeTriggerRequest) -> Opera
 
 def _set_status(state: State, trigger_id: str, status: Any, metadata: Message) -> Operation:
     trigger_by_id(state, trigger_id)
-
-    def effect() -> Message:
-        trigger = trigger_by_id(state, trigger_id)
-        trigger.status = status
-        return trigger
-
+    effect = with_status(partial(trigger_by_id, state, trigger_id), status)
     return state.operations.start("Change the status of a trigger", metadata, effect)
 
 
