@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,8 @@ class Folder:
 
     def run(self, *arguments: str, answer: str = "", **environment: str) -> Ended:
         """``./deploy.sh`` with these arguments, in the working directory."""
-        return self.shell(f"{PROJECT_ROOT}/deploy.sh {' '.join(arguments)}", answer=answer, **environment)
+        command = shlex.join([f"{PROJECT_ROOT}/deploy.sh", *arguments])
+        return self.shell(command, answer=answer, **environment)
 
     def shell(self, command: str, answer: str = "", **environment: str) -> Ended:
         usual = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

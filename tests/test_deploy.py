@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def readme_blocks() -> list[tuple[str, str]]:
 
 def test_what_the_readme_says_works_as_it_stands(folder: Folder) -> None:
     (_, settings), (_, first), (_, second) = readme_blocks()
-    script(folder, "deploy.sh", f'exec {PROJECT_ROOT}/deploy.sh "$@"')
+    script(folder, "deploy.sh", f'exec {shlex.quote(f"{PROJECT_ROOT}/deploy.sh")} "$@"')
     script(folder, "yc", f'[ "$*" = "iam create-token" ] && echo {TOKEN}')
     path = {"IAM_TOKEN": "", "PATH": f"{folder.directory}:/usr/bin:/bin"}
     before = folder.snapshot()
