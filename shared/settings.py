@@ -102,7 +102,9 @@ KEYS = {
     "guards.referrers": _Key(None, "text", "true or false"),
     "guards.keep_tags": _Key(None, "list", "regular expressions"),
     "guards.grace": _Key(None, "text", 'a duration such as "36h", "7d" or "2w", of 100 years at most'),
-    "plans.valid_for": _Key(None, "text", 'a duration such as "36h", "7d" or "2w", of 100 years at most'),
+    "plans.valid_for": _Key(
+        None, "text", 'a duration such as "36h", "7d" or "2w", of more than none and 100 years at most'
+    ),
     "webhook_url": _Key(
         "WEBHOOK_URL", "text", "the webhook's own URL, such as https://functions.yandexcloud.net/<id>"
     ),

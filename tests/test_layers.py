@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.layers import LayerCount, layer_keys
+from shared.layers import COUNTED_AT_ONCE, LayerCount, layer_keys
 from shared.records import Image
 
 SIZES = {1: 100, 2: 20, 3: 5, 4: 0, 5: 2**40}
@@ -75,3 +75,20 @@ def test_freed_bytes_are_the_layers_that_go_less_those_that_stay_in_any_order(
 
     assert freed == sum(SIZES[key] for key in layer_keys(go) - layer_keys(stay))
     assert freed <= sum(one.size_bytes for one in go)
+
+
+def test_more_layers_than_are_counted_or_noted_at_once_add_up_too() -> None:
+    going = [layered(range(number, number + 100)) for number in range(0, 3 * COUNTED_AT_ONCE, 100)]
+    staying = set(range(0, 3 * COUNTED_AT_ONCE, 3))
+    count = LayerCount()
+    count.stays(staying)
+    count.goes(going)
+    count.goes(going[:50])
+
+    assert count.freed_bytes() == sum(key % 4 for key in range(3 * COUNTED_AT_ONCE) if key % 3)
+
+
+def layered(keys: range) -> Image:
+    """An image with layers of nought to three bytes."""
+    layers = array("Q", [part for key in keys for part in (key, key % 4)]).tobytes()
+    return Image("img", "sha256:0", (), "2026-01-01T00:00:00Z", len(keys), layers)

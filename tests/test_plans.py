@@ -307,6 +307,21 @@ def test_an_image_that_has_been_signed_since_stays(cloud: Cloud, commands: Comma
     assert codes(report) == {"plan-changed"}
 
 
+def test_what_the_plan_does_not_have_never_goes_with_what_it_has(cloud: Cloud, commands: Commands) -> None:
+    """The signature goes with its image; a signature of the signature, which came later, is not in the plan."""
+    rule = policy(tag_regexp="old.*|new", retained_top=1)
+    cloud.seed({**signed("old1"), "policies": [rule]})
+    plan_id = commands.told("plan")["plan_id"]
+    later = {"id": "later", "age": "0h", "signature_of": "sig-old1"}
+    cloud.emulator.change(add_image={"registry_id": "crp1", "repository": "app", "image": later})
+
+    report = commands.told("apply", plan_id)
+
+    assert "later" in cloud.left()
+    assert "later" not in outcomes(report)
+    assert_adds_up(report)
+
+
 def test_limits_hold_and_leave_the_plan_open(cloud: Cloud, commands: Commands) -> None:
     cloud.seed(app(*OLD))
     plan_id = commands.told("plan")["plan_id"]
