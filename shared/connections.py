@@ -78,7 +78,7 @@ def _body(answer: Any, until: float, most: float) -> Iterator[bytes]:
             return
         if time.monotonic() > until:
             answer.close()
-            raise urllib3.exceptions.ProtocolError("the body takes too long")
+            raise urllib3.exceptions.TimeoutError("the body takes too long")
 
 
 def lost(error: urllib3.exceptions.HTTPError, service: str, call: str) -> CallError:
