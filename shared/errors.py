@@ -10,6 +10,8 @@ JanitorError
 ├── PlanRefused        the plan is unknown, changed, too old, rejected, or was carried out before
 ├── RequestRefused     an HTTP call is not served: its form, its signature or its token is wrong
 ├── CallError          the cloud answered with an error, with nonsense, or not at all
+├── Doubtful           an answer lacks what was there a moment ago, or cannot be right: nothing may rest on it
+├── Stale              the last look at a repository is too old to delete by it
 └── OutOfTime          the invocation ends before the work does
 """
 
@@ -130,6 +132,16 @@ class RequestRefused(JanitorError):
 class LeaseLost(JanitorError):
     exit_status = 3
     report_status = "refused"
+    code = FAILED_PRECONDITION
+
+
+class Doubtful(JanitorError):
+    report_status = "held-back"
+    exit_status = 3
+    code = FAILED_PRECONDITION
+
+
+class Stale(JanitorError):
     code = FAILED_PRECONDITION
 
 

@@ -104,10 +104,12 @@ class Cloud:
         role: str = "",
         authorization: str | None = None,
         secrets: tuple[str, ...] = (),
+        before: Callable[[], None] | None = None,
     ) -> Answer:
         """One call and its typed answer; ``role`` is what a refusal says is missing.
 
-        ``authorization`` is the header to send instead of the credentials' one, "" for none.
+        ``authorization`` is the header to send instead of the credentials' one, "" for none. ``before`` is called
+        just before each attempt is sent, and may stop it by an exception.
 
         Tried again where that may help and is safe. Raises CallError, or OutOfTime.
         """
@@ -117,7 +119,7 @@ class Cloud:
 
         def attempt(header: str) -> Answer:
             header = header if authorization is None else authorization
-            raw = self.send(method, service, path, content, header)
+            raw = self.send(method, service, path, content, header, before=before)
             return decoded(
                 raw, answer, service, f"{method} {path.partition('?')[0]}", role, (*secrets, header)
             )
@@ -192,6 +194,7 @@ class Cloud:
         content: bytes | None = None,
         authorization: str = "",
         accept: str = "application/json",
+        before: Callable[[], None] | None = None,
     ) -> Raw:
         """Sends once, whatever the answer's status. Raises CallError when none comes, or OutOfTime."""
         call = f"{method} {path.partition('?')[0]}"
@@ -203,6 +206,8 @@ class Cloud:
         server = self._server(service)
         sent_at = self.pace.enter()
         try:
+            if before:
+                before()
             raw = server.send(method, path, content, headers, min(self._timeout, self.pace.ends_at - sent_at))
         except urllib3.exceptions.HTTPError as error:
             raise lost(error, service, call) from None

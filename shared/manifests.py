@@ -188,6 +188,9 @@ class Manifests:
             return False
         return True
 
+    def tags(self) -> list[str] | None:
+        return None
+
     def _missing(self, digests: set[str], may_miss: Callable[[str], bool]) -> set[str]:
         """Remembers the manifests of ``digests``, and returns those that there are not."""
         if len(_remembered) + len(digests) > MOST_REMEMBERED:

@@ -32,13 +32,17 @@ class Repository(msgspec.Struct, frozen=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """A native lifecycle policy; ``status`` is ``ACTIVE`` or ``DISABLED``, ``definition`` a hash of its rules."""
+    """A native lifecycle policy; ``status`` is ``ACTIVE`` or ``DISABLED``, ``definition`` a hash of its rules.
+
+    One that ``ranks`` keeps so many of the newest images, so that what it takes depends on which others there are.
+    """
 
     policy_id: str
     name: str
     repository_id: str
     status: str
     definition: str = ""
+    ranks: bool = True
 
     @property
     def label(self) -> str:
@@ -79,6 +83,9 @@ class Manifest(msgspec.Struct, frozen=True, gc=False):
     holds: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
     refers_to: str = ""
+    platforms: tuple[str, ...] = ()
+    unclear: str = ""
+    lost: bool = False
 
 
 PLAIN = Manifest()

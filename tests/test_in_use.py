@@ -540,7 +540,7 @@ def seed_two_folders(cloud: Cloud) -> None:
 
 
 def assert_stopped(report: dict[str, Any], source: str, *named: str) -> None:
-    assert_complains(report, "refused", PLACE_OF[source], source, "GUARDS_IN_USE", FOLDER, *named)
+    assert_complains(report, "held-back", PLACE_OF[source], source, "GUARDS_IN_USE", FOLDER, *named)
     assert report["totals"]["deleted"] == 0 or {
         row["image_id"] for row in report["images"] if row["outcome"] == "deleted"
     } == {"quiet"}

@@ -54,7 +54,7 @@ def test_a_killed_run_is_told_from_its_journal_and_settled_by_the_next(
     assert_adds_up(journaled)
 
     at_once = commands.told("cleanup")
-    assert (at_once["status"], at_once["warnings"][0]["code"]) == ("refused", "another-run")
+    assert (at_once["status"], at_once["warnings"][0]["code"]) == ("held-back", "another-run")
 
     time.sleep(DEAD_AFTER + 1)
     last = commands.told("cleanup")
@@ -124,7 +124,7 @@ def test_of_two_runs_at_once_one_leaves_the_registry_alone(cloud: Cloud, command
     cloud.emulator.behaviour()
     out, _ = first.communicate(timeout=60)
 
-    assert (second["status"], second["errors"]) == ("refused", [])
+    assert (second["status"], second["errors"]) == ("held-back", [])
     assert second["warnings"][0]["code"] == "another-run"
     assert json.loads(out)["status"] == "ok"
     assert len(cloud.left()) == KEPT

@@ -338,7 +338,7 @@ def seed_two_repositories(cloud: Cloud, status: str = "ACTIVE") -> None:
 def assert_left_alone(cloud: Cloud, report: dict[str, Any], *named: str) -> None:
     """The repository that could not be read is as it was, the other one is clean."""
     assert cloud.left() == {"multi", "amd", "spare"}
-    assert_complains(report, "refused", "crp1/app", "guards.index_children", *named)
+    assert_complains(report, "held-back", "crp1/app", "guards.index_children", *named)
     assert outcomes(report) == {"amd": "remaining", "spare": "remaining", "other": "deleted"}
     assert_adds_up(report)
 
@@ -358,7 +358,7 @@ def test_an_account_that_may_not_pull_deletes_nothing(cloud: Cloud) -> None:
     report = cloud.clean(GUARDS_IN_USE="none")
 
     assert cloud.left() == {"multi", "amd", "spare", "other"}
-    assert_complains(report, "refused", "container-registry.images.puller")
+    assert_complains(report, "held-back", "container-registry.images.puller")
 
 
 def test_a_manifest_that_is_missing_of_an_image_that_is_there_stops_its_repository(cloud: Cloud) -> None:
@@ -474,7 +474,7 @@ def test_no_token_is_sent_to_a_realm_on_a_foreign_host(cloud: Cloud) -> None:
 
         assert foreign.calls() == []
     assert cloud.left() == {"spare"}
-    assert_complains(report, "refused", "localhost", "no token")
+    assert_complains(report, "held-back", "localhost", "no token")
 
 
 @pytest.mark.parametrize(
@@ -499,4 +499,4 @@ def test_a_registry_that_does_not_say_how_to_sign_in_stops_its_repositories(
         report = cloud.clean(YC_REGISTRY_ENDPOINT=url)
 
     assert cloud.left() == {"spare"}
-    assert_complains(report, "refused", "crp1/app")
+    assert_complains(report, "held-back", "crp1/app")

@@ -145,7 +145,7 @@ def test_limits_hold_for_rules(cloud: Cloud, config: Any) -> None:
     )
 
     assert cloud.left() == set("abcdefghijkl")
-    assert_complains(shared_out, "refused", "app", "MAX_SHARE")
+    assert_complains(shared_out, "held-back", "app", "MAX_SHARE")
     assert_adds_up(shared_out)
 
 
@@ -195,7 +195,8 @@ def test_the_answer_begins_with_what_needs_a_look(cloud: Cloud, config: Any) -> 
     )
 
     report = cloud.dry_run(
-        **config('name = "all"\ntags = ".*"\nolder_than = "1d"', more='guards.keep_tags = ["kept"]\n')
+        **config('name = "all"\ntags = ".*"\nolder_than = "1d"', more='guards.keep_tags = ["kept"]\n'),
+        MAX_SHARE="1",
     )
 
     assert report["images_truncated"] is True
