@@ -158,9 +158,11 @@ def damage(images: Iterable[Image], manifests: Binding, exists: Callable[[str], 
     found: list[Damage] = []
     for image in images:
         manifest = manifests.get(image.digest, PLAIN)
-        missing = tuple(digest for digest in manifest.holds if digest not in listed and not exists(digest))
+        missing = tuple(
+            digest for digest in manifest.platforms if digest not in listed and not exists(digest)
+        )
         if missing:
-            code = "broken-index" if len(missing) == len(manifest.holds) else "partial-index"
+            code = "broken-index" if len(missing) == len(manifest.platforms) else "partial-index"
             found.append(Damage(code, image, missing))
         subjects = referred_to(image, manifest)
         if subjects and not any(digest in listed or exists(digest) for digest in subjects):

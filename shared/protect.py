@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from shared import choose, guards, in_use, registry
-from shared.errors import NOT_FOUND, CallError
+from shared.errors import INTERNAL, NOT_FOUND, CallError
 from shared.http import Cloud
 from shared.in_use.references import Usage
-from shared.manifests import Manifests
+from shared.manifests import SERVICE, Manifests
 from shared.notation import duration, whole_tag
 from shared.plan import Plan
 from shared.records import PLAIN, Candidate, Image, Manifest, Outcome, Policy, Repository
@@ -237,7 +237,10 @@ def needed_manifests(
 def read_manifests(
     run: Run, cloud: Cloud, repository: Repository, images: Iterable[Image]
 ) -> dict[str, Manifest]:
-    """The manifests of ``images``. One that is missing is left out if its image is gone by now. Raises CallError."""
+    """The manifests of ``images``. One that is missing is left out if its image is gone by now.
+
+    Raises CallError, also for one that is not understood.
+    """
     by_digest = {image.digest: image.image_id for image in images}
 
     def gone(digest: str) -> bool:
@@ -247,4 +250,10 @@ def read_manifests(
             return error.code == NOT_FOUND
         return False
 
-    return Manifests(cloud, run.registry_endpoint, repository.full_name).read(by_digest, gone)
+    found = Manifests(cloud, run.registry_endpoint, repository.full_name).read(by_digest, gone)
+    for digest, manifest in found.items():
+        if manifest.unclear:
+            raise CallError(
+                manifest.unclear, service=SERVICE, call=f"GET the manifest {digest}", code=INTERNAL
+            )
+    return found
