@@ -109,7 +109,7 @@ def test_what_concerns_more_than_one_manifest_is_an_error(cloud: Cloud, status: 
         v2_auth="none", faults=[{"match": f"{MANIFESTS}{digests['b']}", "status": status}]
     )
 
-    with pytest.raises(CallError, match=str(status) if status == 501 else "fault") as raised:
+    with pytest.raises(CallError, match="fault") as raised:
         reader(cloud).read(digests.values(), never)
     assert raised.value.status == status
 
@@ -326,5 +326,5 @@ def test_the_tags_of_a_real_registry_are_listed() -> None:
         for tag in ("v1", "v2", "old"):
             push_image(registry.url, NAME, tag, [tag.encode()])
 
-        assert tags_at(registry.url) == ["old", "v1", "v2"]
+        assert sorted(tags_at(registry.url) or ()) == ["old", "v1", "v2"]
         assert Manifests(Asked(registry.url, Pace(2)), registry.url, "crp1/none").tags() is None
