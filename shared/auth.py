@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -23,11 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import requests
+import urllib3
 
 from shared.access import Access
+from shared.connections import Connections
 from shared.errors import CallError, CredentialsError, SettingsError
-from shared.http import Cloud, part
+from shared.http import TOKEN, Cloud, part
 
 AUDIENCE = "https://iam.api.cloud.yandex.net/iam/v1/tokens"
 JWT_LIFE = 3600
@@ -90,7 +92,7 @@ class TokenKeeper:
             raise self._refused[1]
         asked_at = self._clock()
         try:
-            token = self._source(cloud)
+            token = _sendable(self._source(cloud))
         except (CredentialsError, CallError) as error:
             self._refused = (asked_at, error)
             if spare:
@@ -99,6 +101,16 @@ class TokenKeeper:
         life = max(token.expires_at - asked_at, SHORTEST_LIFE)
         self._token, self._refused = token, None
         self._stale_at = asked_at + life - min(RENEW_BEFORE, life / 4)
+
+
+def _sendable(token: Token) -> Token:
+    """``token``, if it can stand in a header. Raises CredentialsError."""
+    if not re.fullmatch(r"[!-~]+", token.text):
+        raise CredentialsError(
+            "What was given as a token is none: it is empty, or has characters that no token has.",
+            where="token",
+        )
+    return token
 
 
 class Bearer:
@@ -235,7 +247,14 @@ def exchange(cloud: Cloud, key: Key, clock: Callable[[], float] = time.time) -> 
     jwt = signed(key, clock())
     try:
         answer = cloud.call(
-            "POST", "iam", "/iam/v1/tokens", _Exchanged, body={"jwt": jwt}, authorization="", secrets=(jwt,)
+            "POST",
+            "iam",
+            "/iam/v1/tokens",
+            _Exchanged,
+            body={"jwt": jwt},
+            authorization="",
+            secrets=(jwt,),
+            most=TOKEN,
         )
     except CallError as error:
         if error.retryable:
@@ -295,15 +314,10 @@ def _from_lockbox(cloud: Cloud, access: Access, ambient: Callable[[Cloud], Token
 def _from_metadata(address: str) -> Token:
     where = f"GET http://{address}{METADATA_PATH}"
     try:
-        answer = requests.get(
-            f"http://{address}{METADATA_PATH}",
-            headers={"Metadata-Flavor": "Google"},
-            timeout=2,
-            allow_redirects=False,
-            proxies={"http": ""},
-        )
-        token = answer.json() if answer.status_code == 200 else {}
-    except (requests.RequestException, ValueError):
+        server = Connections(f"http://{address}", 1, direct=True)
+        raw = server.send("GET", METADATA_PATH, None, {"Metadata-Flavor": "Google"}, 2, most=TOKEN)
+        token = json.loads(raw.body) if raw.status == 200 and not raw.cut else {}
+    except (urllib3.exceptions.HTTPError, CallError, ValueError, RecursionError):
         token = {}
     if not isinstance(token, dict) or not token.get("access_token"):
         raise CredentialsError(

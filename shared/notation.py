@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 
+from shared import address
 from shared.errors import SettingsError
 
 DURATION = r"^[0-9]{1,7}[hdw]$(?!\n)"
@@ -81,13 +81,6 @@ def repository_matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 def is_base_url(url: str) -> bool:
     """Whether paths can be put behind ``url``."""
     try:
-        parts = urlsplit(url)
-        return (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and parts.port != 0
-            and "@" not in url
-            and not {"?", "#"} & set(url)
-        )
+        return not address.read(url).query and "?" not in url
     except ValueError:
         return False

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from shared import choose, guards, in_use, registry
-from shared.errors import NOT_FOUND, CallError, Doubtful
+from shared import choose, guards, in_use, registry, relisting
+from shared.errors import CallError, Doubtful
 from shared.http import Cloud
 from shared.manifests import Manifests
 from shared.notation import duration, whole_tag
@@ -318,12 +318,17 @@ def read_manifests(
 ) -> dict[str, Manifest]:
     """The manifests of ``images``. One that is missing is left out if its image is gone by now. Raises CallError."""
     by_digest = {image.digest: image.image_id for image in images}
+    vanished: set[str] = set()
 
     def gone(digest: str) -> bool:
-        try:
-            registry.image(cloud, by_digest[digest])
-        except CallError as error:
-            return error.code == NOT_FOUND
-        return False
+        if relisting.is_there(cloud, by_digest[digest]):
+            return False
+        vanished.add(digest)
+        return True
 
-    return Manifests(cloud, run.registry_endpoint, repository.full_name).read(by_digest, gone)
+    manifests = Manifests(cloud, run.registry_endpoint, repository.full_name).read(by_digest, gone)
+    if vanished:
+        listed = {image.digest for image in registry.images(cloud, repository)}
+        unclear = Manifest(unclear="its image is listed, but the registry does not know it", lost=True)
+        manifests |= dict.fromkeys(vanished & listed, unclear)
+    return manifests

@@ -76,8 +76,11 @@ class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, gc=False):
-    """What matters of a manifest: the digests that it holds as an index, which of them are indexes themselves,
-    and the digest that it refers to.
+    """What matters of a manifest.
+
+    ``holds``: every digest that it may need; ``nested``: those that may be indexes themselves; ``refers_to``: its
+    subject; ``platforms``: those that are images, whose absence breaks it. ``unclear``: why it is not understood, ""
+    when it is. ``lost``: it could not be had, so that nothing is known of what it holds.
     """
 
     holds: tuple[str, ...] = ()

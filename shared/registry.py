@@ -243,7 +243,7 @@ def _image(found: _Image) -> Image:
     ]
     return Image(
         found.id,
-        found.digest,
+        found.digest.lower(),
         tuple(found.tags or ()),
         found.created_at,
         max(found.compressed_size, 0),

@@ -434,6 +434,45 @@ def test_garbage_that_passes_is_asked_again(cloud: Cloud, fault: dict[str, Any])
     assert cloud.left() == {"multi", "amd"}
 
 
+CHILD = "{child}"
+UNCLEAR: dict[str, Any] = {
+    "a media type that is null": {"manifests": [{"mediaType": None, "digest": CHILD}]},
+    "a subject that is text": {"manifests": [{"digest": CHILD}], "subject": "text"},
+    "a null among the descriptors": {"manifests": [None, {"digest": CHILD}]},
+    "another case": {"Manifests": [{"Digest": CHILD}]},
+    "no JSON": '{"manifests": [{"digest": "{child}"}',
+}
+
+
+@pytest.mark.parametrize("document", UNCLEAR.values(), ids=UNCLEAR)
+def test_an_index_that_is_not_understood_loses_nothing_and_is_named(cloud: Cloud, document: Any) -> None:
+    cloud.seed(repository(*untagged("child")))
+    child = digest_of(cloud, "child")
+    text = document if isinstance(document, str) else json.dumps(document)
+    stable = {"id": "stable", "tags": ["stable"], "manifest": text.replace(CHILD, child)}
+    cloud.seed(repository(stable, *untagged("child")))
+
+    report = cloud.clean()
+
+    assert cloud.left() == {"stable", "child"}
+    assert_complains(report, report["status"], digest_of(cloud, "stable"))
+
+
+def test_a_registry_cache_is_whole(cloud: Cloud) -> None:
+    kinds = ["application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.buildkit.cacheconfig.v0"]
+    entries = [
+        {"mediaType": kind, "digest": lost} for kind, lost in zip(kinds, (LOST, OTHER_LOST), strict=True)
+    ]
+    cache = {"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
+    cloud.seed(repository({"id": "cache", "tags": ["cache"], "manifest": cache}, *untagged("spare")))
+
+    report = cloud.clean(APPLY_POLICIES="app")
+
+    assert cloud.left() == {"cache"}
+    assert (report["status"], codes(report)) == ("ok", [])
+    assert not any(LOST in call["path"] for call in cloud.emulator.calls())
+
+
 # --- signing in ---
 
 

@@ -11,14 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
+from shared.address import read
 from shared.errors import INTERNAL, UNAVAILABLE, CallError
-from shared.http import Cloud
+from shared.http import PAGE, Cloud
 from shared.in_use.references import Use, parse
 from shared.parallel import for_each
+from shared.wording import short
 
 PLACE = "the Managed Kubernetes clusters"
 SERVICE, ROLE, CLUSTER_ROLE = "mks", "k8s.viewer", "k8s.cluster-api.viewer"
@@ -218,21 +219,21 @@ def _look_into(cloud: Cloud, cluster: _Cluster, registry_ids: frozenset[str]) ->
 
 
 def _master(cloud: Cloud, cluster: _Cluster, address: str) -> Cloud:
-    base = address if "://" in address else f"https://{address}"
     try:
-        parts = urlsplit(base)
-        usable = parts.port != 0 and re.fullmatch(r"[\w.:-]+", parts.hostname or "")
+        server = read(address if "://" in address else f"https://{address}")
+        usable = server.scheme == "https" and not server.path.strip("/") and not server.query
     except ValueError:
-        usable = None
+        usable = False
     if not usable:
         raise CallError(
-            f"the cluster {cluster.name or cluster.id} has the address {address[:100]}, which is none",
+            f"the cluster {cluster.name or cluster.id} has the address {short(address)}, which is none that takes a"
+            " token: https, a host and a port",
             service=SERVICE,
             call="GET /managed-kubernetes/v1/clusters",
             code=INTERNAL,
         )
     authority = cluster.master.master_auth.cluster_ca_certificate
-    return cloud.at(base, authority=authority, attempts=ATTEMPTS, timeout=TIMEOUT)
+    return cloud.at(server.origin, authority=authority, attempts=ATTEMPTS, timeout=TIMEOUT, most=PAGE)
 
 
 def _uses(master: Cloud, cluster: str, registry_ids: frozenset[str]) -> tuple[list[Use], int]:
