@@ -149,7 +149,7 @@ def _leave_unclear(run: Run, survey: Survey, images: list[Image], manifests: dic
             "guard-unavailable",
             f"{survey.repository.full_name}: the image {hidden.image_id} ({guards.described(hidden)}) may be an index, and"
             f" its manifest cannot be read ({unclear[hidden.image_id]}), so nothing is deleted there. Push that image"
-            " again or delete it by hand.",
+            " again or delete it by hand; to go without looking, set guards.index_children and guards.referrers to false.",
         )
         settle(survey, own_guards(run, survey, survey.going()))
         run.leave(survey, f"index-child: {guards.described(hidden)}")

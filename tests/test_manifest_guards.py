@@ -450,7 +450,7 @@ def test_an_index_that_is_not_understood_loses_nothing_and_is_named(cloud: Cloud
     child = digest_of(cloud, "child")
     text = document if isinstance(document, str) else json.dumps(document)
     stable = {"id": "stable", "tags": ["stable"], "manifest": text.replace(CHILD, child)}
-    cloud.seed(repository(stable, *untagged("child")))
+    cloud.seed(repository(*untagged("child"), stable))
 
     report = cloud.clean()
 
