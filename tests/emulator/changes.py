@@ -74,7 +74,12 @@ def _add_image(state: State, arguments: dict[str, Any]) -> None:
     repository, given = _repository(state, arguments), arguments["image"]
     name = given.get("id") or next(_push_numbers)
     for image in images_of(state, given, f"pushed image {name}", repository):
-        state.put_image(image)
+        known = repository.owner_of_digest.get(image.digest)
+        if known is None:
+            state.put_image(image)
+            continue
+        for tag in image.tags:  # the same image is there already
+            state.add_tag(known, tag)
 
 
 def _put_policy(state: State, arguments: dict[str, Any]) -> None:
