@@ -167,10 +167,12 @@ def needed(snapshot: Snapshot, image: Image, settings: Document) -> dict[str, st
     reasons = {}
     for other in snapshot.of_repository(now.name):
         if other.id != now.id and now.digest in all_held(snapshot, other):
-            reasons[f"the index {_named(other)} holds it"] = "child of an index"
+            kind = "child of an index" if _well_formed(other) else "child of a bad index"
+            reasons[f"the index {_named(other)} holds it"] = kind
     for other in snapshot.images.values():
         if other.digest in subjects_of(now) and other.id != now.id and _together(other, now):
-            reasons[f"it refers to {_named(other)}"] = "refers to an image"
+            where = "" if other.name == now.name else " elsewhere"
+            reasons[f"it refers to {_named(other)}"] = f"refers to an image{where}"
     for tag in now.tags:
         if any(re.fullmatch(pattern, tag) for pattern in settings["guards"]["keep_tags"]):
             reasons[f"it has the kept tag {tag}"] = "kept tag"
@@ -197,6 +199,18 @@ def held_by(image: Image) -> set[str]:
     except ValueError:
         return set(DIGEST.findall(text))
     return set(DIGEST.findall(json.dumps(document.get("manifests"))))
+
+
+def _well_formed(index: Image) -> bool:
+    """Whether every entry says of what type it is, as those of the indexes do that are made by the book."""
+    try:
+        document = json.loads(index.manifest() or "")
+        entries = [
+            (entry["mediaType"] + entry["digest"], entry["size"] + 1) for entry in document["manifests"]
+        ]
+        return bool(entries) and isinstance(document.get("subject", {}), dict)
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def all_held(snapshot: Snapshot, image: Image) -> set[str]:

@@ -164,14 +164,18 @@ def _happened(history: list[dict[str, Any]]) -> Iterator[str]:
             yield f"{moment} {row['kind'].upper()} {json.dumps(rest)}"
 
 
-def shrunk(work: Cleaner, ending: Ending) -> Ending:
-    """The same kind of fault with fewer changes and faults of the cloud, as far as leaving out one at a time leads."""
+def shrunk(running: RunningEmulator, bundle: Path, ending: Ending) -> Ending:
+    """The same kind of fault with fewer changes and faults of the cloud, as far as leaving out one at a time leads.
+
+    Each try has a process of its own, for a warm one remembers manifests.
+    """
     kinds = ending.kinds()
     for part in ("changes", "faults"):
         for number in reversed(range(len(ending.world.behaviour[part]))):
             behaviour = dict(ending.world.behaviour)
             behaviour[part] = [one for place, one in enumerate(behaviour[part]) if place != number]
-            tried = work.clean(replace(ending.world, behaviour=behaviour))
+            with cleaner(running, bundle) as work:
+                tried = work.clean(replace(ending.world, behaviour=behaviour))
             if tried.kinds() & kinds:
                 ending = tried
     return ending
@@ -189,7 +193,7 @@ def main() -> None:
         if arguments.seed is not None:
             with emulator() as running, cleaner(running, bundle) as work:
                 ending = work.clean(world(arguments.seed))
-                print(story(shrunk(work, ending) if arguments.shrink else ending))
+                print(story(shrunk(running, bundle, ending) if arguments.shrink else ending))
                 sys.exit(bool(ending.faults))
         sys.exit(_many(bundle, range(arguments.first, arguments.first + arguments.worlds)))
 
