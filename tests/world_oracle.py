@@ -61,7 +61,7 @@ class Watch:
         image = removal.image
         looked = self._looked(removal, self._lists(image.name), LISTING_SECONDS, at_least=2)
         window = self._replay.between(looked, removal.place)
-        needs = [needed(snapshot, image, self._settings) for snapshot in window]
+        needs = [needed(snapshot, self._replay.end, image, self._settings) for snapshot in window]
         lasting = {
             reason: kind for reason, kind in needs[0].items() if all(reason in others for others in needs)
         }
@@ -159,8 +159,8 @@ class Watch:
         return taken_by_policy(snapshot, now, self._settings) or taken_by_rules(snapshot, now, self._settings)
 
 
-def needed(snapshot: Snapshot, image: Image, settings: Document) -> dict[str, str]:
-    """Why the image must stay, and what kind of reason that is."""
+def needed(snapshot: Snapshot, end: Snapshot, image: Image, settings: Document) -> dict[str, str]:
+    """Why the image must stay, and what kind of reason that is; `end` is the cloud after the run."""
     now = snapshot.images.get(image.id)
     if now is None:
         return {}
@@ -171,8 +171,10 @@ def needed(snapshot: Snapshot, image: Image, settings: Document) -> dict[str, st
             reasons[f"the index {_named(other)} holds it"] = kind
     for other in snapshot.images.values():
         if other.digest in subjects_of(now) and other.id != now.id and _together(other, now):
-            where = "" if other.name == now.name else " elsewhere"
-            reasons[f"it refers to {_named(other)}"] = f"refers to an image{where}"
+            if other.name == now.name:
+                reasons[f"it refers to {_named(other)}"] = "refers to an image"
+            elif other.id in end.images:  # repositories are cleaned side by side
+                reasons[f"it refers to {_named(other)} of {other.name}"] = "refers to an image elsewhere"
     for tag in now.tags:
         if any(re.fullmatch(pattern, tag) for pattern in settings["guards"]["keep_tags"]):
             reasons[f"it has the kept tag {tag}"] = "kept tag"

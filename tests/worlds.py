@@ -165,7 +165,7 @@ def _happened(history: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def shrunk(running: RunningEmulator, bundle: Path, ending: Ending) -> Ending:
-    """The same kind of fault with fewer changes and faults of the cloud, as far as leaving out one at a time leads.
+    """The same kinds of fault with fewer changes and faults of the cloud, as far as leaving out one at a time leads.
 
     Each try has a process of its own, for a warm one remembers manifests.
     """
@@ -176,7 +176,7 @@ def shrunk(running: RunningEmulator, bundle: Path, ending: Ending) -> Ending:
             behaviour[part] = [one for place, one in enumerate(behaviour[part]) if place != number]
             with cleaner(running, bundle) as work:
                 tried = work.clean(replace(ending.world, behaviour=behaviour))
-            if tried.kinds() & kinds:
+            if tried.kinds() >= kinds:
                 ending = tried
     return ending
 
