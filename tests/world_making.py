@@ -14,7 +14,9 @@ from tests.conftest import FOLDER
 from tests.emulator.images import Image
 from tests.emulator.manifests import OCI_INDEX, OCI_MANIFEST
 from tests.emulator.seed import state_from
-from tests.world_trouble import changes_in, faults_in
+from tests.world_oracle import needed, taken_by_policy, taken_by_rules
+from tests.world_replay import Replay
+from tests.world_trouble import Scene, forbidden_source, trouble_in
 
 Document = dict[str, Any]
 
@@ -48,15 +50,30 @@ def world(seed: int) -> World:
         _add_malformed(dice, registry, images)
         _add_signatures_elsewhere(dice, registry, images)
     images = list(state_from({"registries": registries}).images.values())
-    workloads = _workloads(dice, images)
-    faults, blind = faults_in(dice, images, workloads)
+    workloads, settings = _workloads(dice, images), _settings(dice)
+    cloud = {"registries": registries, **workloads}
+    scene = Scene(registries, images, _likely_to_go(cloud, settings), workloads)
+    changes, faults = trouble_in(dice, scene)
+    blind = dice.random() < 0.02
     behaviour: Document = {
-        "changes": changes_in(dice, registries, images),
-        "faults": faults,
+        "changes": changes,
+        "faults": [forbidden_source(dice), *faults] if blind else faults,
         "operation_ms": dice.choice((0, 0, 0, 40)),
         "v2_auth": dice.choice(("bearer", "basic", "none")),
     }
-    return World(seed, {"registries": registries, **workloads}, _settings(dice), behaviour, blind)
+    return World(seed, cloud, settings, behaviour, blind)
+
+
+def _likely_to_go(cloud: Document, settings: Document) -> list[Image]:
+    """What a clean-up would delete if nothing happened, at which others and the cloud's faults aim."""
+    now = Replay(cloud, []).end
+    return [
+        image
+        for image in now.images.values()
+        if (taken_by_policy(now, image, settings) or taken_by_rules(now, image, settings))
+        and not needed(now, now, image, settings)
+        and not any(use.is_of(image) for use in now.uses)
+    ]
 
 
 def _registry(dice: random.Random, seed: int, number: int) -> Document:

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
 
+from tests.conftest import assert_adds_up
 from tests.emulator.clock import span_seconds
 from tests.emulator.images import Image
 from tests.emulator.lifecycle import affected_images
@@ -347,9 +348,14 @@ def faults_of_report(report: Document, replay: Replay) -> list[Fault]:
         if removal.image.id not in told:
             faults.append(Fault("deleted and not told", f"{removal.image.id} is not told of as deleted"))
     codes = {row["code"] for row in report["warnings"]}
+    codes |= {row.get("kept_by") or "" for row in report["images"] if row["outcome"] == "remaining"}
     held_back = codes & {"guard-unavailable", "max-share", "max-deletions"}
     if report["status"] == "ok" and (failed or held_back):
         faults.append(Fault("ok, though it is not", f"status ok with {held_back or report['errors']}"))
+    try:
+        assert_adds_up(report)
+    except AssertionError:
+        faults.append(Fault("it does not add up", json.dumps(report["totals"])))
     if "Traceback" in json.dumps(report) or "has a fault" in json.dumps(report):
         faults.append(Fault("a fault of its own", json.dumps(report["errors"])))
     return faults

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import dataclass
 from typing import Any
 
 from tests.emulator.images import Image
@@ -11,13 +12,60 @@ from tests.emulator.images import Image
 Document = dict[str, Any]
 
 LIST, DELETE = "GET /container-registry/v1/images", "DELETE /container-registry/v1/images/"
-SOURCES = ("/containers/v1/revisions", "/compute/v1/instances", "/compute/v1/instanceGroups", "/managed-*")
+SOURCES = ("/containers/v1/revisions", "/compute/v1/instances", "/compute/v1/instanceGroups")
 SLOW_MS = 750  # at the speed of the tests' clock, as long as 15 seconds
 
 
-def changes_in(dice: random.Random, registries: list[Document], images: list[Image]) -> list[Document]:
-    count = dice.choice((0, 1, 1, 2, 2, 3, 5))
-    return [{**_moment(dice), "do": _change(dice, number, registries, images)} for number in range(count)]
+@dataclass(frozen=True)
+class Scene:
+    """What a world holds; `likely` are the images that a clean-up would delete if nothing happened."""
+
+    registries: list[Document]
+    images: list[Image]
+    likely: list[Image]
+    workloads: Document
+
+    def some(self, dice: random.Random) -> Image:
+        return dice.choice(self.likely if self.likely and dice.random() < 0.75 else self.images)
+
+    def beside(self, image: Image) -> list[Image]:
+        return [other for other in self.images if other.name == image.name and other.id != image.id]
+
+    def an_index(self, dice: random.Random) -> Image:
+        going = [image for image in self.likely if image.config is None]
+        indexes = [image for image in self.images if image.config is None]
+        return dice.choice(going or indexes or self.images)
+
+
+def trouble_in(dice: random.Random, scene: Scene) -> tuple[list[Document], list[Document]]:
+    """The changes that others make, and the faults."""
+    changes, faults = _plot(dice, scene) if dice.random() < 0.35 else ([], [])
+    for number in range(dice.choice((0, 1, 1, 2, 2, 3, 5))):
+        changes.append({**_moment(dice), "do": _change(dice, number, scene)})
+    faults += [_fault(dice, scene) for _ in range(dice.choice((0, 0, 1, 1, 2, 3)))]
+    return changes, faults
+
+
+def _plot(dice: random.Random, scene: Scene) -> tuple[list[Document], list[Document]]:
+    """Trouble that goes together."""
+    index, skip = scene.an_index(dice), dice.randint(0, 2)
+    if dice.random() < 0.05:  # the look at what runs becomes more than a minute old
+        late = {"match": f"{DELETE}*", "times": 5, "delay_ms": SLOW_MS}
+        runs = {"after": f"{DELETE}*", "do": {"run": _deployed(dice, 9, scene.some(dice))}}
+        return [runs], [late]
+    if dice.random() < 0.5:  # the index stays, and a list does not show it
+        stays: Document = dice.choice(
+            ({"status": 403, "code": 7}, {"operation_error": {"code": 9, "message": "it is locked"}})
+        )
+        lie: Document = dice.choice(({"status": 200, "body": "{}"}, {"omit": [index.id]}))
+        of_repository = {"match": LIST, "query": f"repositoryName={index.name}"}
+        return [], [
+            {"match": f"{DELETE}{index.id}", **stays},
+            {**of_repository, "skip": dice.choice((1, 2, 2, 3)), "times": 1, **lie},
+        ]
+    late = {"match": f"{DELETE}*", "skip": skip, "times": 1, "delay_ms": SLOW_MS}
+    moment = {"after": f"{DELETE}*", "skip": max(0, skip - dice.randint(0, 1))}
+    return [{**moment, "do": _change(dice, number, scene)} for number in (7, 8)], [late]
 
 
 def _moment(dice: random.Random) -> Document:
@@ -37,11 +85,12 @@ def _moment(dice: random.Random) -> Document:
     return {"after": after, "skip": dice.choice((0, 0, 1, 1, 2, 3, 5))}
 
 
-def _change(dice: random.Random, number: int, registries: list[Document], images: list[Image]) -> Document:
-    image, (registry_id, _, repository) = _one_of(dice, images)
+def _change(dice: random.Random, number: int, scene: Scene) -> Document:
+    image = scene.some(dice)
+    registry_id, _, repository = image.name.partition("/")
     place = {"registry_id": registry_id, "repository": repository}
     pushed = {"id": f"{registry_id.rstrip('0')}n{number}".ljust(20, "0"), "age": f"{50 + number}m"}
-    policies = _policies_at(registries, registry_id, repository)
+    policies = _policies_at(scene.registries, registry_id, repository)
     kind = dice.choice(
         ("tag", "tag", "move", "hold", "hold", "sign", "run", "run", "delete", "policy", "push")
     )
@@ -53,7 +102,7 @@ def _change(dice: random.Random, number: int, registries: list[Document], images
         change = {"status": "DISABLED"} if dice.random() < 0.4 else {"rules": rules}
         return {"put_policy": {**place, "policy": {**policy, **change}}}
     if kind == "move":
-        others = [other for other in images if other.name == image.name and other.tags]
+        others = [other for other in scene.beside(image) if other.tags]
         tag = dice.choice(dice.choice(others).tags) if others else "moved"
         return {"add_tag": {"image_id": image.id, "tag": tag}}
     if kind == "hold":
@@ -65,17 +114,11 @@ def _change(dice: random.Random, number: int, registries: list[Document], images
     if kind == "push":
         return {"add_image": {**place, "image": {**pushed, "tags": [f"v{number + 20}"], "layers": 1}}}
     if kind == "delete":
-        return {"delete_image": {"image_id": image.id}}
+        staying = [other for other in scene.beside(image) if other not in scene.likely]
+        return {"delete_image": {"image_id": dice.choice(staying or [image]).id}}
     if kind == "run":
         return {"run": _deployed(dice, number, image)}
     return {"add_tag": {"image_id": image.id, "tag": dice.choice(("important", f"v{number + 30}"))}}
-
-
-def _one_of(dice: random.Random, images: list[Image]) -> tuple[Image, tuple[str, str, str]]:
-    """An image, more often one without a tag, and where it is."""
-    untagged = [image for image in images if not image.tags]
-    image = dice.choice(untagged if untagged and dice.random() < 0.4 else images)
-    return image, image.name.partition("/")
 
 
 def _policies_at(registries: list[Document], registry_id: str, repository: str) -> list[Document]:
@@ -100,29 +143,24 @@ def _deployed(dice: random.Random, number: int, image: Image) -> Document:
     return {"containers": [{"id": f"bbanew{number}", "name": f"new-{number}", "revisions": [revision]}]}
 
 
-def faults_in(dice: random.Random, images: list[Image], workloads: Document) -> tuple[list[Document], bool]:
-    """The faults, and whether they hide for good what runs."""
-    if dice.random() < 0.02:
-        source = dice.choice(SOURCES[:3])
-        return [{"match": f"GET {source}", "status": 403, "code": 7}], True
-    count = dice.choice((0, 0, 1, 1, 2, 3))
-    return [_fault(dice, images, workloads) for _ in range(count)], False
+def forbidden_source(dice: random.Random) -> Document:
+    """Something that runs images may not be looked at, ever."""
+    return {"match": f"GET {dice.choice(SOURCES)}", "status": 403, "code": 7}
 
 
-def _fault(dice: random.Random, images: list[Image], workloads: Document) -> Document:
+def _fault(dice: random.Random, scene: Scene) -> Document:
     kind = dice.random()
     if kind < 0.45:
-        return _delete_fault(dice, images)
+        return _delete_fault(dice, scene)
     if kind < 0.7:
-        return _listing_fault(dice, images)
+        return _listing_fault(dice, scene.images)
     if kind < 0.87:
-        return _manifest_fault(dice, images)
-    return _source_fault(dice, workloads)
+        return _manifest_fault(dice, scene.images)
+    return _source_fault(dice, scene.workloads)
 
 
-def _delete_fault(dice: random.Random, images: list[Image]) -> Document:
-    indexes = [image for image in images if image.config is None]
-    image = dice.choice(indexes if indexes and dice.random() < 0.5 else images)
+def _delete_fault(dice: random.Random, scene: Scene) -> Document:
+    image = scene.an_index(dice) if dice.random() < 0.5 else scene.some(dice)
     skip = dice.randint(0, 4)
     return dice.choice(
         (
@@ -193,5 +231,4 @@ def _source_fault(dice: random.Random, workloads: Document) -> Document:
         )
     if workloads["containers"] and dice.random() < 0.5:
         return {"match": "GET /containers/v1/revisions", "status": 200, "body": "{}"}
-    source = dice.choice(SOURCES[:3])
-    return {"match": f"GET {source}", "times": 2, "status": 503, "code": 14}
+    return {"match": f"GET {dice.choice(SOURCES)}", "times": 2, "status": 503, "code": 14}

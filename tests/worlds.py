@@ -81,7 +81,11 @@ class Cleaner:
         if report is None:
             raise AssertionError(f"world {made.seed}: the handler raised {answer['error']}")
         replay = Replay(made.cloud, self._emulator.history())
-        return Ending(made, replay, report, judge(replay, made.settings, made.blind, report, SPEED))
+        faults = judge(replay, made.settings, made.blind, report, SPEED)
+        printed = self._log.read()
+        if "Traceback" in printed:
+            faults.append(Fault("a traceback in the log", printed[-3000:]))
+        return Ending(made, replay, report, faults)
 
     def close(self) -> None:
         self._instance.close()
