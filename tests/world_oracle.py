@@ -24,7 +24,7 @@ from tests.world_replay import SOURCES, Removal, Replay, Snapshot
 Document = dict[str, Any]
 
 LISTING_SECONDS, RUNNING_SECONDS = 10.0, 60.0
-SLACK_SECONDS = 0.3  # real ones, between a look at the clock and the call that follows it
+SLACK_SECONDS = 0.25  # real ones, between a look at the clock and the call that follows it
 IMAGES = "/container-registry/v1/images"
 POLICIES = ("/container-registry/v1/lifecyclePolicies", "/container-registry/v1/dryRunLifecyclePolicy/")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -100,12 +100,16 @@ class Watch:
         return {f"it has gained the tag {tag}": "gained a tag" for tag in lasting - known}
 
     def _looked(self, removal: Removal, looks: list[int], seconds: float, *, at_least: int) -> int:
-        """The place in the history of the look that the product had to heed: its last, or as old as that may be."""
+        """The place in the history of the look that the product had to heed.
+
+        That is its last one, or one just before the delete if the last is too old by then or there are too few.
+        """
         before = [place for place in looks if place < removal.asked]
-        last = before[-1] if len(before) >= at_least else removal.asked
-        oldest = self._history[removal.asked]["at"] - seconds / self._speed - SLACK_SECONDS
-        too_old = [place for place in range(removal.asked) if self._history[place]["at"] <= oldest]
-        return max(last, too_old[-1] if too_old else 0)
+        if len(before) < at_least:
+            return removal.asked
+        answered = min(self._answered(before[-1]), len(self._history) - 1)
+        age = self._history[removal.asked]["at"] - self._history[answered]["at"]
+        return before[-1] if age <= seconds / self._speed + SLACK_SECONDS else removal.asked
 
     def _policies_looked_at(self, removal: Removal, listed: int) -> int:
         """The product's first look at policies since its last delete in the repository, or since it first listed it."""

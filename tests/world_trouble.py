@@ -13,7 +13,7 @@ Document = dict[str, Any]
 
 LIST, DELETE = "GET /container-registry/v1/images", "DELETE /container-registry/v1/images/"
 SOURCES = ("/containers/v1/revisions", "/compute/v1/instances", "/compute/v1/instanceGroups")
-SLOW_MS = 750  # at the speed of the tests' clock, as long as 15 seconds
+SLOW_MS = 800  # at the speed of the tests' clock, as long as 16 seconds
 
 
 @dataclass(frozen=True)
