@@ -8,8 +8,8 @@
 the Kubernetes API of a cluster is written `k8s:<cluster id>/api/v1/pods`.
 
 A fault is a `match` ("DELETE /container-registry/v1/images/*": a method or `*`, then a glob on the path),
-when it fires, and one effect. It fires on a matching call after the first `skip` ones, in `share` of them (by
-the dice of `seed`), at most `times` times. Of the faults that match a call, the first that fires counts:
+when it fires, and one effect. With a `query` only those calls match whose (unquoted) query holds that text. It fires
+on a matching call after the first `skip` ones, in `share` of them (by the dice of `seed`), at most `times` times. Of the faults that match a call, the first that fires counts:
 
     "status": 503, "code": 14, "message": "..", "retry_after": 2     an error (`code` may go by the status)
     "cut": "before" | "after" | "body"     no answer, before or after the call takes effect; or half an answer
@@ -17,20 +17,28 @@ the dice of `seed`), at most `times` times. Of the faults that match a call, the
     "body": "text", "status": 200          that text, said to be JSON
     "delay_ms": 500                        late
     "hang": true                           never
+    "omit": ["img1"]                       a list without the items of these ids
     "expire_tokens": true                  every token expires now, so that this call gets a 401
     "operation_error": {"code": 13, "message": "..", "before_done": true}    the call's operation fails
     "operation_never_done": true           the call's operation never ends
 
-A change, `{"after": MATCH, "do": {...}}`, happens once, after the first matching call (see `changes.py`).
+A change happens once (see `changes.py`); one that cannot be made any more is left out:
+
+    {"after": MATCH, "do": {...}}                       after the first matching call, before its answer is sent
+    {"after": MATCH, "query": "..", "skip": 2, ..}      after the third one whose query holds the text
+    {"before_call": 17, "do": {...}}                    before the 17th call since the seed, or the next one, is answered
 """
 
 import asyncio
 import fnmatch
+import json
 import random
 import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
+from tests.emulator.calls import Call
 from tests.emulator.changes import check_change
 from tests.emulator.documents import DocumentError, checked, listed
 from tests.emulator.errors import CODE_OF_STATUS, UNKNOWN
@@ -43,6 +51,7 @@ _EFFECTS = (
     "status",
     "delay_ms",
     "hang",
+    "omit",
     "expire_tokens",
     "operation_error",
     "operation_never_done",
@@ -50,22 +59,28 @@ _EFFECTS = (
 
 
 class Match:
-    """A method (or `*`) and a glob on the path."""
+    """A method (or `*`), a glob on the path, and a text in the query."""
 
-    def __init__(self, text: str, where: str) -> None:
+    def __init__(self, text: str, where: str, query: str = "") -> None:
+        self._query = query
         self.http_method, _, glob = str(text).partition(" ")
         if not glob.startswith(("/", "*", "k8s:")):
             raise DocumentError(f'{where}: expected "METHOD /path*" or "METHOD k8s:*", got {text!r}')
         self._matches_path = re.compile(fnmatch.translate(glob)).match
 
-    def __call__(self, http_method: str, path: str) -> bool:
-        return self.http_method in ("*", http_method) and self._matches_path(path) is not None
+    def __call__(self, call: Call) -> bool:
+        return (
+            self.http_method in ("*", call.method)
+            and self._matches_path(call.path) is not None
+            and self._query in unquote(call.query)
+        )
 
 
 @dataclass
 class Fault:
     match: Match
     dice: random.Random
+    text: str = ""
     share: float = 1.0
     skip: int = 0
     times: int | None = None
@@ -78,12 +93,13 @@ class Fault:
     body: str | None = None
     delay_ms: float = 0
     hang: bool = False
+    omit: list[str] = field(default_factory=list)
     expire_tokens: bool = False
     operation_error: OperationError | None = None
     operation_never_done: bool = False
 
-    def fires(self, http_method: str, path: str) -> bool:
-        if self.times == 0 or not self.match(http_method, path):
+    def fires(self, call: Call) -> bool:
+        if self.times == 0 or not self.match(call):
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -119,8 +135,18 @@ class RateLimit:
 
 @dataclass
 class Change:
-    after: Match
     do: dict[str, Any]
+    after: Match | None = None
+    skip: int = 0
+    before_call: int = 0
+
+    def is_due(self, call: Call, before: bool) -> bool:
+        if before or self.after is None:
+            return before and self.after is None and call.number >= self.before_call
+        if not self.after(call):
+            return False
+        self.skip -= 1
+        return self.skip < 0
 
 
 @dataclass
@@ -140,17 +166,17 @@ class Behaviour:
             rest = arrived_at + self.latency_ms / 1000 - asyncio.get_running_loop().time()
             await asyncio.sleep(max(0, rest))
 
-    def fault_for(self, http_method: str, path: str) -> Fault | None:
+    def fault_for(self, call: Call) -> Fault | None:
         for fault in self.faults:
-            if fault.fires(http_method, path):
+            if fault.fires(call):
                 return fault
         return None
 
-    def take_changes(self, http_method: str, path: str) -> list[dict[str, Any]]:
-        """The changes that this call brings about; each is given out once."""
-        due = [change for change in self.changes if change.after(http_method, path)]
+    def take_changes(self, call: Call, *, before: bool) -> list[dict[str, Any]]:
+        """The changes that this call brings about, ``before`` or after it; each is given out once."""
+        due = [change for change in self.changes if change.is_due(call, before)]
         if due:
-            self.changes = [change for change in self.changes if change not in due]
+            self.changes = [change for change in self.changes if not any(change is one for one in due)]
         return [change.do for change in due]
 
 
@@ -168,9 +194,7 @@ def behaviour_from(document: dict[str, Any], defaults: dict[str, float]) -> Beha
     for where, fault in listed(document.get("faults"), "faults"):
         behaviour.faults.append(_fault(fault, where, random.Random(f"{document.get('seed', 1)} {where}")))
     for where, change in listed(document.get("changes"), "changes"):
-        checked(change, where, required="after do")
-        check_change(change["do"])
-        behaviour.changes.append(Change(Match(change["after"], f"{where}.after"), change["do"]))
+        behaviour.changes.append(_change(change, where))
     return behaviour
 
 
@@ -178,13 +202,15 @@ def _fault(document: dict[str, Any], where: str, dice: random.Random) -> Fault:
     checked(
         document,
         where,
-        optional=f"share skip times code message retry_after {' '.join(_EFFECTS)}",
+        optional=f"query share skip times code message retry_after {' '.join(_EFFECTS)}",
         required="match",
     )
     effects = [key for key in _EFFECTS if key in document]
     if len(effects) != 1 and effects != ["body", "status"]:
         raise DocumentError(f"{where}: expected one effect: {', '.join(_EFFECTS)}")
-    fields = {**document, "match": Match(document["match"], f"{where}.match"), "dice": dice}
+    match = Match(document["match"], f"{where}.match", document.get("query", ""))
+    fields = {**document, "match": match, "dice": dice, "text": json.dumps(document)}
+    fields.pop("query", None)
     fields.setdefault("code", CODE_OF_STATUS.get(document.get("status", 0), UNKNOWN))
     if "operation_error" in document:
         wanted = checked(
@@ -197,3 +223,14 @@ def _fault(document: dict[str, Any], where: str, dice: random.Random) -> Fault:
     if fields.get("cut", "before") not in ("before", "after", "body"):
         raise DocumentError(f"{where}.cut: expected before, after or body")
     return Fault(**fields)
+
+
+def _change(document: dict[str, Any], where: str) -> Change:
+    checked(document, where, optional="after query skip before_call", required="do")
+    check_change(document["do"])
+    if ("after" in document) == ("before_call" in document):
+        raise DocumentError(f"{where}: expected one of after and before_call")
+    if "before_call" in document:
+        return Change(document["do"], before_call=document["before_call"])
+    after = Match(document["after"], f"{where}.after", document.get("query", ""))
+    return Change(document["do"], after, document.get("skip", 0))

@@ -13,14 +13,16 @@ KEPT_CALLS = 200_000
 
 @dataclass(slots=True)
 class Call:
-    """`status` 0: the call got no answer (yet)."""
+    """`status` 0: the call got no answer (yet); `number` 1 is the first since the seed; `fault` is what it met."""
 
     method: str
     path: str
     query: str
     at: float
+    number: int = 0
     route: str = ""
     status: int = 0
+    fault: str = ""
 
     def document(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("method", "path", "query", "route", "status", "at")}
@@ -32,8 +34,11 @@ class Calls:
         self._ended: Counter[str] = Counter()
         self._in_flight = 0
         self._peak = 0
+        self._count = 0
 
     def begin(self, call: Call) -> None:
+        self._count += 1
+        call.number = self._count
         self.kept.append(call)
         self._in_flight += 1
         self._peak = max(self._peak, self._in_flight)

@@ -64,6 +64,10 @@ class RunningEmulator:
     def calls(self) -> list[dict[str, Any]]:
         return list(self._control("GET", "/_calls"))
 
+    def history(self) -> list[dict[str, Any]]:
+        """What happened since the seed, in order: calls, answers, changes, images that went."""
+        return list(self._control("GET", "/_history"))
+
     def kubernetes_calls(self, cluster_id: str) -> list[str]:
         """The paths, with their queries, that were asked of the cluster's Kubernetes API."""
         prefix = f"k8s:{cluster_id}"

@@ -5,6 +5,7 @@ GET    /_metrics            the metrics that were written to Monitoring
 POST   /_seed               replace everything by the seed in the body; behaviour and calls start anew
 POST   /_behaviour          replace the behaviour
 POST   /_change             make one change now
+GET    /_history            what happened since the seed, in order (`history.py`)
 GET    /_calls              the calls so far; `?count=route`: counts by route and the peak in flight
 DELETE /_calls              forget them
 GET    /_resources          all that a client can make: accounts, bindings, functions, versions, triggers, buckets, ..
@@ -43,6 +44,8 @@ async def answer_control(
                 return 200, _state_document(emulator.state, ids_only=query != "")
             case ("GET", "/_metrics", ""):
                 return 200, emulator.state.metrics
+            case ("GET", "/_history", ""):
+                return 200, emulator.state.history.document()
             case ("GET", "/_calls", ""):
                 return 200, [call.document() for call in emulator.calls.kept]
             case ("GET", "/_calls", "count=route"):

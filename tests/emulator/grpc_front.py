@@ -76,7 +76,7 @@ async def _answer(
     behaviour, state = emulator.behaviour, emulator.state
     if behaviour.rate_limit and not behaviour.rate_limit.admits(state.clock.monotonic()):
         raise ApiError(RESOURCE_EXHAUSTED, "Too many requests")
-    fault = behaviour.fault_for(call.method, call.path)
+    fault = behaviour.fault_for(call)
     if fault is not None:
         await _meet(emulator, fault)
     state.operations.settle()

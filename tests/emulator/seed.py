@@ -85,13 +85,12 @@ from tests.emulator.clock import Clock, moment, span_seconds, timestamp
 from tests.emulator.documents import DEFAULT_FOLDER, DocumentError, checked, listed
 from tests.emulator.errors import ApiError
 from tests.emulator.images import cloud_id
-from tests.emulator.lifecycle import check_rules
 from tests.emulator.seed_images import images_of
 from tests.emulator.seed_manifests import in_order_of_reference
+from tests.emulator.seed_policies import policy_of
 from tests.emulator.seed_workloads import add_workloads
 from tests.emulator.state import Registry, Repository, Secret, SecretVersion, State
 from tests.emulator.upstream import RegistryUpstream
-from tests.emulator.validation import validate
 
 
 def state_from(document: dict[str, Any], registry_upstream: str = "") -> State:
@@ -211,7 +210,7 @@ def _add_repository(state: State, where: str, registry: Registry, document: dict
     repository = Repository(document.get("id") or cloud_id("crp", f"repository {name}"), name, registry)
     state.add_repository(repository)
     for policy_where, policy in listed(document.get("policies"), f"{where}.policies"):
-        state.add_policy(_policy(state, policy_where, repository, policy))
+        state.add_policy(policy_of(state, policy_where, repository, policy))
     if sum(policy.status == LifecyclePolicy.Status.ACTIVE for policy in repository.policies.values()) > 1:
         raise DocumentError(f"{where}.policies: only one policy of a repository may be ACTIVE")
     for image_where, image in in_order_of_reference(list(listed(document.get("images"), f"{where}.images"))):
@@ -223,24 +222,3 @@ def _add_repository(state: State, where: str, registry: Registry, document: dict
             if taken := repository.owner_of_tag.keys() & set(made.tags):
                 raise DocumentError(f"{image_where}: tag {min(taken)} is on another image already")
             state.put_image(made)
-
-
-def _policy(state: State, where: str, repository: Repository, document: dict[str, Any]) -> LifecyclePolicy:
-    checked(document, where, optional="id name description status age rules")
-    policy = LifecyclePolicy(
-        id=document.get("id") or cloud_id("crp", f"{where} of {repository.name}"),
-        name=document.get("name", ""),
-        repository_id=repository.id,
-        description=document.get("description", ""),
-        status=document.get("status", "DISABLED"),
-        created_at=timestamp(state.clock.now() // 1 - span_seconds(document.get("age", "90d"))),
-    )
-    for rule_where, rule in listed(document.get("rules"), f"{where}.rules"):
-        checked(rule, rule_where, optional="description tag_regexp untagged expire_period retained_top")
-        fields = dict(rule)
-        if "expire_period" in rule:
-            fields["expire_period"] = f"{span_seconds(rule['expire_period']):.0f}s"
-        json_format.ParseDict(fields, policy.rules.add())
-    validate(policy, f"{where}.")
-    check_rules(policy.rules)
-    return policy

@@ -17,6 +17,7 @@ from tests.emulator.calls import Call, Calls
 from tests.emulator.changes import apply_change
 from tests.emulator.cloud_api import CloudApi
 from tests.emulator.control import answer_control
+from tests.emulator.documents import DocumentError
 from tests.emulator.errors import RESOURCE_EXHAUSTED
 from tests.emulator.kubernetes_servers import KubernetesServers
 from tests.emulator.responses import Api, json_response
@@ -83,10 +84,13 @@ class Emulator:
         self.state.accounts.token_seconds = self.behaviour.token_seconds
         self.state.operations.duration_ms = self.behaviour.operation_ms
 
-    def make_changes(self, call: Call) -> None:
-        """Makes the changes that wait for this call."""
-        for change in self.behaviour.take_changes(call.method, call.path):
-            apply_change(self.state, change)
+    def make_changes(self, call: Call, *, before: bool = False) -> None:
+        """Makes the changes that wait for this call, or for its number if it is ``before`` its answer."""
+        for change in self.behaviour.take_changes(call, before=before):
+            try:
+                apply_change(self.state, change)
+            except DocumentError as error:
+                self.state.history.add("refused", do=change, why=str(error))
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
@@ -117,6 +121,9 @@ class Emulator:
         calls, call = self.calls, Call(request.method, path, query, self.state.clock.now())
         call.route = api.route_of(call)
         calls.begin(call)
+        history = self.state.history
+        history.add("call", number=call.number, method=call.method, path=path, query=query)
+        self.make_changes(call, before=True)
         try:
             response = await self._answer(request, api, call, body)
             call.status = 0 if _is_cut(request) else response.status
@@ -124,18 +131,22 @@ class Emulator:
             return response
         finally:
             calls.end(call)
+            history.add("answer", number=call.number, status=call.status, fault=call.fault)
 
     async def _answer(self, request: web.BaseRequest, api: Api, call: Call, body: bytes) -> web.Response:
         limit = self.behaviour.rate_limit if api.has_rate_limit and call.route else None
         if limit and not limit.admits(self.state.clock.monotonic()):
             return _told_to_wait(api.error(RESOURCE_EXHAUSTED, "Too many requests"), limit.retry_after)
-        fault = self.behaviour.fault_for(call.method, call.path)
+        fault = self.behaviour.fault_for(call)
         if fault is not None:
+            call.fault = fault.text
             stand_in = await self._stand_in(request, api, fault)
             if stand_in is not None:
                 return stand_in
         response = await api.answer(call, request.headers, body, fault)
         self.make_changes(call)
+        if fault is not None and fault.omit:
+            response = _without(response, fault.omit)
         if fault is not None and fault.cut:
             _cut(request, response if fault.cut == "body" else None)
         return response
@@ -161,6 +172,17 @@ class Emulator:
         if fault.status:
             return _told_to_wait(api.error(fault.code, fault.message, fault.status), fault.retry_after)
         return None
+
+
+def _without(response: web.Response, ids: list[str]) -> web.Response:
+    """The answer without those items of its lists that have one of the ids."""
+    if response.status != 200:
+        return response
+    document = json.loads(response.body)  # type: ignore[arg-type]
+    for name, value in document.items():
+        if isinstance(value, list):
+            document[name] = [item for item in value if item.get("id") not in ids]
+    return json_response(200, json.dumps(document))
 
 
 def _told_to_wait(response: web.Response, retry_after: int | None) -> web.Response:

@@ -18,6 +18,7 @@ from tests.emulator.access import Access, Place
 from tests.emulator.accounts import Accounts
 from tests.emulator.clock import Clock
 from tests.emulator.disk import Disk
+from tests.emulator.history import History
 from tests.emulator.images import Image, ImageSet
 from tests.emulator.operations import Operations
 from tests.emulator.paging import PageTokens
@@ -101,6 +102,7 @@ class State:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
+        self.history = History()
         self.accounts = Accounts(self.clock)
         self.access = Access()
         self.disk = Disk()
@@ -180,6 +182,7 @@ class State:
 
     def remove_image(self, image_id: str) -> None:
         image = self.images[image_id]
+        self.history.add("removed", image_id=image_id)
         if self.registry_upstream:
             self.registry_upstream.delete_manifest(image.name, image.digest)
         self._forget_tags(image_id)
