@@ -98,7 +98,6 @@ def test_runs_that_are_killed_at_any_moment_leave_no_image_untold(
     for report in killed:
         assert_adds_up(report)
 
-    commands.age_leases()
     cloud.emulator.behaviour()
     last = commands.told("cleanup")
 
