@@ -67,6 +67,11 @@ class Leases:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def start(self) -> None:
+        """From now on renews what is claimed, in a thread of its own, until it is released."""
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+
     def claim(self, registry_id: str, pause: Callable[[float], None] = time.sleep) -> str | None:
         """Takes the registry's lease, or returns the id of the run that has it. Raises StateError.
 
@@ -171,9 +176,6 @@ class Leases:
             return False
         with self._lock:
             self._held[registry_id] = _Held(claim, began)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._keep, daemon=True)
-                self._thread.start()
         return True
 
     def _keep(self) -> None:
