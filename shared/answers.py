@@ -179,6 +179,7 @@ def _open_journal(run: Run) -> None:
         run.journal = Journal(state, begin)
         if run.settings.mode == "apply":
             run.leases = Leases(state, run.run_id)
+            run.leases.start()
     except StateError as error:
         if run.settings.mode != "dry-run":
             raise

@@ -27,9 +27,12 @@ from shared.delete import ALREADY_GONE, DELETED
 from shared.errors import CallError, Doubtful, OutOfTime
 from shared.http import Cloud
 from shared.layers import layer_keys
+from shared.lease import Leases
 from shared.parallel import Progress, for_each
 from shared.records import Image, Outcome, PolicyResult, blob_key
 from shared.run import Run, Survey
+
+CLAIMED_AT_ONCE = 64
 
 
 def untold(what: str, done: int, total: int) -> None:
@@ -65,15 +68,27 @@ def take_over(run: Run, cloud: Cloud) -> None:
     """Takes the leases of the registries, leaves those that another run has, and settles what was cut off."""
     if run.leases is None or run.journal is None:
         return
-    for registry_id in list(run.layers):
-        other = run.leases.claim(registry_id)
+    for registry_id, other in _claim(run.leases, cloud, list(run.layers)).items():
+        run.hold_back(
+            "another-run", f"The run {other} is at work on the registry {registry_id}; it is left alone."
+        )
+        run.surveys = [one for one in run.surveys if one.registry.registry_id != registry_id]
+        del run.layers[registry_id]
+    recover.settle_cut_off(run, cloud, run.journal.state, run.leases, run.layers)
+
+
+def _claim(leases: Leases, cloud: Cloud, registry_ids: list[str]) -> dict[str, str]:
+    """Claims all the registries at once. Returns those that other runs have, each with its run."""
+    others: dict[str, str] = {}
+    pause = partial(cloud.pause, why="another run's lease would have to be watched")
+
+    def claim(registry_id: str) -> None:
+        other = leases.claim(registry_id, pause)
         if other is not None:
-            run.hold_back(
-                "another-run", f"The run {other} is at work on the registry {registry_id}; it is left alone."
-            )
-            run.surveys = [one for one in run.surveys if one.registry.registry_id != registry_id]
-            del run.layers[registry_id]
-    recover.settle_cut_off(run, cloud, run.journal.state, run.layers)
+            others[registry_id] = other
+
+    for_each(registry_ids, claim, CLAIMED_AT_ONCE)
+    return dict(sorted(others.items()))
 
 
 def in_parallel(run: Run, progress: Progress, what: str, work: Callable[[Survey], None]) -> None:
