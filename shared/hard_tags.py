@@ -97,20 +97,19 @@ def _repeated(text: str, length: int) -> Iterator[str]:
 
 
 def _grown(text: str, letters: list[str]) -> str:
-    """The longest tag that the first of these letters, whenever one fits, leads to."""
+    """The longest tag that the first of these letters, whenever one fits, leads to.
+
+    Where it takes long to tell what fits, the place is hard enough: its last letter is repeated.
+    """
     match: Callable[..., Any] = pattern(text).fullmatch
     grown = ""
     while len(grown) < LONGEST_TAG - 2:
-        fitting = (one for one in letters if _may_match(match, grown + one))
-        letter = next(fitting, None)
+        try:
+            fitting = (one for one in letters if match(grown + one, partial=True, timeout=TAG_SECONDS / 10))
+            letter = next(fitting, None)
+        except TimeoutError:
+            return grown.ljust(LONGEST_TAG - 2, grown[-1:] or letters[0])
         if letter is None:
             break
         grown += letter
     return grown
-
-
-def _may_match(match: Callable[..., Any], text: str) -> bool:
-    try:
-        return match(text, partial=True, timeout=TAG_SECONDS / 10) is not None
-    except TimeoutError:
-        return False

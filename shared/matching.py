@@ -2,7 +2,7 @@
 
 A tag has 128 characters at most (OCI distribution specification). `few_ways` proves of a regular expression that a
 match tries no more than eight ways for each character of a tag, and goes each of them once along the tag: a
-millisecond at the very most. Everything else may take 0.5 s for one text, and 10 s for all texts of a run.
+millisecond at the very most. Everything else may take 0.5 s for one text, and 5 s for all texts of a run.
 
 Both are computing time of the thread that matches, not time on the wall, for a function may have an eighth of a core
 and many threads. The timeout of the regex package counts the computing time of the whole process, so that with 16
@@ -23,7 +23,7 @@ from shared.errors import SettingsError
 
 LONGEST_TAG = 128
 TEXT_SECONDS = 0.5
-RUN_SECONDS = 10.0
+RUN_SECONDS = 5.0
 NOTED_SECONDS = 0.0001
 MOST_WAYS = 8 * (LONGEST_TAG + 1)
 REMEDIES = {
