@@ -21,12 +21,12 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import urllib3
 
 from shared.access import Access
+from shared.authorized_key import Key, is_key, read_key
 from shared.connections import Connections
 from shared.errors import CallError, CredentialsError, SettingsError
 from shared.http import TOKEN, Cloud, part
@@ -45,14 +45,6 @@ class Token(msgspec.Struct, frozen=True):
 
     text: str
     expires_at: float = float("inf")
-
-
-class Key(msgspec.Struct, frozen=True):
-    """A service account's authorized key; ``private_key`` is cryptography's RSAPrivateKey."""
-
-    key_id: str
-    service_account_id: str
-    private_key: Any
 
 
 class TokenKeeper:
@@ -167,53 +159,6 @@ def _ambient(access: Access, token: object) -> tuple[str, Callable[[Cloud], Toke
     return f"metadata {access.metadata_address}", lambda cloud: _from_metadata(access.metadata_address)
 
 
-def read_key(text: str, where: str) -> Key:
-    """An authorized key: the file that ``yc iam key create`` writes, or the REST API's answer. Raises SettingsError."""
-    try:
-        document = json.loads(text.removeprefix("\ufeff"))
-    except (ValueError, RecursionError):
-        raise SettingsError(
-            f"{where} is not JSON; give the file that yc iam key create writes.", where=where
-        ) from None
-    if not isinstance(document, dict):
-        raise SettingsError(
-            f"{where} is not a JSON object; give the file that yc iam key create writes.", where=where
-        )
-    nested = document.get("key")
-    named = nested if isinstance(nested, dict) else document
-    key_id = _text(where, named, "id")
-    service_account_id = _text(where, named, "service_account_id", "serviceAccountId")
-    return Key(
-        key_id, service_account_id, _private_key(_text(where, document, "private_key", "privateKey"), where)
-    )
-
-
-def _text(where: str, document: dict[str, Any], *names: str) -> str:
-    value = next((document[name] for name in names if name in document), None)
-    if not isinstance(value, str) or not value:
-        raise SettingsError(f"{where} has no {names[0]}; make a new key with yc iam key create.", where=where)
-    return value
-
-
-def _private_key(pem: str, where: str) -> Any:
-    # Imported here: a function with context.token never needs cryptography, half of the cold start.
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        private = load_pem_private_key(pem.encode(), password=None)
-    except (
-        Exception
-    ):  # cryptography raises ValueError, TypeError and errors of its own; none may show the key
-        private = None
-    if not isinstance(private, RSAPrivateKey) or private.key_size < 2048:
-        raise SettingsError(
-            f"The private_key of {where} is not an RSA key of 2048 bits or more in PEM; make a new key with yc iam key create.",
-            where=where,
-        )
-    return private
-
-
 def _file(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
@@ -303,7 +248,7 @@ def _from_lockbox(cloud: Cloud, access: Access, ambient: Callable[[Cloud], Token
             " lockbox.payloadViewer on it.",
             where=f"GET {path}",
         ) from None
-    texts = [entry.text_value for entry in entries if "private" in entry.text_value]
+    texts = [entry.text_value for entry in entries if is_key(entry.text_value)]
     if len(texts) != 1:
         raise SettingsError(
             f"{where}: the secret has {len(texts)} entries that hold a key; it must have one.", where=where

@@ -76,7 +76,7 @@ def test_a_run_that_wakes_up_after_another_took_its_registry_over_deletes_nothin
             lost, taken = first.report(), second.report()
 
     assert Counter(deletes(cloud)).most_common(1)[0][1] == 1
-    assert (lost["status"], codes(lost)) == ("refused", {"lease-lost"})
+    assert (lost["status"], codes(lost)) == ("held-back", {"lease-lost"})
     assert (taken["status"], codes(taken)) == ("ok", {"run-cut-off"})
     assert set(outcomes(taken).values()) == {"deleted"}
     assert len(cloud.left()) == 12 * KEPT

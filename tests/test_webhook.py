@@ -21,7 +21,8 @@ from standardwebhooks.webhooks import Webhook
 
 from shared import links, once
 from shared.errors import RequestRefused
-from shared.signatures import check
+from shared.signatures import HEADERS, check
+from shared.signatures import sign as sign_call
 from shared.state import StateDir
 from tests.cloud import http, push, timer
 from tests.commands import codes
@@ -514,6 +515,58 @@ def test_a_thousand_mutated_calls_are_refused_and_delete_nothing(hook: Hook) -> 
     assert {400, 401, 422} <= statuses.keys(), "each of them is met"
     assert report(last)["totals"]["images"] == 3, "nothing was gone when the right one came"
     assert hook.cloud.left() == {"new"}
+
+
+TIMESTAMPS = {
+    "milliseconds": ("1764000000123", ["webhook-timestamp", "whole seconds", "milliseconds"]),
+    "microseconds": ("1764000000123456", ["webhook-timestamp", "whole seconds", "microseconds"]),
+    "nanoseconds": ("1764000000123456789", ["webhook-timestamp", "whole seconds", "nanoseconds"]),
+    "a fraction": ("1764000000.5", ["webhook-timestamp", "whole seconds", "a fraction"]),
+    "a power": ("1.764e9", ["webhook-timestamp", "whole seconds", "a fraction"]),
+    "RFC 3339": ("2026-11-26T03:00:00Z", ["webhook-timestamp", "whole seconds", "a date"]),
+    "an HTTP date": ("Thu, 26 Nov 2026 03:00:00 GMT", ["webhook-timestamp", "whole seconds", "a date"]),
+    "a word": ("now", ["webhook-timestamp", "whole seconds"]),
+    "a sign": ("-1764000000", ["webhook-timestamp", "whole seconds"]),
+    "other digits": ("\u0661" * 10, ["webhook-timestamp", "whole seconds"]),
+}
+
+
+@pytest.mark.parametrize(("timestamp", "named"), TIMESTAMPS.values(), ids=TIMESTAMPS)
+def test_a_wrong_timestamp_is_told_what_it_must_be(timestamp: str, named: list[str]) -> None:
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": timestamp,
+        "webhook-signature": sign_call(KEY, "msg_1", timestamp, b"{}"),
+    }
+    with pytest.raises(RequestRefused) as caught:
+        check(KEY, headers, b"{}", 1_764_000_000.0)
+    assert caught.value.http_status == 401
+    for text in named:
+        assert text in str(caught.value)
+    assert "missing" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [["webhook-id"], ["webhook-timestamp"], ["webhook-signature"], ["webhook-id", "webhook-signature"]],
+)
+def test_each_missing_header_is_named_and_no_other(missing: list[str]) -> None:
+    headers = {name: "1764000000" for name in HEADERS if name not in missing}
+    with pytest.raises(RequestRefused) as caught:
+        check(KEY, headers, b"{}", 1_764_000_000.0)
+    assert [name for name in HEADERS if name in str(caught.value)] == missing
+
+
+def test_a_call_signed_in_milliseconds_is_told_so(hook: Hook) -> None:
+    stamp = str(int(datetime.now(UTC).timestamp() * 1000))
+    event = signed('{"action": "dry-run"}')
+    signature = sign_call(KEY, event["headers"]["Webhook-Id"], stamp, event["body"].encode())
+    event = with_headers(event, Webhook_Timestamp=stamp, Webhook_Signature=signature)
+
+    status, detail = problem(hook.call(event))
+
+    assert status == 401
+    assert "milliseconds" in detail
 
 
 def test_a_signature_is_of_the_very_bytes() -> None:

@@ -11,10 +11,10 @@ import hashlib
 import json
 from typing import Any
 
-from shared.deploy import config as configured
-from shared.deploy.config import MIB, MOUNT_NAME, WEBHOOK_SECRET, Config, secret_of
+from shared.deploy.config import MIB, MOUNT_NAME, Config, secret_of
 from shared.deploy.found import Found
 from shared.deploy.names import Names
+from shared.deploy_table import WEBHOOK_SECRET, function_environment
 
 LIVE, PREVIOUS = "live", "previous"
 RUNTIME = "python312"
@@ -122,7 +122,7 @@ def with_content(body: dict[str, Any], archive: bytes) -> dict[str, Any]:
 
 
 def _environment(config: Config, found: Found) -> dict[str, str]:
-    environment = configured.function_environment(config.deploy)
+    environment = function_environment(config.deploy)
     if config.deploy.webhook and not getattr(config.settings, "webhook_url", None):
         webhook = found.items["function"].get(Names(config.deploy.name).webhook)
         environment = {"WEBHOOK_URL": webhook.http_invoke_url if webhook else "", **environment}
