@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,12 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import pytest
 import requests
 
-from shared import links
+from shared import links, settings
+from shared.errors import SettingsError
+from tests.conftest import Cloud, images, policy
 from tests.deployments import FOLDER, Folder
 from tests.emulator.client import RunningEmulator
+from tests.test_webhook import Hook, get, token
 
 WEBHOOK = "registry-janitor-webhook"
 PLANNING = f"""
@@ -39,7 +43,7 @@ def apply(folder: Folder, settings: str, *more: str) -> None:
 
 
 def live(folder: Folder) -> dict[str, Any]:
-    (version,) = [one for one in folder.versions(WEBHOOK) if "live" in one["tags"]]
+    (version,) = [one for one in folder.versions(WEBHOOK) if "live" in one.get("tags", ())]
     return version
 
 
@@ -78,7 +82,7 @@ def test_after_a_rollback_a_plan_is_shown_and_answered_by_the_version_before(
         rf'name="action" value="{answer}"><input type="hidden" name="token" value="([^"]+)"', page.text
     )
     ended = requests.post(
-        urljoin(address, action.replace("&amp;", "&")),
+        urljoin(address, html.unescape(action)),
         data={"plan": planned["result"]["plan_id"], "action": answer, "token": fields[0]},
         timeout=60,
     )
@@ -112,3 +116,51 @@ def test_a_link_keeps_the_address_and_its_tag(url: str) -> None:
     assert f"{made.scheme}://{made.netloc}{made.path}" == url.partition("?")[0]
     assert query.keys() == {"plan", "token", *LINKS[url]}
     assert query.items() >= LINKS[url].items()
+
+
+@pytest.mark.parametrize("url", LINKS)
+def test_an_address_with_a_tag_is_a_setting(url: str) -> None:
+    assert settings.load({"FOLDER_ID": FOLDER, "WEBHOOK_URL": url}).webhook_url == url
+
+
+@pytest.mark.parametrize(
+    "query", ["?tag=", "?tag=LIVE", "?tag=live&x=1", "?x=1", "?tag=a?tag=b", "?tag=live#x", "?", "?Tag=live"]
+)
+def test_an_address_with_any_other_query_is_refused(query: str) -> None:
+    with pytest.raises(SettingsError, match=r"WEBHOOK_URL is .*tag=live"):
+        settings.load({"FOLDER_ID": FOLDER, "WEBHOOK_URL": f"https://functions.example/d4e{query}"})
+
+
+def test_the_webhooks_own_address_in_the_settings_gets_the_tag(folder: Folder) -> None:
+    apply(folder, PLANNING)
+    own = folder.named("functions")[WEBHOOK]["httpInvokeUrl"]
+
+    for given, deployed in ((own, f"{own}?tag=live"), ("https://hook.example/x", None)):
+        apply(folder, f'webhook_url = "{given}"\n{PLANNING}')
+        assert live(folder)["environment"].get("WEBHOOK_URL") == deployed
+
+
+@pytest.mark.parametrize(
+    ("configured", "called_with", "kept"),
+    [
+        ("", {}, []),
+        ("?tag=live", {}, ["live"]),
+        ("", {"tag": "live"}, ["live"]),
+        ("?tag=live", {"tag": "previous"}, ["previous"]),
+        ("", {"tag": '"><script>&x=1'}, ['"><script>&x=1']),
+    ],
+)
+def test_the_forms_go_to_the_version_that_shows_them(
+    cloud: Cloud, tmp_path: Path, configured: str, called_with: dict[str, str], kept: list[str]
+) -> None:
+    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old1", "old2")})
+    hook = Hook(cloud, tmp_path)
+    plan_id = hook.plan()
+    event = get(plan_id, token(plan_id, "view"))
+    event["queryStringParameters"] |= called_with
+
+    page = hook.answer(event, WEBHOOK_URL=f"https://functions.example/hook{configured}")["body"]
+
+    (action,) = set(re.findall(r'<form method="post" action="([^"]*)"', page))
+    query = parse_qs(urlsplit(html.unescape(action)).query, strict_parsing=True)
+    assert query == {"plan": [plan_id], **({"tag": kept} if kept else {})}

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from shared import once
+from shared.state import StateDir
 from tests.cloud import http, push, timer
 from tests.conftest import FOLDER, Cloud, images, outcomes, policy
 from tests.function_server import Function
@@ -275,3 +277,16 @@ def test_a_fault_of_the_access_is_told_to_nobody_unsigned(hook: Hook) -> None:
     assert "hidden-word" not in json.dumps(answers)
     assert "LOG_LEVEL" not in json.dumps(answers)
     assert "LOG_LEVEL" in log
+
+
+def test_of_two_at_the_border_of_ten_minutes_one_is_first(tmp_path: Path) -> None:
+    later: list[bool] = []
+
+    class Overtaken(StateDir):
+        def claim(self, name: str, text: bytes) -> bool:
+            later.append(once.first(StateDir(str(tmp_path)), "pushes", "app", 600.0, 600))
+            return super().claim(name, text)
+
+    earlier = once.first(Overtaken(str(tmp_path)), "pushes", "app", 599.9, 600)
+
+    assert [*later, earlier] == [True, False]

@@ -128,9 +128,10 @@ def live_url(function: Item) -> str:
 
 
 def _environment(config: Config, found: Found) -> dict[str, str]:
+    """The functions' variables; a ``webhook_url`` that is the webhook's own, but lacks the tag, gets it."""
     environment = configured.function_environment(config.deploy)
-    if config.deploy.webhook and not getattr(config.settings, "webhook_url", None):
-        webhook = found.items["function"].get(Names(config.deploy.name).webhook)
+    webhook = found.items["function"].get(Names(config.deploy.name).webhook)
+    if config.deploy.webhook and config.settings.webhook_url in (None, webhook and webhook.http_invoke_url):
         environment = {"WEBHOOK_URL": live_url(webhook) if webhook else "", **environment}
     return environment
 
