@@ -3,6 +3,7 @@
 JanitorError
 ├── SettingsError      a setting, a file or a key is wrong: nothing was asked of the cloud
 ├── EventError         the event cannot be understood
+│   └── UnknownName    the event names something that is not there
 ├── OverrideRefused    the event asks for more than the settings allow
 ├── DeploymentRefused  a deployment would touch what is not its own, or was not agreed to
 ├── CredentialsError   no token could be had
@@ -81,6 +82,10 @@ class EventError(JanitorError):
     exit_status = 2
     http_status = 400
     code = INVALID_ARGUMENT
+
+
+class UnknownName(EventError):
+    http_status = 422
 
 
 class OverrideRefused(JanitorError):

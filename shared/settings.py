@@ -26,6 +26,7 @@ from shared.wording import key_of, known, short
 Share = Annotated[float, Meta(ge=0, le=1)]
 Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]
 SOURCES: tuple[Source, ...] = get_args(Source)
+TAG = re.compile(r"[?]tag=[a-z][-_0-9a-z]*\Z")
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}$(?!\n)")]
 
 
@@ -108,7 +109,9 @@ KEYS = {
         None, "text", 'a duration such as "36h", "7d" or "2w", of more than none and 100 years at most'
     ),
     "webhook_url": _Key(
-        "WEBHOOK_URL", "text", "the webhook's own URL, such as https://functions.yandexcloud.net/<id>"
+        "WEBHOOK_URL",
+        "text",
+        "the webhook's own URL, such as https://functions.yandexcloud.net/<id>?tag=live",
     ),
     "state_dir": _Key("STATE_DIR", "text", "the path of a directory"),
     "price.per_gb_month": _Key("PRICE_PER_GB_MONTH", "number", "a number from 0 to 1000000000"),
@@ -218,7 +221,7 @@ def _check_plans(settings: Settings, spoken: Any) -> None:
             f"{spoken('plans.valid_for')} is {short(valid_for)}; give {KEYS['plans.valid_for'].accepts}.",
             where="plans.valid_for",
         )
-    if url is not None and not is_base_url(url):
+    if url is not None and not is_base_url(TAG.sub("", url)):
         raise SettingsError(
             f"{spoken('webhook_url')} is {short(url)}; give {KEYS['webhook_url'].accepts}.",
             where="webhook_url",

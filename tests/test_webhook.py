@@ -24,7 +24,7 @@ from shared.errors import RequestRefused
 from shared.signatures import HEADERS, check
 from shared.signatures import sign as sign_call
 from shared.state import StateDir
-from tests.cloud import http, push, timer
+from tests.cloud import http, push
 from tests.commands import codes
 from tests.conftest import Cloud, assert_adds_up, images, outcomes, policy
 from tests.function_server import FUNCTION_ID, Function
@@ -579,23 +579,7 @@ def test_a_signature_is_of_the_very_bytes() -> None:
         check(KEY, headers, event["body"].encode() + b"\n", now)
 
 
-# --- pushes, and other events ---
-
-
-def test_a_push_to_the_webhook_is_looked_at_and_deletes_nothing(hook: Hook) -> None:
-    web = {"name": "web", "policies": [policy("web")], "images": images("w-new", "w-old")}
-    hook.cloud.seed({"name": "app", "policies": [policy()], "images": images(*sorted(EVERYTHING))}, web)
-
-    first, second = hook.answers(push("crp1/web"), push("crp1/web", event="CreateImageTag"))
-
-    assert (first["mode"], outcomes(first)) == ("dry-run", {"w-old": "would-delete"})
-    assert codes(first) == {"push-not-signed"}
-    assert codes(second) == {"cleaned-already"}
-    assert hook.cloud.left() == EVERYTHING | {"w-new", "w-old"}
-
-
-def test_a_push_to_the_webhook_makes_a_plan_in_mode_plan(hook: Hook) -> None:
-    assert hook.answer(push("crp1/app"), CLEANUP_MODE="plan")["plan_id"]
+# --- pushes ---
 
 
 def test_a_burst_of_fifty_pushes_is_one_clean_up(hook: Hook) -> None:
@@ -610,15 +594,6 @@ def test_a_burst_of_fifty_pushes_is_one_clean_up(hook: Hook) -> None:
     dry_runs = [call for call in hook.cloud.emulator.calls() if "/dryRunLifecyclePolicy/" in call["path"]]
     assert len(dry_runs) == 1
     assert hook.cloud.left() == {"new"}
-
-
-@pytest.mark.parametrize("event", [timer(), {"mode": "apply"}, {}, None, "x", [1], push() | {"messages": []}])
-def test_any_other_event_is_refused(hook: Hook, event: Any) -> None:
-    told = hook.answer(event)
-
-    assert told["status"] == "failed"
-    assert told["errors"][0]["where"] == "event"
-    assert hook.cloud.left() == EVERYTHING
 
 
 # --- a plan in a browser ---
