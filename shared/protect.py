@@ -15,6 +15,7 @@ from shared.manifests import Manifests
 from shared.notation import duration, whole_tag
 from shared.plan import Plan
 from shared.records import PLAIN, Candidate, Image, Manifest, Outcome, Policy, Repository
+from shared.relisting import Look
 from shared.run import Run, Survey
 
 NAMED = 20
@@ -78,24 +79,26 @@ def _elsewhere(run: Run) -> set[str]:
     return {*settings.guards.folders, *([settings.folder_id] if settings.folder_id else [])}
 
 
-def check_tags(run: Run, cloud: Cloud, repository: Repository, images: list[Image]) -> None:
-    """Raises Doubtful when the repository has a tag of which the listing knows no image. Raises CallError.
+def with_all_tags(run: Run, cloud: Cloud, repository: Repository, look: Look) -> Look:
+    """``look``, or a newer one, with an image for each tag that the repository has. Raises CallError, Doubtful.
 
     What keeps other images may be missing from every listing of a run; the tags come from another service.
     """
     wanted = run.settings.guards
     if not wanted.index_children and not wanted.referrers:
-        return
+        return look
     reader = Manifests(cloud, run.registry_endpoint, repository.full_name)
-    unlisted = set(reader.tags() or ()) - _tags(images)
+    unlisted = set(reader.tags() or ()) - _tags(look.images)
     if unlisted:  # pushed or deleted meanwhile?
-        unlisted &= set(reader.tags() or ()) - _tags(registry.images(cloud, repository))
-    if unlisted:
+        look = relisting.look(cloud, repository)
+        unlisted -= _tags(look.images)
+    if unlisted and not unlisted.isdisjoint(reader.tags() or ()):
         raise Doubtful(
             f"The listing of {repository.full_name} lacks the image of the tag {min(unlisted)}, which the registry has,"
             " so nothing is deleted there: the next run looks again.",
             where=repository.full_name,
         )
+    return look
 
 
 def _tags(images: Iterable[Image]) -> set[str]:

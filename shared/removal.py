@@ -108,6 +108,8 @@ def _next_batch(
     there is less to ask the next time. Where even thinking about a fresh look takes long, a batch of two seconds is left.
     """
     for _ in range(LOOKS_AT_MOST):
+        if first and survey.going():
+            look = protect.with_all_tags(run, cloud, survey.repository, look)
         look = relisting.settled(cloud, survey.repository, look, _expected(survey, before))
         manifests = _ask_again(run, cloud, survey, look, before, first=first)
         before, first = relisting.tags_by_id(look.images), False
@@ -136,8 +138,6 @@ def _ask_again(
     protect.look_again_in_use(run, cloud)
     protect.leave_unseen(run, survey)
     images = [*look.images, *_not_deleted(survey, look.images)]
-    if first and survey.going():
-        protect.check_tags(run, cloud, survey.repository, images)
     return protect.guard_candidates(run, cloud, survey, images)
 
 

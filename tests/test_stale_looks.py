@@ -1,0 +1,173 @@
+"""What changes while a clean-up is at work: it looks again before each batch of deletions, and whenever a look is old."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import FOLDER, Cloud, assert_adds_up, images, outcomes, policy
+from tests.function_server import Instance
+
+DRY_RUN = "GET /container-registry/v1/dryRunLifecyclePolicyResults/*"
+LISTING = "GET /container-registry/v1/images"
+DELETE = "DELETE /container-registry/v1/images/*"
+SPEED = 20.0
+UNTAGGED = {"untagged": True, "expire_period": "24h"}
+
+
+def untagged(*names: str) -> list[dict[str, Any]]:
+    return [{"id": name, "age": "9d"} for name in names]
+
+
+def repository(*contents: dict[str, Any], **rule: Any) -> dict[str, Any]:
+    return {"name": "app", "policies": [policy("app", **(rule or UNTAGGED))], "images": list(contents)}
+
+
+def push(image: dict[str, Any]) -> dict[str, Any]:
+    return {"add_image": {"registry_id": "crp1", "repository": "app", "image": image}}
+
+
+def clean_fast(cloud: Cloud, **settings: str) -> dict[str, Any]:
+    """The report of a clean-up whose clock runs so fast that a tenth of a second is two seconds."""
+    environment = cloud.environment | {"CLEANUP_MODE": "apply", "MAX_SHARE": "1"} | settings
+    instance = Instance(cloud.bundle, "cleanup.handler", environment, 3600, speed=SPEED)
+    try:
+        report: dict[str, Any] = instance.call({})["result"]
+        return report
+    finally:
+        instance.close()
+
+
+def test_a_child_that_is_tagged_while_its_index_is_deleted_stays(cloud: Cloud) -> None:
+    cloud.seed(repository({"id": "index", "age": "9d", "index": ["child"]}, *untagged("child", "spare")))
+    tag = {"add_tag": {"image_id": "child", "tag": "stable"}}
+    cloud.emulator.behaviour(changes=[{"after": "DELETE */images/index", "do": tag}])
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.left() == {"child"}
+    assert outcomes(report) == {"index": "deleted", "spare": "deleted", "child": "remaining"}
+    assert_adds_up(report)
+
+
+def test_the_images_of_an_index_that_is_pushed_meanwhile_stay(cloud: Cloud) -> None:
+    cloud.seed(repository({"id": "old", "age": "9d", "index": ["child"]}, *untagged("child")))
+    pushed = push({"id": "new", "tags": ["v2"], "age": "0s", "index": ["child"]})
+    cloud.emulator.behaviour(changes=[{"after": "DELETE */images/old", "do": pushed}])
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.left() == {"new", "child"}
+    assert outcomes(report) == {"old": "deleted", "child": "protected"}
+
+
+def test_a_batch_ends_when_its_look_is_old(cloud: Cloud) -> None:
+    """Two deletes of two seconds at once: half of twenty are due when the first look is ten seconds old."""
+    names = [f"i{number:02}" for number in range(20)]
+    cloud.seed(repository(*untagged(*names)))
+    tags = [{"add_tag": {"image_id": name, "tag": f"keep-{name}"}} for name in names]
+    cloud.emulator.behaviour(
+        faults=[{"match": DELETE, "delay_ms": 2000 / SPEED}],
+        changes=[{"after": DELETE, "do": tag} for tag in tags],
+    )
+
+    report = clean_fast(cloud, CONCURRENCY="2")
+
+    assert 4 <= len(cloud.left()) < 20
+    assert set(outcomes(report).values()) == {"deleted", "remaining"}
+    assert_adds_up(report)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"delete_policy": {"policy_id": "pol-app"}}, id="deleted"),
+        pytest.param(
+            {
+                "put_policy": {
+                    "registry_id": "crp1",
+                    "repository": "app",
+                    "policy": policy("app", untagged=True, expire_period="2400h"),
+                }
+            },
+            id="changed",
+        ),
+        pytest.param(
+            {
+                "put_policy": {
+                    "registry_id": "crp1",
+                    "repository": "app",
+                    "policy": policy("app", "DISABLED", **UNTAGGED),
+                }
+            },
+            id="disabled",
+        ),
+    ],
+)
+def test_nothing_goes_by_a_policy_that_is_no_longer_what_it_was(cloud: Cloud, change: Any) -> None:
+    cloud.seed(repository(*untagged("old", "older")))
+    cloud.emulator.behaviour(changes=[{"after": DRY_RUN, "do": change}])
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.left() == {"old", "older"}
+    assert outcomes(report) == {"old": "remaining", "older": "remaining"}
+    assert "no-longer-taken" in {row["code"] for row in report["warnings"]}
+    assert_adds_up(report)
+
+
+@pytest.mark.parametrize("after", [DRY_RUN, LISTING], ids=["the dry run", "the first listing"])
+def test_what_a_manual_delete_makes_one_of_the_newest_stays(cloud: Cloud, after: str) -> None:
+    names = [f"i{n}" for n in range(8)]
+    cloud.seed(
+        {
+            "name": "app",
+            "policies": [policy("app", tag_regexp=".*", retained_top=3)],
+            "images": images(*names),
+        }
+    )
+    cloud.emulator.behaviour(changes=[{"after": after, "do": {"delete_image": {"image_id": "i0"}}}])
+
+    report = cloud.clean()
+
+    assert cloud.left() == {"i1", "i2", "i3"}
+    assert outcomes(report)["i3"] == "remaining"
+    assert_adds_up(report)
+
+
+def test_a_delete_that_the_cloud_delays_is_not_sent_by_an_old_look(cloud: Cloud) -> None:
+    """The wait that a 429 asks for is longer than a look is good for."""
+    cloud.seed(repository(*untagged("old", "older")))
+    tag = {"add_tag": {"image_id": "older", "tag": "stable"}}
+    cloud.emulator.behaviour(
+        faults=[{"match": "DELETE */images/older", "status": 429, "code": 8, "retry_after": 11, "times": 1}],
+        changes=[{"after": "DELETE */images/old", "do": tag}],
+    )
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert "older" in cloud.left()
+    assert outcomes(report)["older"] == "remaining"
+    assert_adds_up(report)
+
+
+def test_an_image_that_begins_to_run_during_a_long_clean_up_stays(cloud: Cloud) -> None:
+    """What runs is looked at again after a minute; the deletes take longer."""
+    cloud.seed(repository(*untagged(*(f"i{number:03}" for number in range(160)))))
+    contents = cloud.emulator.state()["registries"]["crp1"]["repositories"]["app"]["images"]
+    revisions = [
+        {"id": f"r{number}", "image": f"cr.yandex/crp1/app@{image['digest']}"}
+        for number, image in enumerate(contents)
+    ]
+    container = {"id": "bba1", "folder_id": FOLDER, "name": "late", "revisions": revisions}
+    cloud.emulator.behaviour(
+        faults=[{"match": DELETE, "delay_ms": 4000 / SPEED}],
+        changes=[{"after": DELETE, "do": {"run": {"containers": [container]}}}],
+    )
+
+    report = clean_fast(cloud, CONCURRENCY="4")
+
+    assert 10 <= len(cloud.left()) < 160
+    assert set(outcomes(report).values()) == {"deleted", "protected"}
+    assert_adds_up(report)
