@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from typing import Any
 from shared import (
     compare,
     convert,
+    deploy_table,
+    hard_tags,
     history,
     job,
     listing,
@@ -59,9 +62,7 @@ OPTIONS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "apply": [("plan_id", {"metavar": "PLAN_ID", "help": "the id that a plan's report gives"})],
     "report": [("run_id", {"metavar": "RUN_ID", "nargs": "?", "help": "a run; the last one by default"})],
     "explain": [("image", {"metavar": "IMAGE", "help": "an id, a digest, or repository:tag"})],
-    "check": [
-        ("file", {"metavar": "FILE", "nargs": "?", "help": "a file; by default that of JANITOR_CONFIG"})
-    ],
+    "check": [("file", {"metavar": "FILE", "nargs": "?", "help": "the same as --config FILE"})],
     "convert": [("policy_id", {"metavar": "POLICY_ID", "nargs": "?", "help": "a native lifecycle policy"})],
 }
 
@@ -74,18 +75,29 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     special = {"report": show_kept, "check": check, "schema": show_schema, "convert": show_converted}
     try:
+        environment = configured(asked)
         if asked.command in special:
-            return special[asked.command](asked)
+            return special[asked.command](asked, environment)
         if asked.command == "dry-run" and asked.diff:
-            return show_difference(asked)
+            return show_difference(asked, environment)
         if asked.command == "explain":
-            return show_explained(asked)
-        told, status = tell(asked, os.environ)
+            return show_explained(asked, environment)
+        told, status = tell(asked, environment)
     except JanitorError as error:
         print(error, file=sys.stderr)
         return error.exit_status
     show(told, as_json=asked.json)
     return status
+
+
+def configured(asked: argparse.Namespace) -> dict[str, str]:
+    """The environment with the settings file that was asked for, or else lies here. Raises SettingsError."""
+    file = getattr(asked, "file", None)
+    if file and asked.config:
+        raise SettingsError(
+            "FILE and --config both name a settings file; give one of them.", where="--config"
+        )
+    return {**os.environ, "JANITOR_CONFIG": settings.file_of(file or asked.config, os.environ)}
 
 
 def tell(
@@ -115,10 +127,10 @@ def tell(
     return told, error.exit_status if error else EXIT_STATUS[told["status"]]
 
 
-def show_explained(asked: argparse.Namespace) -> int:
+def show_explained(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
     explained: list[dict[str, Any]] = []
     told, status = tell(
-        asked, os.environ, lambda run, cloud: explained.extend(explain(run, cloud, asked.image))
+        asked, environment, lambda run, cloud: explained.extend(explain(run, cloud, asked.image))
     )
     if explained and not asked.json:
         terminal.show_explained(explained)
@@ -127,17 +139,17 @@ def show_explained(asked: argparse.Namespace) -> int:
     return status
 
 
-def show_difference(asked: argparse.Namespace) -> int:
+def show_difference(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Compares the settings with another file's, on the same registries."""
-    now = settings.load(os.environ, whole=not asked.listing)
+    now = settings.load(environment, whole=not asked.listing)
     same = {"FOLDER_ID": now.folder_id or "", "REGISTRY_IDS": ",".join(now.registries)}
     other = {
-        **os.environ,
+        **environment,
         **{name: text for name, text in same.items() if text},
         "JANITOR_CONFIG": asked.diff,
     }
     settings.load(other, whole=not asked.listing)
-    before, status_before = tell(asked, os.environ)
+    before, status_before = tell(asked, environment)
     after, status_after = tell(asked, other)
     difference = compare.difference(before, after)
     if asked.json:
@@ -147,9 +159,9 @@ def show_difference(asked: argparse.Namespace) -> int:
     return max(status_before, status_after)
 
 
-def show_kept(asked: argparse.Namespace) -> int:
+def show_kept(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Shows what the state directory tells of a run, or writes it as a page."""
-    state_dir = settings.load(os.environ).state_dir
+    state_dir = settings.load(environment).state_dir
     kept = report.kept(state_dir, asked.run_id)
     if asked.html:
         write_page(asked.html, kept, history.trend(StateDir(state_dir or "")))
@@ -171,11 +183,13 @@ def write_page(file: Path, kept: dict[str, Any], trend: list[dict[str, Any]]) ->
     print(f"{file}: {file.stat().st_size} bytes")
 
 
-def check(asked: argparse.Namespace) -> int:
+def check(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Checks the settings as every command does, but asks nothing of the cloud."""
-    environment = {**os.environ, **({"JANITOR_CONFIG": asked.file} if asked.file else {})}
     read_access(environment)
     found = settings.load(environment, whole=False)
+    if environment["JANITOR_CONFIG"]:
+        check_deployment(environment["JANITOR_CONFIG"])
+    hard_tags.try_out(found)
     if asked.json:
         show({"status": "ok", "mode": found.mode, "rules": len(found.rules)}, as_json=True)
         return 0
@@ -185,18 +199,26 @@ def check(asked: argparse.Namespace) -> int:
     return 0
 
 
-def show_schema(asked: argparse.Namespace) -> int:
+def check_deployment(file: str) -> None:
+    """Checks what the file says of its deployment, if it does, as far as a deployment can without a call."""
+    document = settings.read(file)
+    if "deploy" in document:
+        deploy = deploy_table.check(document, file, datetime.now(UTC))
+        deploy_table.check_given(deploy, document, file)
+
+
+def show_schema(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
     show(settings.schema(), as_json=True)
     return 0
 
 
-def show_converted(asked: argparse.Namespace) -> int:
+def show_converted(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
     if not asked.policy_id:
-        show(convert.to_policies(settings.load(os.environ, whole=False).rules), as_json=True)
+        show(convert.to_policies(settings.load(environment, whole=False).rules), as_json=True)
         return 0
     found: list[Any] = []
     told, status = tell(
-        asked, os.environ, lambda run, cloud: found.append(registry.native_policy(cloud, asked.policy_id))
+        asked, environment, lambda run, cloud: found.append(registry.native_policy(cloud, asked.policy_id))
     )
     if not found:
         show(told, as_json=asked.json)
@@ -230,6 +252,11 @@ def parser() -> argparse.ArgumentParser:
         )
         if name == "report":
             output.add_argument("--html", metavar="FILE", type=Path, help="write it to FILE as a page")
+        command.add_argument(
+            "--config",
+            metavar="FILE",
+            help="the settings; by default those that JANITOR_CONFIG names, or janitor.toml if it is here",
+        )
         for option, how in OPTIONS.get(name, []):
             command.add_argument(option, **how)
     return made

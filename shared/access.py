@@ -14,6 +14,19 @@ from shared.wording import short
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
+VARIABLES = (
+    *(
+        "SA_KEY",
+        "SA_KEY_FILE",
+        "SA_KEY_SECRET_ID",
+        "IAM_TOKEN",
+        "WEBHOOK_SECRET",
+        "JANITOR_CONFIG",
+        "LOG_LEVEL",
+    ),
+    *("YC_API_ENDPOINT", "YC_REGISTRY_ENDPOINT", "YC_STORAGE_ENDPOINT", "YC_METADATA_ADDR"),
+)
+
 
 class Access(msgspec.Struct, frozen=True):
     """Never part of a report."""

@@ -68,12 +68,13 @@ def carry_out(
     rows: int | None = report.ROWS,
     announces: bool = True,
     remembers: bool = True,
+    each_push: bool = False,
 ) -> tuple[dict[str, Any], JanitorError | None]:
     """Does ``work`` as the event asks, and returns its report and the error that ended it, if any.
 
     ``mode`` stands instead of the settings' and the event's; ``plan_id`` names the plan that is to be carried out.
     ``announces``: people and Yandex Monitoring are told, where the settings say so; ``remembers``: the run goes into
-    the history.
+    the history; ``each_push``: whether there was a push to the same repository a moment ago does not matter.
     """
     heading = report.Heading(_run_id(), "dry-run", datetime.now(UTC))
     ends_at = _ends_at(context)
@@ -85,7 +86,7 @@ def carry_out(
     try:
         access = read_access(environment)
         log.start(access.log_level)
-        run = _prepared(_read(event, environment, mode, plan_id), heading, access)
+        run = _prepared(_read(event, environment, mode, plan_id), heading, access, each_push)
         heading = msgspec.structs.replace(heading, mode=run.settings.mode)
         if not announces or run.pushed == frozenset():
             run.narrowed = _silent(run.narrowed)
@@ -140,8 +141,8 @@ def _in_mode(narrowed: Narrowed, mode: str | None) -> Narrowed:
     return msgspec.structs.replace(narrowed, settings=msgspec.structs.replace(narrowed.settings, mode=mode))
 
 
-def _prepared(asked: _Asked, heading: report.Heading, access: Access) -> Run:
-    pushed = asked.pushed if asked.plan else _fresh(asked.narrowed.settings, asked.pushed)
+def _prepared(asked: _Asked, heading: report.Heading, access: Access, each_push: bool) -> Run:
+    pushed = asked.pushed if asked.plan or each_push else _fresh(asked.narrowed.settings, asked.pushed)
     run = Run(asked.narrowed, pushed, heading.run_id, heading.started_at, access.registry_endpoint)
     run.plan = asked.plan
     if pushed != asked.pushed:
@@ -179,6 +180,7 @@ def _open_journal(run: Run) -> None:
         run.journal = Journal(state, begin)
         if run.settings.mode == "apply":
             run.leases = Leases(state, run.run_id)
+            run.leases.start()
     except StateError as error:
         if run.settings.mode != "dry-run":
             raise

@@ -15,19 +15,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import requests
+import urllib3
 
 from shared.access import Access
+from shared.authorized_key import Key, is_key, read_key
+from shared.connections import Connections
 from shared.errors import CallError, CredentialsError, SettingsError
-from shared.http import Cloud, part
+from shared.http import TOKEN, Cloud, part
 
 AUDIENCE = "https://iam.api.cloud.yandex.net/iam/v1/tokens"
 JWT_LIFE = 3600
@@ -43,14 +45,6 @@ class Token(msgspec.Struct, frozen=True):
 
     text: str
     expires_at: float = float("inf")
-
-
-class Key(msgspec.Struct, frozen=True):
-    """A service account's authorized key; ``private_key`` is cryptography's RSAPrivateKey."""
-
-    key_id: str
-    service_account_id: str
-    private_key: Any
 
 
 class TokenKeeper:
@@ -90,7 +84,7 @@ class TokenKeeper:
             raise self._refused[1]
         asked_at = self._clock()
         try:
-            token = self._source(cloud)
+            token = _sendable(self._source(cloud))
         except (CredentialsError, CallError) as error:
             self._refused = (asked_at, error)
             if spare:
@@ -99,6 +93,16 @@ class TokenKeeper:
         life = max(token.expires_at - asked_at, SHORTEST_LIFE)
         self._token, self._refused = token, None
         self._stale_at = asked_at + life - min(RENEW_BEFORE, life / 4)
+
+
+def _sendable(token: Token) -> Token:
+    """``token``, if it can stand in a header. Raises CredentialsError."""
+    if not re.fullmatch(r"[!-~]+", token.text):
+        raise CredentialsError(
+            "What was given as a token is none: it is empty, or has characters that no token has.",
+            where="token",
+        )
+    return token
 
 
 class Bearer:
@@ -155,53 +159,6 @@ def _ambient(access: Access, token: object) -> tuple[str, Callable[[Cloud], Toke
     return f"metadata {access.metadata_address}", lambda cloud: _from_metadata(access.metadata_address)
 
 
-def read_key(text: str, where: str) -> Key:
-    """An authorized key: the file that ``yc iam key create`` writes, or the REST API's answer. Raises SettingsError."""
-    try:
-        document = json.loads(text.removeprefix("\ufeff"))
-    except (ValueError, RecursionError):
-        raise SettingsError(
-            f"{where} is not JSON; give the file that yc iam key create writes.", where=where
-        ) from None
-    if not isinstance(document, dict):
-        raise SettingsError(
-            f"{where} is not a JSON object; give the file that yc iam key create writes.", where=where
-        )
-    nested = document.get("key")
-    named = nested if isinstance(nested, dict) else document
-    key_id = _text(where, named, "id")
-    service_account_id = _text(where, named, "service_account_id", "serviceAccountId")
-    return Key(
-        key_id, service_account_id, _private_key(_text(where, document, "private_key", "privateKey"), where)
-    )
-
-
-def _text(where: str, document: dict[str, Any], *names: str) -> str:
-    value = next((document[name] for name in names if name in document), None)
-    if not isinstance(value, str) or not value:
-        raise SettingsError(f"{where} has no {names[0]}; make a new key with yc iam key create.", where=where)
-    return value
-
-
-def _private_key(pem: str, where: str) -> Any:
-    # Imported here: a function with context.token never needs cryptography, half of the cold start.
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        private = load_pem_private_key(pem.encode(), password=None)
-    except (
-        Exception
-    ):  # cryptography raises ValueError, TypeError and errors of its own; none may show the key
-        private = None
-    if not isinstance(private, RSAPrivateKey) or private.key_size < 2048:
-        raise SettingsError(
-            f"The private_key of {where} is not an RSA key of 2048 bits or more in PEM; make a new key with yc iam key create.",
-            where=where,
-        )
-    return private
-
-
 def _file(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
@@ -235,7 +192,14 @@ def exchange(cloud: Cloud, key: Key, clock: Callable[[], float] = time.time) -> 
     jwt = signed(key, clock())
     try:
         answer = cloud.call(
-            "POST", "iam", "/iam/v1/tokens", _Exchanged, body={"jwt": jwt}, authorization="", secrets=(jwt,)
+            "POST",
+            "iam",
+            "/iam/v1/tokens",
+            _Exchanged,
+            body={"jwt": jwt},
+            authorization="",
+            secrets=(jwt,),
+            most=TOKEN,
         )
     except CallError as error:
         if error.retryable:
@@ -284,7 +248,7 @@ def _from_lockbox(cloud: Cloud, access: Access, ambient: Callable[[Cloud], Token
             " lockbox.payloadViewer on it.",
             where=f"GET {path}",
         ) from None
-    texts = [entry.text_value for entry in entries if "private" in entry.text_value]
+    texts = [entry.text_value for entry in entries if is_key(entry.text_value)]
     if len(texts) != 1:
         raise SettingsError(
             f"{where}: the secret has {len(texts)} entries that hold a key; it must have one.", where=where
@@ -295,15 +259,10 @@ def _from_lockbox(cloud: Cloud, access: Access, ambient: Callable[[Cloud], Token
 def _from_metadata(address: str) -> Token:
     where = f"GET http://{address}{METADATA_PATH}"
     try:
-        answer = requests.get(
-            f"http://{address}{METADATA_PATH}",
-            headers={"Metadata-Flavor": "Google"},
-            timeout=2,
-            allow_redirects=False,
-            proxies={"http": ""},
-        )
-        token = answer.json() if answer.status_code == 200 else {}
-    except (requests.RequestException, ValueError):
+        server = Connections(f"http://{address}", 1, direct=True)
+        raw = server.send("GET", METADATA_PATH, None, {"Metadata-Flavor": "Google"}, 2, most=TOKEN)
+        token = json.loads(raw.body) if raw.status == 200 and not raw.cut else {}
+    except (urllib3.exceptions.HTTPError, CallError, ValueError, RecursionError):
         token = {}
     if not isinstance(token, dict) or not token.get("access_token"):
         raise CredentialsError(

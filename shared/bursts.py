@@ -10,6 +10,7 @@ from shared.records import Notice
 from shared.state import StateDir
 
 SECONDS = 300
+UNSIGNED_SECONDS = 600
 CLEANED = Notice(
     "cleaned-already",
     "A repository that was pushed to has been cleaned for a push a few minutes ago, and is left to the timer or the next"
@@ -21,4 +22,11 @@ def fresh(state: StateDir, mode: str, pushed: frozenset[Pushed], now: float) -> 
     """Those of the pushed repositories that no run in this mode has just been cleaning. Raises StateError."""
     return frozenset(
         one for one in pushed if once.first(state, f"pushes/{mode}", one.full_name, now, SECONDS)
+    )
+
+
+def unsigned(state: StateDir, pushed: frozenset[Pushed], now: float) -> frozenset[Pushed]:
+    """Those that no unsigned event has named for ten minutes at least. They take no turn of a push's. Raises StateError."""
+    return frozenset(
+        one for one in pushed if once.first(state, "pushes/unsigned", one.full_name, now, UNSIGNED_SECONDS)
     )

@@ -9,31 +9,49 @@ import ssl
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import requests
 import urllib3
 
+from shared import address
 from shared.errors import INTERNAL, UNAVAILABLE, CallError
+from shared.wording import printable
 
 CHUNK = 65536
+CONNECTING = 5.0
+ERROR = 64 * 1024
 
 
 class Raw(msgspec.Struct, frozen=True):
-    """An answer as it came."""
+    """An answer as it came; ``cut``: its body is longer than may be read, and only its beginning was."""
 
     status: int
     headers: Any
     body: bytes
+    cut: bool = False
 
 
 class Connections:
-    """Kept-alive connections to one server, ``base`` being its URL; ``authority`` is the CA to trust there, in PEM."""
+    """Kept-alive connections to one server, ``base`` being its URL. Raises CallError when that is none.
 
-    def __init__(self, base: str, size: int, authority: str = "") -> None:
-        self._prefix = urlsplit(base).path.rstrip("/")
-        self._pool = _trusting(base, size, authority) if authority else _usual(base, size)
+    ``authority`` is the CA to trust there, in PEM; ``direct`` is for a server that no proxy stands before.
+    """
+
+    def __init__(self, base: str, size: int, authority: str = "", *, direct: bool = False) -> None:
+        try:
+            server = address.read(base)
+        except ValueError as error:
+            raise CallError(
+                f"{printable(base[:100])}: {error}", service="the network", call="connect", code=INTERNAL
+            ) from None
+        self._prefix = server.path.rstrip("/")
+        if authority:
+            self._pool = _trusting(server.origin, size, authority)
+        elif direct:
+            self._pool = urllib3.connectionpool.connection_from_url(server.origin, maxsize=size)
+        else:
+            self._pool = _usual(server.origin, size)
 
     def send(
         self,
@@ -43,13 +61,11 @@ class Connections:
         headers: dict[str, str],
         seconds: float,
         *,
-        connecting: float | None = None,
-        most: float = float("inf"),
+        most: int,
     ) -> Raw:
         """Sends once and waits for ``seconds`` at most. Follows no redirect. Raises urllib3's HTTPError.
 
-        ``connecting`` is how many of the seconds the connection may take, ``most`` after how many bytes the rest of
-        the body is left unread.
+        ``most`` is how many bytes of the body are read; of an answer that is no success it is ``ERROR`` at most.
         """
         until = time.monotonic() + seconds
         answer = self._pool.urlopen(
@@ -57,19 +73,21 @@ class Connections:
             self._prefix + path,
             body=content,
             headers=headers,
-            timeout=urllib3.Timeout(connect=connecting, total=seconds),
+            timeout=urllib3.Timeout(connect=min(CONNECTING, seconds), total=seconds),
             retries=False,
             redirect=False,
             preload_content=False,
         )
+        most = most if answer.status == 200 else min(most, ERROR)
         try:
-            return Raw(answer.status, answer.headers, b"".join(_body(answer, until, most)))
+            body = b"".join(_body(answer, until, most + 1))
         finally:
             answer.release_conn()
+        return Raw(answer.status, answer.headers, body[:most], cut=len(body) > most)
 
 
-def _body(answer: Any, until: float, most: float) -> Iterator[bytes]:
-    """The body as it comes. A timeout of urllib3 is for each read alone, and a body may drip."""
+def _body(answer: Any, until: float, most: int) -> Iterator[bytes]:
+    """The body as it comes, ``most`` bytes and a little more. A timeout of urllib3 is for each read alone, and a body may drip."""
     while chunk := answer.read1(CHUNK):
         yield chunk
         most -= len(chunk)
@@ -79,6 +97,20 @@ def _body(answer: Any, until: float, most: float) -> Iterator[bytes]:
         if time.monotonic() > until:
             answer.close()
             raise urllib3.exceptions.TimeoutError("the body takes too long")
+
+
+class TooLarge(CallError):
+    """An answer of 200 that has more bytes than such an answer may have. The call has taken effect."""
+
+    def __init__(self, most: int, service: str, call: str) -> None:
+        super().__init__(
+            f"the answer has more than {most} bytes, which no such answer has",
+            service=service,
+            call=call,
+            code=INTERNAL,
+            status=200,
+            ambiguous=True,
+        )
 
 
 def lost(error: urllib3.exceptions.HTTPError, service: str, call: str) -> CallError:
@@ -92,6 +124,10 @@ def lost(error: urllib3.exceptions.HTTPError, service: str, call: str) -> CallEr
 def _plain(error: urllib3.exceptions.HTTPError) -> str:
     if isinstance(error, urllib3.exceptions.SSLError):
         return "the server's certificate is not trusted"
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return "its name cannot be resolved"
+    if isinstance(error, urllib3.exceptions.ProxyError):
+        return "the proxy makes no connection"
     if isinstance(error, urllib3.exceptions.NewConnectionError):
         return "no connection can be made"
     if isinstance(error, urllib3.exceptions.TimeoutError):

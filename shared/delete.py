@@ -2,74 +2,92 @@
 
 A delete answers with an operation. Asking for each of them would double the calls, so the repository is listed
 again instead (1,000 images a call), and only the operations of images that are still there are asked for.
+
+A listing alone is no proof. An image counts as deleted when the listing lacks it and one more answer agrees: its operation
+is done, or the registry does not know it any more. For an accepted delete on which no other image depends, the listing
+is enough. A delete that was refused has failed, whatever a listing says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 import msgspec
 
-from shared import operations, registry
+from shared import operations, registry, relisting
 from shared.errors import INTERNAL, NOT_FOUND, UNKNOWN, CallError, JanitorError, OutOfTime
 from shared.http import Cloud
 from shared.parallel import for_each
 from shared.records import Image, Outcome, Repository
+from shared.relisting import Look
 
 SETTLE_WAIT, LISTING_WAIT = 60.0, 5.0
 DELETED, ALREADY_GONE = Outcome("deleted"), Outcome("already-gone")
 STILL_LISTED = Outcome(
     "failed", message="its deletion is done, but the registry still lists it", code=INTERNAL
 )
+NOT_THERE = Outcome(
+    "failed", message="the registry says that it is not there, but still lists it", code=NOT_FOUND
+)
+UNANSWERED = Outcome("failed", message="its deletion was not answered", code=UNKNOWN)
 
 
 class Deletion(msgspec.Struct):
     """What is known of the deletes of one repository: outcomes by image id, and the deletes that are still open.
 
     ``open`` maps an image id to the operation to ask for, or to "" when there is none to ask for: the answer got
-    lost, or the operation is done. ``listed`` are the repository's images afterwards, None when unknown. ``stopped``
-    is why not every image was asked for.
+    lost, or the operation is done. ``look`` is the repository afterwards, None when unknown. ``stopped`` is why not
+    every image was asked for. On ``vital`` images others depend. ``unanswered`` deletes were sent, and then given up.
     """
 
     outcomes: dict[str, Outcome] = {}
     open: dict[str, str] = {}
-    listed: list[Image] | None = None
+    look: Look | None = None
     stopped: JanitorError | None = None
+    vital: Collection[str] = ()
+    unanswered: set[str] = set()
 
 
 def delete(
-    cloud: Cloud, repository: Repository, images: list[Image], width: int, before_each: Callable[[], None]
+    cloud: Cloud,
+    repository: Repository,
+    images: list[Image],
+    before_each: Callable[[], None],
+    *,
+    vital: Collection[str] = (),
+    deleted: Callable[[], None] = lambda: None,
 ) -> Deletion:
-    """Deletes ``images``; ``before_each`` may stop that by a JanitorError.
+    """Deletes ``images``. ``before_each`` is called just before a delete is sent, and may stop all by a JanitorError.
 
     Those without an outcome afterwards are those that were not asked for, or whose operations are not done.
     """
-    deletion = Deletion()
+    deletion = Deletion(vital=vital)
 
-    def one(image: Image) -> None:
-        before_each()
-        _ask(cloud, image.image_id, deletion)
+    def ask(image: Image) -> None:
+        _ask(cloud, image.image_id, deletion, before_each)
+        deleted()
 
     try:
-        for_each(images, one, width)
+        for_each(images, ask, cloud.concurrency)
     except JanitorError as error:
         deletion.stopped = error
-    settle(cloud, repository, deletion, width)
+    settle(cloud, repository, deletion)
     return deletion
 
 
-def settle(cloud: Cloud, repository: Repository, deletion: Deletion, width: int) -> None:
+def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
     """Lists the repository until every open delete is settled, or the time is over."""
     started, pause = cloud.pace.clock(), operations.FIRST_PAUSE
     message, code = f"its deletion is not done after {SETTLE_WAIT:.0f} s; the next run looks again", UNKNOWN
     try:
-        while deletion.open or deletion.listed is None:
-            deletion.listed = list(registry.images(cloud, repository))
-            _strike_gone(deletion)
+        while deletion.open or deletion.look is None:
+            deletion.look = relisting.look(cloud, repository)
+            _strike_gone(cloud, deletion)
+            deletion.unanswered.clear()
             waited = cloud.pace.clock() - started
             late = waited > (SETTLE_WAIT if any(deletion.open.values()) else LISTING_WAIT)
-            _ask_operations(cloud, deletion, width, last=late)
+            _ask_operations(cloud, deletion, last=late)
             if late:
                 break
             if deletion.open:
@@ -80,20 +98,33 @@ def settle(cloud: Cloud, repository: Repository, deletion: Deletion, width: int)
         return
     except JanitorError as error:
         _trust_operations(deletion)
+        deletion.look = None
         message, code = f"whether it is gone cannot be told: {error}", error.code
     _give_up(deletion, message, code)
 
 
-def _ask(cloud: Cloud, image_id: str, deletion: Deletion) -> None:
+def _ask(cloud: Cloud, image_id: str, deletion: Deletion, before_each: Callable[[], None]) -> None:
+    sent = False
+
+    def before() -> None:
+        nonlocal sent
+        before_each()
+        sent = True
+
     try:
-        operation = registry.delete_image(cloud, image_id)
+        operation = registry.delete_image(cloud, image_id, before)
     except CallError as error:
         if error.code == NOT_FOUND:
-            deletion.outcomes[image_id] = DELETED if error.ambiguous else ALREADY_GONE
+            deletion.outcomes[image_id] = UNANSWERED if error.ambiguous else NOT_THERE
+            deletion.open[image_id] = ""
             return
         deletion.outcomes[image_id] = Outcome("failed", message=str(error), code=error.code)
         if error.ambiguous:
             deletion.open[image_id] = ""
+    except JanitorError:
+        if sent:
+            deletion.unanswered.add(image_id)
+        raise
     else:
         _note(deletion, image_id, operation)
 
@@ -111,34 +142,54 @@ def _note(deletion: Deletion, image_id: str, operation: operations.Operation) ->
         deletion.outcomes[image_id] = STILL_LISTED
 
 
-def _strike_gone(deletion: Deletion) -> None:
-    there = {image.image_id for image in deletion.listed or ()}
-    for image_id in deletion.open.keys() - there:
-        del deletion.open[image_id]
-        deletion.outcomes[image_id] = DELETED
+def _strike_gone(cloud: Cloud, deletion: Deletion) -> None:
+    """Settles the open deletes of images that the listing lacks, where one more answer agrees or none is needed."""
+    listed = {image.image_id for image in deletion.look.images} if deletion.look else set()
+    unlisted = (deletion.open.keys() | deletion.unanswered) - listed
+    agreed = {image_id for image_id in unlisted if _agrees(deletion, image_id)}
+    gone = set(agreed)
+
+    def ask(image_id: str) -> None:
+        if not relisting.is_there(cloud, image_id):
+            gone.add(image_id)
+
+    for_each(unlisted - agreed, ask, cloud.concurrency)
+    for image_id in gone:
+        deletion.open.pop(image_id, None)
+        absent = deletion.outcomes.get(image_id) is NOT_THERE
+        deletion.outcomes[image_id] = ALREADY_GONE if absent else DELETED
 
 
-def _ask_operations(cloud: Cloud, deletion: Deletion, width: int, *, last: bool) -> None:
+def _agrees(deletion: Deletion, image_id: str) -> bool:
+    """Whether the answer to the delete itself says that the image is gone, or nothing depends on it."""
+    outcome = deletion.outcomes.get(image_id)
+    if outcome is None and image_id in deletion.open:
+        return image_id not in deletion.vital
+    return outcome is STILL_LISTED or outcome is NOT_THERE
+
+
+def _ask_operations(cloud: Cloud, deletion: Deletion, *, last: bool) -> None:
     """Asks for the operations of what is still there, if the oldest of them is done, or at the ``last`` chance."""
     waiting = [image_id for image_id, operation_id in deletion.open.items() if operation_id]
 
-    def one(image_id: str) -> None:
+    def ask(image_id: str) -> None:
         with suppress(CallError):  # the listing decides
             _note(deletion, image_id, operations.get(cloud, deletion.open[image_id]))
 
     if waiting and not last:
-        one(waiting[0])
+        ask(waiting[0])
         if deletion.open.get(waiting[0]):
             return
         waiting = waiting[1:]
-    for_each(waiting, one, width)
+    for_each(waiting, ask, cloud.concurrency)
 
 
 def _trust_operations(deletion: Deletion) -> None:
-    """Without another listing, a done operation's word counts."""
+    """Without another listing, the word of a done operation counts, and that of a 404."""
     for image_id in list(deletion.open):
-        if deletion.outcomes.get(image_id) is STILL_LISTED:
-            deletion.outcomes[image_id] = DELETED
+        outcome = deletion.outcomes.get(image_id)
+        if outcome is STILL_LISTED or outcome is NOT_THERE:
+            deletion.outcomes[image_id] = DELETED if outcome is STILL_LISTED else ALREADY_GONE
             del deletion.open[image_id]
 
 

@@ -3,6 +3,7 @@
 JanitorError
 ├── SettingsError      a setting, a file or a key is wrong: nothing was asked of the cloud
 ├── EventError         the event cannot be understood
+│   └── UnknownName    the event names something that is not there
 ├── OverrideRefused    the event asks for more than the settings allow
 ├── DeploymentRefused  a deployment would touch what is not its own, or was not agreed to
 ├── CredentialsError   no token could be had
@@ -10,6 +11,8 @@ JanitorError
 ├── PlanRefused        the plan is unknown, changed, too old, rejected, or was carried out before
 ├── RequestRefused     an HTTP call is not served: its form, its signature or its token is wrong
 ├── CallError          the cloud answered with an error, with nonsense, or not at all
+├── Doubtful           an answer lacks what was there a moment ago, or cannot be right: nothing may rest on it
+├── Stale              the last look at a repository is too old to delete by it
 └── OutOfTime          the invocation ends before the work does
 """
 
@@ -81,6 +84,10 @@ class EventError(JanitorError):
     code = INVALID_ARGUMENT
 
 
+class UnknownName(EventError):
+    http_status = 422
+
+
 class OverrideRefused(JanitorError):
     exit_status = 3
     report_status = "refused"
@@ -130,6 +137,16 @@ class RequestRefused(JanitorError):
 class LeaseLost(JanitorError):
     exit_status = 3
     report_status = "refused"
+    code = FAILED_PRECONDITION
+
+
+class Doubtful(JanitorError):
+    report_status = "held-back"
+    exit_status = 3
+    code = FAILED_PRECONDITION
+
+
+class Stale(JanitorError):
     code = FAILED_PRECONDITION
 
 

@@ -32,7 +32,7 @@ def explain(run: Run, cloud: Cloud, wanted: str) -> list[dict[str, Any]]:
     for survey, images, _ in found:
         job.take_by_rules(run, survey, images)
     for unseen in run.unseen:
-        run.refuse("guard-unavailable", str(unseen))
+        run.hold_back("guard-unavailable", str(unseen))
     return [
         _explained(run, cloud, survey, images, image, taken[survey.repository.full_name])
         for survey, images, image in found

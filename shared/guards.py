@@ -20,6 +20,7 @@ from shared.records import PLAIN, Candidate, Image, Manifest
 REFERRER_TAG = re.compile(r"(sha256)-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
 
 Binding = Mapping[str, Manifest]
+FOLLOWS = ", with its image"
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
@@ -95,7 +96,7 @@ def close(
         for digest, guard in bound:
             other = by_digest.get(digest)
             if other and other.image_id in candidates and other.image_id not in kept:
-                kept[other.image_id] = Kept(guard, described(image))
+                kept[other.image_id] = Kept(guard, _holder(image, manifests))
                 staying.append(other)
     return kept
 
@@ -114,9 +115,7 @@ def following(
             image = by_digest[digest]
             named = any(not REFERRER_TAG.fullmatch(tag) for tag in image.tags)
             if not named and image.image_id not in candidates and image.image_id not in found:
-                follower = Candidate(
-                    image, tuple(f"{reason}, with its image" for reason in candidate.reasons)
-                )
+                follower = Candidate(image, tuple(f"{reason}{FOLLOWS}" for reason in candidate.reasons))
                 found[image.image_id] = follower
                 going.append(follower)
     return found
@@ -148,6 +147,56 @@ def waves(going: Iterable[Image], manifests: Binding) -> list[list[Image]]:
     return ordered
 
 
+def needed_by_others(wave: Iterable[Image], images: Iterable[Image], manifests: Binding) -> set[str]:
+    """The ids of those images of a wave that hold others or are referred to: what becomes of them decides on others."""
+    subjects = {
+        digest for image in images for digest in referred_to(image, manifests.get(image.digest, PLAIN))
+    }
+    return {
+        image.image_id
+        for image in wave
+        if manifests.get(image.digest, PLAIN).holds or image.digest in subjects
+    }
+
+
+def unclear(images: Iterable[Image], manifests: Binding) -> dict[str, str]:
+    """The ids of the images whose manifests cannot be understood, each with the reason."""
+    return {
+        image.image_id: manifests[image.digest].unclear
+        for image in images
+        if image.digest in manifests and manifests[image.digest].unclear
+    }
+
+
+def hides_its_images(images: Iterable[Image], manifests: Binding) -> Image | None:
+    """An image that may be an index of any others, for its manifest is lost: the listing shows no configuration of it.
+
+    An index has no configuration, and what has a configuration holds no other image (OCI image specification).
+    """
+    return next(
+        (
+            image
+            for image in images
+            if image.digest in manifests and manifests[image.digest].lost and not image.config
+        ),
+        None,
+    )
+
+
+def foreign_subjects(
+    images: Iterable[Image], candidates: Iterable[Candidate], manifests: Binding
+) -> dict[str, frozenset[str]]:
+    """Those candidates, by id, that refer only to images of other repositories, if to any; with these images' digests."""
+    own = {image.digest for image in images}
+    subjects = {
+        candidate.image.image_id: referred_to(candidate.image, manifests.get(candidate.image.digest, PLAIN))
+        for candidate in candidates
+    }
+    return {
+        image_id: digests for image_id, digests in subjects.items() if digests and own.isdisjoint(digests)
+    }
+
+
 def damage(images: Iterable[Image], manifests: Binding, exists: Callable[[str], bool]) -> list[Damage]:
     """What is not whole: indexes with children missing, and referrers without their image.
 
@@ -158,14 +207,21 @@ def damage(images: Iterable[Image], manifests: Binding, exists: Callable[[str], 
     found: list[Damage] = []
     for image in images:
         manifest = manifests.get(image.digest, PLAIN)
-        missing = tuple(digest for digest in manifest.holds if digest not in listed and not exists(digest))
+        missing = tuple(
+            digest for digest in manifest.platforms if digest not in listed and not exists(digest)
+        )
         if missing:
-            code = "broken-index" if len(missing) == len(manifest.holds) else "partial-index"
+            code = "broken-index" if len(missing) == len(manifest.platforms) else "partial-index"
             found.append(Damage(code, image, missing))
         subjects = referred_to(image, manifest)
         if subjects and not any(digest in listed or exists(digest) for digest in subjects):
             found.append(Damage("orphaned-referrer", image, tuple(sorted(subjects))))
     return found
+
+
+def _holder(image: Image, manifests: Binding) -> str:
+    unclear = manifests.get(image.digest, PLAIN).unclear
+    return f"{described(image)}, whose manifest is not understood: {unclear}" if unclear else described(image)
 
 
 def described(image: Image) -> str:

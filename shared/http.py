@@ -8,6 +8,7 @@ Requests and answers are proto3 JSON: camelCase, int64 as strings, default value
 from __future__ import annotations
 
 import copy
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ import msgspec
 import urllib3
 
 from shared import log
-from shared.connections import Connections, Raw, lost
+from shared.connections import Connections, Raw, TooLarge, lost
 from shared.errors import (
     GRPC_NAMES,
     INTERNAL,
@@ -29,8 +30,11 @@ from shared.errors import (
     without_secrets,
 )
 from shared.pace import Pace, backoff
+from shared.reach import Server
 
 PAGE_SIZE = 1000
+PAGE, ONE, TOKEN = 64 * 1024**2, 4 * 1024**2, 64 * 1024  # bytes that an answer may have, by its kind
+LONGEST_PAGE_TOKEN = 4096
 ATTEMPTS = 10
 TIMEOUT = 30.0
 CODE_OF_STATUS = {400: 3, 401: 16, 403: 7, 404: 5, 409: 10, 429: 8, 499: 1, 500: 13, 501: 12, 503: 14, 504: 4}
@@ -73,22 +77,31 @@ class Cloud:
         self.endpoint, self.pace, self.concurrency = endpoint, pace, pace.most
         self.credentials: Credentials | None = None
         self._attempts, self._timeout, self._authority = ATTEMPTS, TIMEOUT, ""
+        self._most, self._setting = ONE, "YC_API_ENDPOINT"
         self._servers: dict[str, Connections] = {}
         self._others: dict[Any, Cloud] = {}
 
     def at(
-        self, endpoint: str, *, authority: str = "", attempts: int = ATTEMPTS, timeout: float = TIMEOUT
+        self,
+        endpoint: str,
+        *,
+        authority: str = "",
+        attempts: int = ATTEMPTS,
+        timeout: float = TIMEOUT,
+        most: int = ONE,
+        setting: str = "",
     ) -> Cloud:
         """Another server, with the same credentials, pace and end.
 
-        ``authority`` is the PEM certificate of the CA to trust there instead of the usual ones; ``attempts`` and
-        ``timeout`` (seconds) are for each of its calls.
+        ``authority`` is the PEM certificate of the CA to trust there instead of the usual ones; ``attempts``,
+        ``timeout`` (seconds) and ``most`` (bytes of an answer) are for each of its calls; ``setting`` says where it is.
         """
-        key = (endpoint, authority, attempts, timeout)
+        key = (endpoint, authority, attempts, timeout, most, setting)
         if key not in self._others:
             other = copy.copy(self)
             other.endpoint, other._authority = endpoint.rstrip("/"), authority
             other._attempts, other._timeout, other._servers = attempts, timeout, {}
+            other._most, other._setting = most, setting
             self._others[key] = other
         return self._others[key]
 
@@ -104,10 +117,13 @@ class Cloud:
         role: str = "",
         authorization: str | None = None,
         secrets: tuple[str, ...] = (),
+        before: Callable[[], None] | None = None,
+        most: int | None = None,
     ) -> Answer:
         """One call and its typed answer; ``role`` is what a refusal says is missing.
 
-        ``authorization`` is the header to send instead of the credentials' one, "" for none.
+        ``authorization`` is the header to send instead of the credentials' one, "" for none. ``before`` is called
+        just before each attempt is sent, and may stop it by an exception; ``most`` is how many bytes the answer may have.
 
         Tried again where that may help and is safe. Raises CallError, or OutOfTime.
         """
@@ -117,7 +133,7 @@ class Cloud:
 
         def attempt(header: str) -> Answer:
             header = header if authorization is None else authorization
-            raw = self.send(method, service, path, content, header)
+            raw = self.send(method, service, path, content, header, before=before, most=most)
             return decoded(
                 raw, answer, service, f"{method} {path.partition('?')[0]}", role, (*secrets, header)
             )
@@ -136,10 +152,12 @@ class Cloud:
                     header, renewed = credentials.renewed(header), True
                     continue
                 error.ambiguous = ambiguous = ambiguous or error.ambiguous
-                if not error.retryable or attempts >= self._attempts or not self.pace.may_retry():
+                server = self._known(error.service)
+                last = attempts >= self._attempts or server.down
+                if not error.retryable or last or not self.pace.may_retry():
                     raise
                 if error.status not in SLOW_DOWN:
-                    self.pause(backoff(attempts), str(error))
+                    self.pause(min(backoff(attempts), server.patience()), str(error))
             attempts += 1
 
     def pages(
@@ -156,15 +174,15 @@ class Cloud:
         seen: set[str] = set()
 
         def page_at(place: dict[str, str]) -> Answer:
-            return self.call("GET", service, path, answer, params=asked | place, role=role)
+            return self.call("GET", service, path, answer, params=asked | place, role=role, most=PAGE)
 
         page = page_at({})
         with ThreadPoolExecutor(1) as ahead:
             while token := getattr(page, "next_page_token", ""):
-                if token in seen:
-                    raise CallError(
-                        "the same page came twice", service=service, call=f"GET {path}", code=INTERNAL
-                    )
+                fault = "the same page came twice" if token in seen else ""
+                if fault or len(token) > LONGEST_PAGE_TOKEN:
+                    fault = fault or "the next page's token is longer than any"
+                    raise CallError(fault, service=service, call=f"GET {path}", code=INTERNAL)
                 seen.add(token)
                 coming = ahead.submit(page_at, {"pageToken": token})
                 yield page
@@ -192,31 +210,52 @@ class Cloud:
         content: bytes | None = None,
         authorization: str = "",
         accept: str = "application/json",
+        *,
+        before: Callable[[], None] | None = None,
+        most: int | None = None,
     ) -> Raw:
-        """Sends once, whatever the answer's status. Raises CallError when none comes, or OutOfTime."""
+        """Sends once, whatever the answer's status. Raises CallError when none comes or it is too large, or OutOfTime."""
         call = f"{method} {path.partition('?')[0]}"
         headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "registry-janitor"}
         if authorization:
             headers["Authorization"] = authorization
         if content is not None:
             headers["Content-Type"] = "application/json"
-        server = self._server(service)
+        server, known = self._server(service), self._known(service)
         sent_at = self.pace.enter()
         try:
-            raw = server.send(method, path, content, headers, min(self._timeout, self.pace.ends_at - sent_at))
+            if not known.may_be_asked():
+                raise known.unreachable(service, call, self._setting)
+            if before:
+                before()
+            seconds = min(self._timeout, self.pace.ends_at - sent_at, known.patience())
+            raw = server.send(method, path, content, headers, seconds, most=most or self._most)
         except urllib3.exceptions.HTTPError as error:
-            raise lost(error, service, call) from None
+            failure = lost(error, service, call)
+            known.is_silent(failure.message)
+            raise (
+                failure if known.answered else known.unreachable(service, call, self._setting, failure)
+            ) from None
         finally:
             self.pace.leave()
+        known.answers()
         if raw.status in SLOW_DOWN:
             self.pace.slow_down(sent_at, _seconds(raw.headers.get("Retry-After")))
         elif raw.status < 500:
             self.pace.succeeded()
         log.debug(f"{call}: {raw.status}")
+        if raw.cut and raw.status == 200:
+            raise TooLarge(most or self._most, service, call)
         return raw
 
+    def _base(self, service: str) -> str:
+        return self.endpoint or f"https://{service}.api.cloud.yandex.net"
+
+    def _known(self, service: str) -> Server:
+        return self.pace.reach.of(self._base(service))
+
     def _server(self, service: str) -> Connections:
-        base = self.endpoint or f"https://{service}.api.cloud.yandex.net"
+        base = self._base(service)
         found = self._servers.get(base)
         if found is None:
             found = self._servers.setdefault(base, Connections(base, self.concurrency, self._authority))
@@ -274,6 +313,8 @@ def check(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]
     code = said.code if said.code in GRPC_NAMES else CODE_OF_STATUS.get(raw.status, 2)
     kind = raw.headers.get("Content-Type", "no content type")
     message = said.message or "; ".join(f"{error.code}: {error.message}" for error in said.errors)
+    if 300 <= raw.status < 400:
+        message = f"it answered with a redirect (HTTP {raw.status}), which is not followed"
     message = message or f"HTTP {raw.status} with {kind} instead of an error in JSON"
     message = without_secrets(message, *secrets)[:500]
     if code == PERMISSION_DENIED and role:
@@ -292,4 +333,4 @@ def check(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]
 
 def _seconds(text: str | None) -> float | None:
     """A ``Retry-After`` header's seconds; its date form is rare and is met by the ordinary pause."""
-    return float(text) if text and text.strip().isdigit() else None
+    return float(text) if text and re.fullmatch(r"\s*[0-9]{1,9}\s*", text) else None

@@ -6,17 +6,33 @@ learns is gathered in a `Run`, from which `report` tells it.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from shared import approved, choose, guards, protect, recover, registry, removal, rules, scope
+from shared import (
+    approved,
+    choose,
+    foreign,
+    guards,
+    protect,
+    recover,
+    registry,
+    relisting,
+    removal,
+    rules,
+    scope,
+)
 from shared.delete import ALREADY_GONE, DELETED
-from shared.errors import CallError, OutOfTime
+from shared.errors import CallError, Doubtful, OutOfTime
 from shared.http import Cloud
 from shared.layers import layer_keys
+from shared.lease import Leases
 from shared.parallel import Progress, for_each
-from shared.records import Image, Outcome, PolicyResult
+from shared.records import Image, Outcome, PolicyResult, blob_key
 from shared.run import Run, Survey
+
+CLAIMED_AT_ONCE = 64
 
 
 def untold(what: str, done: int, total: int) -> None:
@@ -30,8 +46,8 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     in_parallel(run, progress, "dry runs", partial(dry_run, run, cloud))
     protect.look_in_use(run, cloud, [survey for survey in run.surveys if may_lose(survey)])
     in_parallel(run, progress, "repositories", partial(look, run, cloud))
+    foreign.keep_referrers(run, cloud)
     tell_of_rules(run)
-    protect.refuse_unseen(run)
     check_limits(run)
     if run.settings.mode == "apply":
         approved.begin(run)
@@ -52,15 +68,27 @@ def take_over(run: Run, cloud: Cloud) -> None:
     """Takes the leases of the registries, leaves those that another run has, and settles what was cut off."""
     if run.leases is None or run.journal is None:
         return
-    for registry_id in list(run.layers):
-        other = run.leases.claim(registry_id)
+    for registry_id, other in _claim(run.leases, cloud, list(run.layers)).items():
+        run.hold_back(
+            "another-run", f"The run {other} is at work on the registry {registry_id}; it is left alone."
+        )
+        run.surveys = [one for one in run.surveys if one.registry.registry_id != registry_id]
+        del run.layers[registry_id]
+    recover.settle_cut_off(run, cloud, run.journal.state, run.leases, run.layers)
+
+
+def _claim(leases: Leases, cloud: Cloud, registry_ids: list[str]) -> dict[str, str]:
+    """Claims all the registries at once. Returns those that other runs have, each with its run."""
+    others: dict[str, str] = {}
+    pause = partial(cloud.pause, why="another run's lease would have to be watched")
+
+    def claim(registry_id: str) -> None:
+        other = leases.claim(registry_id, pause)
         if other is not None:
-            run.refuse(
-                "another-run", f"The run {other} is at work on the registry {registry_id}; it is left alone."
-            )
-            run.surveys = [one for one in run.surveys if one.registry.registry_id != registry_id]
-            del run.layers[registry_id]
-    recover.settle_cut_off(run, cloud, run.journal.state, run.layers)
+            others[registry_id] = other
+
+    for_each(registry_ids, claim, CLAIMED_AT_ONCE)
+    return dict(sorted(others.items()))
 
 
 def in_parallel(run: Run, progress: Progress, what: str, work: Callable[[Survey], None]) -> None:
@@ -114,10 +142,12 @@ def may_lose(survey: Survey) -> bool:
 def look(run: Run, cloud: Cloud, survey: Survey) -> None:
     """Lists the repository, asks the rules, guards the candidates, and counts the layers that stay whatever is deleted."""
     listed: dict[str, int] = {}
+    digests = array("Q")
 
     def staying(images: Iterable[Image]) -> Iterator[Image]:
         for image in images:
             listed[image.image_id] = image.size_bytes
+            digests.append(blob_key(image.digest))
             if image.image_id not in survey.candidates:
                 yield image
 
@@ -125,18 +155,13 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
         images: Iterable[Image] = survey.known(registry.images(cloud, survey.repository))
         if survey.candidates or survey.taken_by_active or survey.rules or run.plan:
             images = list(images)
-            take_by_rules(run, survey, images)
-            approved.restrict(run.plan, survey, images)
-            if protect.unseen(run, survey):
-                run.leave(survey)
-            protect.guard_candidates(run, cloud, survey, images)
-            approved.add_referrers(run.plan, survey, images)
-            protect.warn_of_active_policies(run, cloud, survey, images)
+            decide(run, cloud, survey, images)
         keys = layer_keys(staying(images))
     except CallError as error:
         run.problem(error)
         survey.candidates = {}
         return
+    run.digests[survey.repository.full_name] = digests
     survey.images, survey.size_bytes = len(listed), sum(listed.values())
     survey.taken_by_active = []
     with run.lock:
@@ -147,6 +172,28 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
             f"{survey.repository.full_name} has {survey.images} images; a dry run looks at"
             f" {registry.DRY_RUN_IMAGES} at most, but an ACTIVE policy deletes whatever it matches.",
         )
+
+
+def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
+    """Adds what the rules take of the repository's ``images``, and settles what a guard keeps. Raises CallError."""
+    take_by_rules(run, survey, images)
+    approved.restrict(run.plan, survey, images)
+    try:
+        relisting.check_understood(survey.repository, images)
+        gone = [image_id for image_id, outcome in survey.outcomes.items() if outcome == ALREADY_GONE]
+        relisting.check_gone(cloud, survey.repository, gone)
+    except Doubtful as error:
+        survey.outcomes.clear()
+        run.hold_back("guard-unavailable", str(error))
+        run.leave(survey, "guard-unavailable")
+    protect.leave_unseen(run, survey)
+    manifests = protect.guard_candidates(run, cloud, survey, images)
+    approved.add_referrers(run.plan, survey, images)
+    if run.settings.guards.referrers:
+        survey.foreign = guards.foreign_subjects(images, survey.going().values(), manifests)
+    if run.settings.mode == "apply" and survey.going():
+        survey.note_tags(images)
+    protect.warn_of_active_policies(run, cloud, survey, images)
 
 
 def take_by_rules(run: Run, survey: Survey, images: list[Image]) -> None:
@@ -188,13 +235,13 @@ def check_limits(run: Run) -> None:
     for survey in run.surveys:
         going = survey.going_count
         if choose.over_share(going, survey.images or 0, limits.max_share):
-            run.refuse(
+            run.hold_back(
                 "max-share",
                 f"{survey.repository.full_name}: {going} of its {survey.images} images would be deleted, which is"
                 f" more than MAX_SHARE ({limits.max_share:g}) allows; nothing is deleted there. Raise MAX_SHARE if"
                 " it is meant.",
             )
-            run.leave(survey)
+            run.leave(survey, "MAX_SHARE")
     going = sum(survey.going_count for survey in run.surveys)
     if going > limits.max_deletions:
         run.refuse(
@@ -203,7 +250,7 @@ def check_limits(run: Run) -> None:
             " nothing is deleted. Raise MAX_DELETIONS if it is meant.",
         )
         for survey in run.surveys:
-            run.leave(survey)
+            run.leave(survey, "MAX_DELETIONS")
 
 
 def count_layers(run: Run) -> None:

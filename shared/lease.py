@@ -1,151 +1,226 @@
 """Leases: one run works on a registry at a time.
 
-A run holds ``leases/<registry id>/<run id>.<number>`` and renews it every few seconds by writing the next number and
-deleting the last, for files of a mounted bucket are written once. It claims by writing first and looking second, so
-that of two runs which claim at once each sees the other, and neither goes on; one of them then tries again. A lease
-that was not renewed for ``DEAD_AFTER`` seconds is a dead run's. A run that could not renew in time stops deleting
-before it counts as dead.
+A run that holds a registry has its claim there, ``leases/<registry id>/<run id>.<attempt>``, which stays as it is, and
+beside it a renewal, ``<claim>.<number>``, which gives way to the next one every few seconds. Files of a mounted bucket
+are written once, so the number is in the name; a listing tells everything.
+
+A run claims by looking, writing and looking again, so that of two runs that claim at once each sees the other, and
+neither goes on; each withdraws its claim and tries again. Where it meets another's claim it watches: a renewal shows
+that the other run lives; when ``DEAD_AFTER`` seconds bring none, the other run is dead, and its claim is deleted.
+
+Nobody compares clocks: every run measures with its own, which is monotonic and goes on while the process is frozen. A
+renewal counts from before its writing began, and only if it was written within ``LOST_AFTER`` seconds of what the one
+before counts from. So a run whose claim is deleted has lost its leases by its own clock before, unless its
+clock stood still with it; then the next look tells it. What is lost stays lost.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from contextlib import suppress
 
 import msgspec
 
-from shared.errors import LeaseLost, StateError
+from shared import log
+from shared.errors import LeaseLost, OutOfTime, StateError
+from shared.parallel import for_each
 from shared.state import StateDir
 
-RENEW_EVERY, LOST_AFTER, DEAD_AFTER = 3.0, 10.0, 15.0
-ABANDONED_AFTER, ABANDONED_AT_ONCE = timedelta(days=1), 20
-TRIES = 4
+RENEW_EVERY, LOST_AFTER, DEAD_AFTER, LOOK_EVERY = 3.0, 10.0, 15.0, 0.5
+RENEWED_AT_ONCE = 8
 
 
-class _Lease(msgspec.Struct):
-    run_id: str
+def monotonic() -> Callable[[], float]:
+    """The clock that goes on even while the machine sleeps, where there is one."""
+    try:
+        time.clock_gettime(time.CLOCK_BOOTTIME)
+    except (AttributeError, OSError):
+        return time.monotonic
+    return functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+
+
+class _Held(msgspec.Struct):
+    claim: str
     renewed_at: float
+    number: int = 0
+
+
+class _Watched(msgspec.Struct, frozen=True):
+    renewals: frozenset[str]
+    since: float
 
 
 class Leases:
-    """The leases of one run. ``clock`` gives seconds since 1970, which all runs share."""
+    """The leases of one run. ``superseded`` are the dead runs that this one has taken registries over from."""
 
-    def __init__(self, state: StateDir, run_id: str, clock: Callable[[], float] = time.time) -> None:
-        self._state, self._run_id, self._clock = state, run_id, clock
-        self._held: dict[str, int] = {}
-        self._renewed_at = clock()
+    def __init__(self, state: StateDir, run_id: str, clock: Callable[[], float] | None = None) -> None:
+        self.superseded: set[str] = set()
+        self._state, self._run_id, self._clock = state, run_id, clock or monotonic()
+        self._held: dict[str, _Held] = {}
+        self._lost = ""
+        self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def claim(self, registry_id: str) -> str | None:
-        """Takes the registry's lease, or returns the id of the run that has it. Raises StateError."""
-        self._state.make(f"leases/{registry_id}")
-        other: str | None = None
-        for attempt in range(TRIES):
-            if attempt:
-                self._over.wait(random.uniform(0.1, 0.2) * 2**attempt)
-            self._write(registry_id, attempt)
-            other = next(self.others(registry_id), None)
-            if other is None:
-                self._held[registry_id] = attempt
-                self._start()
-                return None
-            self._state.delete(self._name(registry_id, attempt))
-        return other
+    def start(self) -> None:
+        """From now on renews what is claimed, in a thread of its own, until it is released."""
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
 
-    def others(self, registry_id: str) -> Iterator[str]:
-        """The other runs that live and claim the registry."""
-        return (
-            run_id for run_id in _living(self._state, registry_id, self._clock()) if run_id != self._run_id
-        )
+    def claim(self, registry_id: str, pause: Callable[[float], None] = time.sleep) -> str | None:
+        """Takes the registry's lease, or returns the id of the run that has it. Raises StateError.
+
+        It may take ``DEAD_AFTER`` seconds. ``pause`` waits, and raises OutOfTime when there is no time for that; then
+        the registry is left to the other run.
+        """
+        self._state.make(_folder(registry_id))
+        watched: dict[str, _Watched] = {}
+        for attempt in itertools.count():
+            looked_at = self._clock()
+            others = _others(self._state, registry_id, self._run_id)
+            if not others and self._take(registry_id, attempt):
+                return None
+            if alive := self._watch(registry_id, others, watched, looked_at):
+                return alive
+            try:
+                pause(random.uniform(0.2, 1) * LOOK_EVERY)
+            except OutOfTime:
+                if not others:
+                    raise
+                return _run_of(next(iter(others)))
+        raise AssertionError  # the attempts never end
+
+    def renew(self, registry_id: str) -> None:
+        """Renews the lease, unless it is lost. Raises StateError."""
+        held, began = self._held[registry_id], self._clock()
+        claims = _claims(self._state, registry_id)
+        rivals = [claim for claim, renewals in claims.items() if claim != held.claim and renewals]
+        if held.claim not in claims or rivals:
+            self._lose(f"another run has taken the lease on the registry {registry_id}")
+            return
+        name = f"{_folder(registry_id)}/{held.claim}"
+        self._state.write(f"{name}.{held.number + 1}", [])
+        self._state.delete(f"{name}.{held.number}")
+        with self._lock:
+            held.number += 1
+            if self._clock() - held.renewed_at <= LOST_AFTER:
+                held.renewed_at = began
+                return
+        self._lose(_LATE)
 
     def check(self) -> None:
-        """Raises LeaseLost when the leases could not be renewed for so long that another run may take over."""
-        if self._held and self._clock() - self._renewed_at > LOST_AFTER:
-            raise LeaseLost(
-                f"STATE_DIR: the lease could not be renewed for {LOST_AFTER:.0f} s, so another run may have begun;"
-                " this one stops deleting."
-            )
+        """Raises LeaseLost, from then on for ever, when another run has one of the leases or may have it."""
+        if lost := self.lost():
+            raise LeaseLost(f"STATE_DIR: {lost}; this run stops deleting.")
+
+    def lost(self) -> str:
+        """Why the leases are lost, or nothing."""
+        with self._lock:
+            now = self._clock()
+            late = any(now - held.renewed_at > LOST_AFTER for held in self._held.values())
+        if late:
+            self._lose(_LATE)
+        return self._lost
 
     def release(self) -> None:
         self._over.set()
         if self._thread:
             self._thread.join()
-        for registry_id, number in self._held.items():
-            self._state.delete(self._name(registry_id, number))
+        for registry_id, held in self._held.items():
+            self._withdraw(registry_id, held.claim, [f"{held.claim}.{held.number}"])
         self._held.clear()
 
-    def _start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._keep, daemon=True)
-            self._thread.start()
+    def _watch(
+        self,
+        registry_id: str,
+        others: dict[str, frozenset[str]],
+        watched: dict[str, _Watched],
+        looked_at: float,
+    ) -> str | None:
+        """Compares the others' claims, looked for at ``looked_at``, with those ``watched``, and deletes those of the dead.
+
+        Returns the run that lives.
+        """
+        for gone in watched.keys() - others.keys():
+            del watched[gone]
+        for claim, renewals in others.items():
+            if claim not in watched:
+                watched[claim] = _Watched(renewals, self._clock())
+                log.info(
+                    f"The lease of the run {_run_of(claim)} on the registry {registry_id} is watched for up to"
+                    f" {DEAD_AFTER:.0f} s."
+                )
+            elif renewals != watched[claim].renewals:
+                return _run_of(claim)
+            elif looked_at - watched[claim].since >= DEAD_AFTER:
+                self._withdraw(registry_id, claim, renewals)
+                self.superseded.add(_run_of(claim))
+        return None
+
+    def _take(self, registry_id: str, attempt: int) -> bool:
+        """Claims the registry, and says whether this run is the only one that does."""
+        claim, began = f"{self._run_id}.{attempt}", self._clock()
+        self._state.write(f"{_folder(registry_id)}/{claim}", [])
+        alone = False
+        try:
+            alone = list(_claims(self._state, registry_id)) == [claim]
+        finally:
+            if not alone:
+                self._withdraw(registry_id, claim, ())
+        if not alone:
+            return False
+        with self._lock:
+            self._held[registry_id] = _Held(claim, began)
+        return True
 
     def _keep(self) -> None:
-        while not self._over.wait(RENEW_EVERY):
-            try:
-                for registry_id, number in list(self._held.items()):
-                    self._write(registry_id, number + TRIES)
-                    self._held[registry_id] = number + TRIES
-                    self._state.delete(self._name(registry_id, number))
-            except StateError:
-                continue  # `check` stops the run when this goes on
-            self._renewed_at = self._clock()
+        while not self._over.wait(RENEW_EVERY) and not self.lost():
+            for_each(list(self._held), self._try_to_renew, RENEWED_AT_ONCE)
 
-    def _write(self, registry_id: str, number: int) -> None:
-        lease = _Lease(self._run_id, self._clock())
-        self._state.write(self._name(registry_id, number), [msgspec.json.encode(lease)])
+    def _try_to_renew(self, registry_id: str) -> None:
+        with suppress(StateError):  # `check` stops the run when this goes on
+            self.renew(registry_id)
 
-    def _name(self, registry_id: str, number: int) -> str:
-        return f"leases/{registry_id}/{self._run_id}.{number}"
+    def _lose(self, why: str) -> None:
+        self._lost = self._lost or why
+
+    def _withdraw(self, registry_id: str, claim: str, renewals: Iterable[str]) -> None:
+        for name in (claim, *renewals):  # the claim first, for renewals without one say nothing
+            self._state.delete(f"{_folder(registry_id)}/{name}")
 
 
-def _living(state: StateDir, registry_id: str, now: float) -> Iterator[str]:
-    for text in _texts(state, f"leases/{registry_id}"):
-        try:
-            lease = msgspec.json.decode(text or b"", type=_Lease)
-        except msgspec.DecodeError:
-            continue  # given up meanwhile, or its writer died while writing
-        if now - lease.renewed_at < DEAD_AFTER:
-            yield lease.run_id
+_LATE = f"the lease could not be renewed for {LOST_AFTER:.0f} s, so another run may have begun"
 
 
-def _texts(state: StateDir, folder: str) -> list[bytes | None]:
-    """What the files of the folder hold; looked at again when one has just given way to its renewal."""
-    texts: list[bytes | None] = []
-    for _ in range(TRIES):
-        texts = [state.read(f"{folder}/{name}") for name in state.names(folder)]
-        if None not in texts:
-            break
-    return texts
+def _folder(registry_id: str) -> str:
+    return f"leases/{registry_id}"
 
 
-def alive(state: StateDir, run_id: str, registry_ids: Iterable[str], now: float) -> bool:
-    """Whether the run still renews a lease on any of the registries."""
-    return any(run_id in _living(state, registry_id, now) for registry_id in registry_ids)
+def _run_of(name: str) -> str:
+    return name.partition(".")[0]
 
 
-def abandoned(state: StateDir, now: float) -> list[str]:
-    """Some files of runs that are dead and began more than a day ago. Raises StateError."""
-    before = f"{datetime.fromtimestamp(now, UTC) - ABANDONED_AFTER:%Y%m%dT%H%M%S}"  # as run ids begin
-    old = (
-        (registry_id, name)
-        for registry_id in state.names("leases")
-        for name in state.names(f"leases/{registry_id}")
-        if name < before
-    )
-    return [
-        f"leases/{registry_id}/{name}"
-        for registry_id, name in islice(old, ABANDONED_AT_ONCE)
-        if _is_dead(state.read(f"leases/{registry_id}/{name}"), now)
-    ]
+def _claims(state: StateDir, registry_id: str) -> dict[str, frozenset[str]]:
+    """The claims on the registry, each with its renewals."""
+    names = state.names(_folder(registry_id))
+    claims = [name for name in names if name.count(".") == 1]
+    return {claim: frozenset(name for name in names if name.startswith(f"{claim}.")) for claim in claims}
 
 
-def _is_dead(text: bytes | None, now: float) -> bool:
-    try:
-        return now - msgspec.json.decode(text or b"", type=_Lease).renewed_at >= DEAD_AFTER
-    except msgspec.DecodeError:
-        return True
+def _others(state: StateDir, registry_id: str, run_id: str) -> dict[str, frozenset[str]]:
+    claims = _claims(state, registry_id)
+    return {claim: renewals for claim, renewals in claims.items() if _run_of(claim) != run_id}
+
+
+def left_behind(state: StateDir, ended: Callable[[str], bool]) -> Iterator[str]:
+    """The files of runs that have ``ended``, as their journals tell. Raises StateError."""
+    of_run = functools.cache(ended)
+    for registry_id in state.names("leases"):
+        for name in state.names(_folder(registry_id)):
+            if of_run(_run_of(name)):
+                yield f"{_folder(registry_id)}/{name}"

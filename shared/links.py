@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import re
 from datetime import datetime
+from urllib.parse import urlencode
 
 from shared.errors import RequestRefused
 
@@ -20,8 +21,9 @@ TOKEN = re.compile(r"([0-9]{1,11})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 def link(webhook_url: str, key: bytes, plan_id: str, expires_at: datetime) -> str:
-    """The address of the plan's page, for whoever may see it."""
-    return f"{webhook_url}?plan={plan_id}&token={token(key, plan_id, 'view', expires_at)}"
+    """The address of the plan's page, for whoever may see it; ``webhook_url`` may have a query."""
+    query = {"plan": plan_id, "token": token(key, plan_id, "view", expires_at)}
+    return f"{webhook_url}{'&' if '?' in webhook_url else '?'}{urlencode(query)}"
 
 
 def token(key: bytes, plan_id: str, action: str, expires_at: datetime) -> str:

@@ -61,7 +61,7 @@ def _camel(row: Any) -> Any:
 def dry_run(environment: Mapping[str, str], file: str) -> dict[str, Any]:
     """The report of what the rules, and those guards that need no cloud, say of a saved listing. Raises SettingsError."""
     found = msgspec.structs.replace(settings.load(environment, whole=False), mode="dry-run")
-    run = Run(Narrowed(found, found))
+    run = Run(Narrowed(found, found, found))
     decide(run, read(file))
     job.count_layers(run)
     heading = report.Heading("", "dry-run", run.started_at)

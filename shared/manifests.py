@@ -1,181 +1,112 @@
 """Manifests, read over the Docker Registry HTTP API V2: what an index holds, and what a referrer refers to.
 
-``GET /v2/<name>/manifests/<digest>`` answers an image manifest, or an index (a "manifest list" in Docker's words) with
-``manifests: [{digest, ...}]``; either may have a ``subject``, which it then refers to (OCI image specification 1.1).
-Signing in is as the registry asks for in ``WWW-Authenticate``: Basic, or a Bearer token from the ``realm`` it names,
-both with the user ``iam`` and an IAM token as the password (Yandex Cloud's documentation:
-container-registry/operations/authentication).
+``GET /v2/<name>/manifests/<digest>`` answers an image manifest or an index (a "manifest list" in Docker's words); what it
+means is told by `meaning`, how to sign in by `registry_token`. ``GET /v2/<name>/tags/list`` answers ``{"tags": [...]}``,
+and names the next page in ``Link`` (OCI distribution specification).
 
-A manifest is known by its digest for ever, so each is read once in the life of the process.
+A manifest is known by its digest for ever, so each is read once in the life of the process, as far as there is room.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
+import random
 import re
 import threading
 from collections.abc import Callable, Iterable
-from urllib.parse import SplitResult, quote, urlencode, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
-from shared.connections import Raw
-from shared.errors import INTERNAL, NOT_FOUND, UNAUTHENTICATED, CallError
-from shared.http import Cloud, check, decoded
+from shared import address
+from shared.connections import Raw, TooLarge
+from shared.errors import INTERNAL, NOT_FOUND, CallError
+from shared.http import PAGE, Cloud, check, decoded
+from shared.meaning import DIGEST, IMAGES, INDEXES, read
 from shared.parallel import for_each
-from shared.records import PLAIN, Manifest
+from shared.records import Manifest
+from shared.registry_token import SignIn
+from shared.wording import short
 
 ENDPOINT = "https://cr.yandex"
 SERVICE, ROLE = "cr.yandex", "container-registry.images.puller"
-PING = "GET /v2/"
-INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-ACCEPT = ", ".join(
-    (
-        *INDEXES,
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-        "application/vnd.oci.artifact.manifest.v1+json",
-        "*/*",
-    )
-)
-TRUSTED_REALMS = ("cr.yandex", "yandex.net", "yandexcloud.net")
+ACCEPT = ", ".join((*INDEXES, *IMAGES, "*/*"))
+LARGEST = 4 * 1024**2  # what registries have to take, by the OCI distribution specification
 MOST_REMEMBERED = 200_000
-DIGEST = re.compile(r"sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})")
+CANNOT_TELL = frozenset({405, 501})
+REFUSED_FOR_GOOD = frozenset({400, 405, 406, 410, 411, 412, 413, 414, 415, 416, 417, 422, 451})
+TAGS_A_PAGE = 1000
+NEXT = re.compile(r'<([^<>]*)>[^,<>]*;\s*rel\s*=\s*"?next"?\s*(?:[;,]|$)', re.IGNORECASE)
 
 
-class _Descriptor(msgspec.Struct, rename="camel"):
-    digest: str
-    media_type: str = ""
+class _Unusable(CallError):
+    """An answer that is not the manifest which the digest names; another one may be."""
 
 
-class _Document(msgspec.Struct, rename="camel"):
-    manifests: list[_Descriptor] | None = None
-    subject: _Descriptor | None = None
+class _Coded(msgspec.Struct):
+    code: str = ""
 
 
-_DOCUMENT = msgspec.json.Decoder(
-    _Document
-)  # made here: a type's first use in several threads at once may crash
+class _Errors(msgspec.Struct):
+    errors: list[_Coded] = []
 
 
-class _Token(msgspec.Struct):
-    token: str = ""
-    access_token: str = ""
+class _Tags(msgspec.Struct):
+    tags: list[str] | None = None
 
 
-class _SignIn:
-    """The ``Authorization`` header for one repository, as the registry asks for it; obtained once for all threads."""
+class Memory:
+    """Manifests by their digests, ``most`` of them: when there are more, some go, whichever they are.
 
-    def __init__(self, registry: Cloud, repository: str) -> None:
-        self._registry, self._repository = registry, repository
-        self._header: str | None = None
+    Were it always the oldest, a repository with more images than that would find nothing each time it is read.
+    """
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._most, self._known = most, dict[str, Manifest]()
         self._lock = threading.Lock()
 
-    def header(self) -> str:
+    def recall(self, digests: Iterable[str]) -> dict[str, Manifest]:
         with self._lock:
-            if self._header is None:
-                self._header = self._obtained("")
-            return self._header
+            known = ((digest, self._known.get(digest)) for digest in digests)
+            return {digest: manifest for digest, manifest in known if manifest is not None}
 
-    def renewed(self, refused: str) -> str:
+    def keep(self, digest: str, manifest: Manifest) -> None:
         with self._lock:
-            if self._header is None or self._header == refused:
-                self._header = self._obtained(refused)
-            return self._header
-
-    def _obtained(self, refused: str) -> str:
-        asked = self._registry.persist(lambda header: self._ping(), None)
-        if asked.status == 200:
-            return ""
-        scheme, _, rest = asked.headers.get("WWW-Authenticate", "").partition(" ")
-        wanted = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        if scheme.lower() == "bearer" and wanted.get("realm"):
-            return self._bearer(wanted["realm"], wanted.get("service", ""))
-        if scheme.lower() != "basic":
-            raise CallError(
-                "it does not say how to sign in", service=SERVICE, call=PING, code=UNAUTHENTICATED
-            )
-        credentials = self._registry.credentials
-        bearer = credentials.header() if credentials else ""
-        if credentials and _basic(bearer) == refused:
-            bearer = credentials.renewed(bearer)
-        return _basic(bearer)
-
-    def _ping(self) -> Raw:
-        raw = self._registry.send("GET", SERVICE, "/v2/")
-        if raw.status != 401:
-            check(raw, SERVICE, PING, ROLE, ())
-        return raw
-
-    def _bearer(self, realm: str, service: str) -> str:
-        try:
-            parts = urlsplit(realm)
-            trusted = _trusted(parts, urlsplit(self._registry.endpoint))
-        except ValueError:
-            trusted = False
-        if not trusted:
-            raise CallError(
-                f"it asks to sign in at {realm[:200]}, which is not its own; no token is sent there",
-                service=SERVICE,
-                call=PING,
-                code=UNAUTHENTICATED,
-            )
-        call = f"GET {parts.path}"
-        asked = urlencode({"service": service, "scope": f"repository:{self._repository}:pull"})
-        path = f"{parts.path}?{parts.query}&{asked}" if parts.query else f"{parts.path}?{asked}"
-        issuer = self._registry.at(f"{parts.scheme}://{parts.netloc}")
-
-        def attempt(bearer: str) -> _Token:
-            basic = _basic(bearer)
-            return decoded(
-                issuer.send("GET", SERVICE, path, None, basic), _Token, SERVICE, call, ROLE, (basic,)
-            )
-
-        answer = issuer.persist(attempt, issuer.credentials)
-        return f"Bearer {answer.token or answer.access_token}"
+            if digest not in self._known and len(self._known) >= self._most:
+                for victim in random.sample(list(self._known), self._most // 8 + 1):
+                    del self._known[victim]
+            self._known[digest] = manifest
 
 
-def _basic(bearer: str) -> str:
-    token = bearer.removeprefix("Bearer ")
-    return f"Basic {base64.b64encode(f'iam:{token}'.encode()).decode()}"
-
-
-def _trusted(realm: SplitResult, registry: SplitResult) -> bool:
-    """Whether a token may be sent to the realm: over HTTPS to the cloud's own hosts, or to the registry's."""
-    host = realm.hostname or ""
-    if host == registry.hostname and realm.port != 0:
-        return realm.scheme in ("https", registry.scheme)
-    own = any(host == name or host.endswith(f".{name}") for name in TRUSTED_REALMS)
-    return own and realm.scheme == "https"
-
-
-_remembered: dict[str, Manifest] = {}
+_memory = Memory()
 
 
 class Manifests:
     """Reads the manifests of one repository, by its full name ``<registry id>/<name>``."""
 
-    def __init__(self, cloud: Cloud, endpoint: str, repository: str) -> None:
-        self._registry = cloud.at(endpoint or ENDPOINT)
-        self._root = f"/v2/{quote(repository)}/manifests"
-        self._sign_in = _SignIn(self._registry, repository)
+    def __init__(self, cloud: Cloud, endpoint: str, repository: str, memory: Memory = _memory) -> None:
+        self._registry = cloud.at(endpoint or ENDPOINT, most=LARGEST, setting="YC_REGISTRY_ENDPOINT")
+        self._name, self._memory = quote(repository), memory
+        self._sign_in = SignIn(self._registry, repository, SERVICE, ROLE)
 
     def read(self, digests: Iterable[str], gone: Callable[[str], bool]) -> dict[str, Manifest]:
-        """The manifests of ``digests``, and of the indexes nested in them. Raises CallError if one cannot be read.
+        """The manifests of ``digests``, and of the indexes nested in them.
 
-        One that the registry does not have is left out when ``gone`` confirms of its digest that it may be missing.
+        One that the registry does not have is left out when ``gone`` confirms of its digest that it may be missing; one
+        that it will never give is ``lost``. Raises CallError for what may pass, or concerns more than one manifest.
         """
         found: dict[str, Manifest] = {}
         listed = set(digests)
-        waiting, missing = listed, set[str]()
+        seen, waiting = set(listed), listed
         while waiting:
-            missing |= self._missing(waiting, lambda digest: digest not in listed or gone(digest))
-            found |= {digest: _remembered[digest] for digest in waiting - missing}
-            waiting = {nested for one in found.values() for nested in one.nested} - found.keys() - missing
+            read_now = self._memory.recall(waiting)
+            fetched = self._fetch(
+                waiting - read_now.keys(), lambda digest: digest not in listed or gone(digest)
+            )
+            read_now |= fetched
+            found |= read_now
+            waiting = {nested for one in read_now.values() for nested in one.nested} - seen
+            seen |= waiting
         return found
 
     def exists(self, digest: str) -> bool:
@@ -188,61 +119,135 @@ class Manifests:
             return False
         return True
 
-    def _missing(self, digests: set[str], may_miss: Callable[[str], bool]) -> set[str]:
-        """Remembers the manifests of ``digests``, and returns those that there are not."""
-        if len(_remembered) + len(digests) > MOST_REMEMBERED:
-            _remembered.clear()
-        missing: set[str] = set()
+    def tags(self) -> list[str] | None:
+        """The repository's tags, or None when the registry cannot tell them. Raises CallError."""
+        path = f"/v2/{self._name}/tags/list"
+        query = f"n={TAGS_A_PAGE}"
+        asked, tags = set[str](), dict[str, None]()
+        while query:
+            if query in asked:
+                raise self._error(f"GET {path}", "the same page came twice")
+            asked.add(query)
+            page = self._registry.persist(
+                lambda header, query=query: self._tags_page(path, query, header),  # type: ignore[misc]
+                self._sign_in,
+            )
+            if page is None:
+                return None
+            listed, query = page
+            known = len(tags)
+            tags |= dict.fromkeys(listed)
+            if query and len(tags) == known:
+                raise self._error(f"GET {path}", "a page says nothing new and names another")
+        return list(tags)
+
+    def _fetch(self, digests: set[str], may_miss: Callable[[str], bool]) -> dict[str, Manifest]:
+        """The manifests of ``digests``, read now, without those that are missing and may be."""
+        fetched: dict[str, Manifest] = {}
 
         def one(digest: str) -> None:
-            try:
-                manifest = self._registry.persist(lambda header: self._fetched(digest, header), self._sign_in)
-            except CallError as error:
-                if error.code != NOT_FOUND or not may_miss(digest):
-                    raise
-                missing.add(digest)
-            else:
-                _remembered[digest] = manifest
+            manifest = self._one(digest, may_miss)
+            if manifest is not None:
+                fetched[digest] = manifest
+                if not manifest.lost:
+                    self._memory.keep(digest, manifest)
 
-        for_each([digest for digest in digests if digest not in _remembered], one, self._registry.concurrency)
-        return missing
+        for_each(digests, one, self._registry.concurrency)
+        return fetched
+
+    def _one(self, digest: str, may_miss: Callable[[str], bool]) -> Manifest | None:
+        if not DIGEST.fullmatch(digest):
+            return _lost(f"{short(digest)} is no digest by which a registry could be asked")
+        try:
+            return self._got(digest)
+        except CallError as error:
+            if error.status != 404:
+                return _lost_or_raise(error)
+        if may_miss(digest):
+            return None
+        try:  # a registry may be a moment behind: what is listed is asked for again
+            return self._got(digest)
+        except CallError as error:
+            return _lost_or_raise(error)
+
+    def _got(self, digest: str) -> Manifest:
+        return self._registry.persist(lambda header: self._fetched(digest, header), self._sign_in)
 
     def _answer(self, method: str, digest: str, header: str) -> Raw:
-        path = f"{self._root}/{digest}"
+        path = f"/v2/{self._name}/manifests/{digest}"
         if not DIGEST.fullmatch(digest):
-            raise CallError("that is no digest", service=SERVICE, call=f"{method} {path}", code=INTERNAL)
+            raise self._error(f"{method} {path}", "that is no digest")
         raw = self._registry.send(method, SERVICE, path, None, header, ACCEPT)
         check(raw, SERVICE, f"{method} {path}", ROLE, (header,))
         return raw
 
     def _fetched(self, digest: str, header: str) -> Manifest:
         body = self._answer("GET", digest, header).body
-        try:
-            document = _DOCUMENT.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            document = _Document()
-        if not _is(body, digest):
-            raise CallError(
+        algorithm, _, expected = digest.partition(":")
+        if hashlib.new(algorithm, body).hexdigest() != expected:
+            raise _Unusable(
                 "the answer is not the manifest that the digest names",
                 service=SERVICE,
-                call=f"GET {self._root}/{digest}",
+                call=f"GET /v2/{self._name}/manifests/{digest}",
                 code=INTERNAL,
                 retryable=True,
             )
-        return _meaning(document)
+        return read(body)
+
+    def _tags_page(self, path: str, query: str, header: str) -> tuple[list[str], str] | None:
+        """The tags of one page and the query of the next one; None when the registry has no such list."""
+        raw = self._registry.send("GET", SERVICE, f"{path}?{query}", None, header, most=PAGE)
+        codes = _codes(raw) if raw.status != 200 else set[str]()
+        if (
+            raw.status in CANNOT_TELL
+            or (raw.status == 404 and "NAME_UNKNOWN" in codes)
+            or "UNSUPPORTED" in codes
+        ):
+            return None
+        call = f"GET {path}"
+        tags = decoded(raw, _Tags, SERVICE, call, ROLE, (header,)).tags or []
+        link = NEXT.search(", ".join(raw.headers.get_all("Link") or ()) if raw.headers else "")
+        return tags, self._next(link[1], path) if link else ""
+
+    def _next(self, link: str, path: str) -> str:
+        """The query of a link to the next page, which must be one of the same list. Nothing else of it is used."""
+        server = address.read(self._registry.endpoint)
+        try:
+            if link.startswith("?"):
+                link = path + link
+            target = address.read(server.origin + link if link.startswith("/") else link)
+        except ValueError:
+            target = None
+        paths = (path, server.path.rstrip("/") + path)
+        if target is None or target.origin != server.origin or target.path not in paths or not target.query:
+            raise self._error(
+                f"GET {path}", f"its next page is said to be at {short(link)}, which is elsewhere"
+            )
+        return target.query
+
+    def _error(self, call: str, message: str) -> CallError:
+        return CallError(message, service=SERVICE, call=call, code=INTERNAL)
 
 
-def _is(body: bytes, digest: str) -> bool:
-    algorithm, _, expected = digest.partition(":")
-    return hashlib.new(algorithm, body).hexdigest() == expected
+def _codes(raw: Raw) -> set[str]:
+    """The codes of a registry's error."""
+    try:
+        return {error.code for error in _ERRORS.decode(raw.body).errors}
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return set()
 
 
-def _meaning(document: _Document) -> Manifest:
-    if document.manifests is None and document.subject is None:
-        return PLAIN
-    held = document.manifests or []
-    return Manifest(
-        tuple(descriptor.digest for descriptor in held),
-        tuple(descriptor.digest for descriptor in held if descriptor.media_type in INDEXES),
-        document.subject.digest if document.subject else "",
-    )
+_ERRORS = msgspec.json.Decoder(_Errors)  # made here: a type's first use in several threads at once may crash
+
+
+def _lost_or_raise(error: CallError) -> Manifest:
+    """What an error for one digest means: that this manifest will never be had, or, raised, more than that."""
+    if error.status == 404:
+        return _lost("the registry does not have it, although its image is listed")
+    if isinstance(error, _Unusable | TooLarge) or error.status in REFUSED_FOR_GOOD:
+        return _lost(error.message)
+    raise error
+
+
+def _lost(reason: str) -> Manifest:
+    return Manifest(unclear=reason, lost=True)

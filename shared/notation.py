@@ -6,17 +6,19 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
 
-from shared.errors import SettingsError
+from shared import address
+from shared.matching import LONGEST_TAG, Subject, few_ways, limited
+from shared.wording import printable
 
 DURATION = r"^[0-9]{1,7}[hdw]$(?!\n)"
 LONGEST_DURATION = timedelta(days=36_525)
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-TAG_SECONDS = 0.5
-REPETITIONS = re.compile(r"[*+{]")
-UNBOUNDED = re.compile(r"\)[*+?{]|\\[1-9gK]|\(\?(?![:=!]|<[=!]|P<)")
+MOST_COMPILED = 100_000
+CALLS_ITSELF = re.compile(r"\(\?(?:R|[0-9]|&|P>)")
+FIXED_COUNT = re.compile(r"(?P<nested>[)}*+?\s]?)\{\s*(?P<least>[0-9]+)")
 
 
 @cache
@@ -27,67 +29,91 @@ def duration(text: str) -> timedelta:
 
 @cache
 def pattern(text: str) -> Any:
-    """The compiled regular expression of a setting, of the regex package. Raises ValueError."""
+    """The compiled regular expression of a setting, of the regex package. Raises ValueError.
+
+    What could fill the memory, which no time limit prevents, is refused: counts of counts when it is compiled, and a
+    pattern that calls itself when it is matched.
+    """
     import regex  # imported here: most settings have no pattern
 
+    if CALLS_ITSELF.search(text):
+        raise ValueError("it calls itself or one of its groups, which has no bound; write out what is meant")
+    if _repeated(text) * len(text) > MOST_COMPILED:
+        raise ValueError(f"its counts come to too much; a tag has {LONGEST_TAG} characters at most")
     try:
         return regex.compile(text)
-    except (regex.error, OverflowError, RecursionError) as error:
+    except (regex.error, OverflowError, RecursionError, MemoryError) as error:
         raise ValueError(str(error) or "it is too deep") from None
 
 
-@cache
-def whole_tag(text: str) -> Callable[[str], Any]:
-    """What matches a whole tag with the regular expression ``text``; raises SettingsError on one that takes too long.
+def _repeated(text: str) -> int:
+    """The most that fixed counts may come to: of one character, times those of groups, which may be nested."""
+    of_groups, of_characters = 1, 1
+    for count in FIXED_COUNT.finditer(text):
+        least = max(1, int(count["least"][:9]))
+        if count["nested"]:
+            of_groups = min(of_groups * least, 10**9)
+        else:
+            of_characters = max(of_characters, least)
+    return of_groups * of_characters
 
-    The time limit costs more than most matches, so it is left out where a tag (128 characters at most, by the OCI
-    distribution specification) cannot take long: at most three repetitions, none of them of a group.
+
+@cache
+def whole_tag(text: str, rule: str = "", key: str = "tags") -> Callable[[str], Any]:
+    """What matches a whole tag with the regular expression ``text``, of that key of a rule or else of keep_tags.
+
+    It raises SettingsError when that takes too long.
     """
-    match: Callable[..., Any] = pattern(text).fullmatch
-    if len(REPETITIONS.findall(text)) <= 3 and not UNBOUNDED.search(text):
-        return match
+    match = pattern(text).fullmatch
+    slow = limited(match, pattern_subject(text, rule, key))
+    if not few_ways(text):
+        return slow
+    return lambda tag: match(tag) if len(tag) <= LONGEST_TAG else slow(tag)
 
-    def limited(tag: str) -> Any:
-        try:
-            return match(tag, timeout=TAG_SECONDS)
-        except TimeoutError:
-            raise SettingsError(
-                f'The regular expression "{text[:60]}" took more than {TAG_SECONDS} s on one tag; write it without'
-                " repetitions inside repetitions, such as (a+)+.",
-                where="tags",
-            ) from None
 
-    return limited
+def pattern_subject(text: str, rule: str = "", key: str = "tags") -> Subject:
+    expression = f'regular expression "{printable(text[:60])}"'
+    if rule:
+        return Subject("tag", f'The rule "{rule}" is refused: the {expression} of its {key}')
+    return Subject("tag", f"guards.keep_tags is refused: its {expression}")
 
 
 @cache
-def repository_matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """What tells whether gitignore-style ``patterns`` cover a repository's name. Raises ValueError."""
-    from pathspec import GitIgnoreSpec  # imported here: it is needed only with rules
+def repository_matcher(patterns: tuple[str, ...], rule: str = "") -> Callable[[str], bool]:
+    """What tells whether gitignore-style ``patterns`` of that rule cover a repository's name. Raises ValueError.
 
+    It raises SettingsError when that takes too long.
+    """
+    from pathspec import GitIgnoreSpec  # imported here: it is needed only with rules
+    from pathspec.pattern import RegexPattern
+
+    bounded: list[Any] = []
     for text in patterns:
         try:
-            if any(one.include is None for one in GitIgnoreSpec.from_lines([text]).patterns):
+            (one,) = GitIgnoreSpec.from_lines([text]).patterns
+            if one.include is None or not isinstance(one, RegexPattern) or one.regex is None:
                 raise ValueError
+            bounded.append(RegexPattern(_bounded(text, str(one.regex.pattern), rule), one.include))
         except (ValueError, re.error):
             raise ValueError(text) from None
-    spec = GitIgnoreSpec.from_lines(patterns)
-    if not any(one.include for one in spec.patterns):
+    spec = GitIgnoreSpec(bounded)
+    if not any(one.include for one in bounded):
         raise ValueError(patterns[0])
     match: Callable[[str], bool] = spec.match_file
     return match
 
 
+def _bounded(text: str, translated: str, rule: str) -> Any:
+    """In the stead of the compiled pattern that pathspec makes of ``text``: the same under the limits."""
+    compiled = pattern(translated)
+    shown = f'The rule "{rule}" is refused: the pattern "{printable(text[:60])}" of its repositories'
+    subject = Subject("repository", shown)
+    return SimpleNamespace(match=limited(compiled.match, subject), search=limited(compiled.search, subject))
+
+
 def is_base_url(url: str) -> bool:
     """Whether paths can be put behind ``url``."""
     try:
-        parts = urlsplit(url)
-        return (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and parts.port != 0
-            and "@" not in url
-            and not {"?", "#"} & set(url)
-        )
+        return not address.read(url).query and "?" not in url
     except ValueError:
         return False

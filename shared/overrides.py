@@ -20,8 +20,11 @@ MODES = ("dry-run", "plan", "apply")
 
 
 class Narrowed(msgspec.Struct, frozen=True):
+    """``settings`` as an event wants them, ``permitted`` as far as it may have its way, ``configured`` without it."""
+
     settings: Settings
     permitted: Settings
+    configured: Settings
 
 
 def _subset(new: list[str] | str, old: list[str] | str) -> bool:
@@ -68,7 +71,7 @@ def narrow(settings: Settings, overrides: dict[str, Any]) -> Narrowed:
                 f"change the setting, or list {name} in allow_overrides.",
                 where="event",
             )
-    return Narrowed(new, permitted)
+    return Narrowed(new, permitted, settings)
 
 
 def _applied(settings: Settings, asked: dict[str, Any]) -> Settings:

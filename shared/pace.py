@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 
 from shared.errors import OutOfTime
+from shared.reach import Reach
 
 STEADY = 50
 BUDGET = 100.0
@@ -22,7 +23,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 
 
 class Pace:
-    """Enter before a request, leave after it. Times are monotonic seconds; none is entered after ``ends_at``."""
+    """Enter before a request, leave after it. Times are monotonic seconds; none is entered after ``ends_at``.
+
+    ``reach`` is what the run knows of the servers that it asks.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class Pace:
     ) -> None:
         self.ends_at, self.clock, self.sleep = ends_at, clock, sleep
         self.retries = 0
+        self.reach = Reach(clock)
         self.most = self._width = most
         self._in_flight = self._successes = self._slowings = 0
         self._resume_at = self._slowed_at = float("-inf")

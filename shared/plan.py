@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from shared import json_file
+from shared import guards, json_file
 from shared.events import Pushed
 from shared.records import Candidate, Image, PolicyResult
 from shared.rule_settings import Rule
@@ -27,7 +27,6 @@ from shared.rules import label
 
 ID = re.compile(r"([0-9]{8}T[0-9]{12}Z)-([0-9a-f]{32})", re.ASCII)
 STAMP = "%Y%m%dT%H%M%S%fZ"
-FOLLOWS = ", with its image"
 DIFFERS = ("run_id", "plan_id", "started_at", "finished_at", "retries", "images", "images_truncated")
 
 Takers = dict[str, str]
@@ -49,7 +48,7 @@ class Planned(msgspec.Struct, frozen=True, gc=False):
     @property
     def follows(self) -> bool:
         """Whether nothing takes it, but it goes with the image that it refers to."""
-        return all(reason.endswith(FOLLOWS) for reason in self.reasons)
+        return all(reason.endswith(guards.FOLLOWS) for reason in self.reasons)
 
     def candidate(self, listed: Image | None) -> Candidate:
         """The candidate, with the image as it is listed now if it still is."""

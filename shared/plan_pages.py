@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from shared import calls, history, job, links, plan, plan_store, planning, settings
 from shared.answers import carry_out, http_status
@@ -51,11 +51,11 @@ def serve(call: Call, context: object, environment: Mapping[str, str], key: byte
             405, "A plan's page is read by GET and answered by POST.", {"Allow": "GET, HEAD, POST"}
         )
     links.check(key, call.query.get("token", ""), plan_id, "view", now)
-    return _page(plan_id, environment, key, now)
+    return _page(call, environment, key, now)
 
 
-def _page(plan_id: str, environment: Mapping[str, str], key: bytes, now: datetime) -> dict[str, Any]:
-    asked = settings.load(environment)
+def _page(call: Call, environment: Mapping[str, str], key: bytes, now: datetime) -> dict[str, Any]:
+    asked, plan_id = settings.load(environment), call.query["plan"]
     state = planning.state(asked)
     shown = plan.report(plan_id, plan_store.text(state, plan_id))
     ends_at = plan_store.ends_at(plan_id, duration(asked.plans.valid_for))
@@ -67,7 +67,7 @@ def _page(plan_id: str, environment: Mapping[str, str], key: bytes, now: datetim
         said = "CLEANUP_MODE is dry-run: no plan can be approved."
     answer_by = min(now + ANSWER_WITHIN, ends_at)
     approve = {
-        "action": f"?plan={plan_id}",
+        "action": _form_address(call, asked.webhook_url or ""),
         "plan_id": plan_id,
         "approve_token": links.token(key, plan_id, "approve", answer_by),
         "reject_token": links.token(key, plan_id, "reject", answer_by),
@@ -78,6 +78,13 @@ def _page(plan_id: str, environment: Mapping[str, str], key: bytes, now: datetim
         200,
         _pages().plan_page(shown, plan=about, approve=None if said else approve, trend=history.trend(state)),
     )
+
+
+def _form_address(call: Call, webhook_url: str) -> str:
+    """Where the page's forms go: to the version that showed the page, or else to the one that ``WEBHOOK_URL`` names."""
+    configured = dict(parse_qsl(urlsplit(webhook_url).query))
+    tag = call.query.get("tag") or configured.get("tag", "")
+    return "?" + urlencode({"plan": call.query["plan"], **({"tag": tag} if tag else {})})
 
 
 def _approve(plan_id: str, context: object, environment: Mapping[str, str]) -> dict[str, Any]:

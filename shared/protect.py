@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from shared import choose, guards, in_use, registry
-from shared.errors import NOT_FOUND, CallError
+from shared import choose, guards, in_use, registry, relisting
+from shared.errors import CallError, Doubtful
 from shared.http import Cloud
-from shared.in_use.references import Usage
 from shared.manifests import Manifests
 from shared.notation import duration, whole_tag
 from shared.plan import Plan
@@ -19,6 +18,8 @@ from shared.records import PLAIN, Candidate, Image, Manifest, Outcome, Policy, R
 from shared.run import Run, Survey
 
 NAMED = 20
+LOOK_AGAIN_AFTER = 50.0
+BOUND = "index-child, referrer"
 KEPT_BY = {
     "index-child": "that belong to images which stay, such as {image} of {by}",
     "referrer": "that belong to images which stay, such as {image} of {by}",
@@ -27,19 +28,42 @@ KEPT_BY = {
 
 
 def look_in_use(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
-    """Looks up what runs of the ``surveys``' registries."""
+    """Looks up what runs of the ``surveys``' registries. What an earlier look of the run has shown still counts."""
     sources = [source for source in run.settings.guards.in_use if source in in_use.SOURCES]
     if not sources or not surveys:
         return
     folders = {survey.registry.folder_id for survey in surveys} | _elsewhere(run)
     registry_ids = frozenset(survey.registry.registry_id for survey in surveys)
-    found = in_use.look(cloud, sorted(filter(None, folders)), sources, registry_ids)
-    run.usage = Usage(found.uses)
-    for doubt in found.doubts:
+    began_at = cloud.pace.clock()
+    shown = in_use.look(cloud, sorted(filter(None, folders)), sources, registry_ids)
+    for use in shown.uses:
+        run.usage.add(use)
+    for doubt in shown.doubts:
         run.warn("nothing-in-use", doubt)
-    run.unseen = found.blind
-    for blind in found.blind:
-        run.problem(blind.error)
+    for blind in shown.blind:
+        run.guard_problem(blind.error)
+    run.unseen += shown.blind
+    run.looked_in_use_at = began_at
+
+
+def look_again_in_use(run: Run, cloud: Cloud) -> None:
+    """Looks again at what runs when the last look is so old that it would be over a minute at the end of a batch."""
+    with run.looking:
+        if cloud.pace.clock() - run.looked_in_use_at > LOOK_AGAIN_AFTER:
+            look_in_use(run, cloud, [survey for survey in run.surveys if survey.candidate_count])
+
+
+def leave_unseen(run: Run, survey: Survey) -> None:
+    """Leaves the repository's candidates if what may use them could not be looked at."""
+    blind = unseen(run, survey)
+    if not blind or not survey.going():
+        return
+    with run.lock:
+        new = [one for one in blind if one not in run.unseen_told]
+        run.unseen_told += new
+    for one in new:
+        run.hold_back("guard-unavailable", str(one))
+    run.leave(survey, f"in-use: {', '.join(sorted({one.source for one in blind}))}")
 
 
 def unseen(run: Run, survey: Survey) -> list[in_use.Blind]:
@@ -48,17 +72,34 @@ def unseen(run: Run, survey: Survey) -> list[in_use.Blind]:
     return [blind for blind in run.unseen if blind.folder_id in folders]
 
 
-def refuse_unseen(run: Run) -> None:
-    """Says what could not be looked at, if there is a candidate that it may use."""
-    for blind in run.unseen:
-        if any(survey.candidate_count and blind in unseen(run, survey) for survey in run.surveys):
-            run.refuse("guard-unavailable", str(blind))
-
-
 def _elsewhere(run: Run) -> set[str]:
     """The folders that may use any of the registries, beside those that they are in."""
     settings = run.settings
     return {*settings.guards.folders, *([settings.folder_id] if settings.folder_id else [])}
+
+
+def check_tags(run: Run, cloud: Cloud, repository: Repository, images: list[Image]) -> None:
+    """Raises Doubtful when the repository has a tag of which the listing knows no image. Raises CallError.
+
+    What keeps other images may be missing from every listing of a run; the tags come from another service.
+    """
+    wanted = run.settings.guards
+    if not wanted.index_children and not wanted.referrers:
+        return
+    reader = Manifests(cloud, run.registry_endpoint, repository.full_name)
+    unlisted = set(reader.tags() or ()) - _tags(images)
+    if unlisted:  # pushed or deleted meanwhile?
+        unlisted &= set(reader.tags() or ()) - _tags(registry.images(cloud, repository))
+    if unlisted:
+        raise Doubtful(
+            f"The listing of {repository.full_name} lacks the image of the tag {min(unlisted)}, which the registry has,"
+            " so nothing is deleted there: the next run looks again.",
+            where=repository.full_name,
+        )
+
+
+def _tags(images: Iterable[Image]) -> set[str]:
+    return {tag for image in images for tag in image.tags}
 
 
 def guard_candidates(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> dict[str, Manifest]:
@@ -70,22 +111,65 @@ def guard_candidates(run: Run, cloud: Cloud, survey: Survey, images: list[Image]
     try:
         manifests = needed_manifests(run, cloud, survey.repository, images) if going else {}
     except CallError as error:
-        run.problem(error)
-        run.refuse(
+        run.guard_problem(error)
+        run.hold_back(
             "guard-unavailable",
             f"What the images of {survey.repository.full_name} hold and refer to cannot be read, so nothing is"
             f" deleted there: {error}. To go without looking, set guards.index_children and guards.referrers to"
             " false.",
         )
         settle(survey, own_guards(run, survey, going))
-        run.leave(survey)
+        run.leave(survey, BOUND)
         return {}
+    _leave_unclear(run, survey, images, manifests)
+    going = survey.going()
     if run.plan:
         going = _leave_newly_signed(run, run.plan, survey, images, manifests)
     candidates, kept = guarded(run, survey, images, going, manifests)
     survey.candidates |= candidates
     settle(survey, kept)
+    _tell_of_unclear(run, survey, images, manifests, {one.by for one in kept.values()})
     return manifests
+
+
+def _leave_unclear(run: Run, survey: Survey, images: list[Image], manifests: dict[str, Manifest]) -> None:
+    """Leaves the candidates whose manifests are not understood, and all if one may be an index of any of them."""
+    going = survey.going()
+    if not going:
+        return
+    unclear = guards.unclear(images, manifests)
+    survey.outcomes |= {
+        image_id: Outcome("remaining", kept_by=f"{BOUND}: its manifest is not understood: {why}")
+        for image_id, why in unclear.items()
+        if image_id in going
+    }
+    hidden = guards.hides_its_images(images, manifests)
+    if hidden and survey.going():
+        run.hold_back(
+            "guard-unavailable",
+            f"{survey.repository.full_name}: the image {hidden.image_id} ({guards.described(hidden)}) may be an index, and"
+            f" its manifest cannot be read ({unclear[hidden.image_id]}), so nothing is deleted there. Push that image"
+            " again or delete it by hand; to go without looking, set guards.index_children and guards.referrers to false.",
+        )
+        settle(survey, own_guards(run, survey, survey.going()))
+        run.leave(survey, f"index-child: {guards.described(hidden)}")
+
+
+def _tell_of_unclear(
+    run: Run, survey: Survey, images: list[Image], manifests: dict[str, Manifest], kept_by: set[str]
+) -> None:
+    """Warns once of each image whose manifest is not understood; what it keeps is held back."""
+    for image in images:
+        manifest = manifests.get(image.digest, PLAIN)
+        if not manifest.unclear or image.image_id in survey.unclear:
+            continue
+        survey.unclear.add(image.image_id)
+        message = (
+            f"{survey.repository.full_name}: the manifest of the image {image.image_id} ({guards.described(image)}) is"
+            f" not understood: {manifest.unclear}. The image stays, and so does all that its manifest names."
+        )
+        holds_back = image.image_id in survey.outcomes or any(guards.described(image) in by for by in kept_by)
+        (run.hold_back if holds_back else run.warn)("manifest-not-understood", message)
 
 
 def _leave_newly_signed(
@@ -106,11 +190,6 @@ def _leave_newly_signed(
             signed, Outcome("remaining", kept_by="it has been signed, or the like")
         )
     return survey.going()
-
-
-def keep_bound(run: Run, survey: Survey, images: list[Image], manifests: dict[str, Manifest]) -> None:
-    """Keeps what is bound to an image whose deletion failed: it is still there."""
-    settle(survey, bound(run, images, survey.going(), manifests, {}))
 
 
 def warn_of_active_policies(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
@@ -239,12 +318,17 @@ def read_manifests(
 ) -> dict[str, Manifest]:
     """The manifests of ``images``. One that is missing is left out if its image is gone by now. Raises CallError."""
     by_digest = {image.digest: image.image_id for image in images}
+    vanished: set[str] = set()
 
     def gone(digest: str) -> bool:
-        try:
-            registry.image(cloud, by_digest[digest])
-        except CallError as error:
-            return error.code == NOT_FOUND
-        return False
+        if relisting.is_there(cloud, by_digest[digest]):
+            return False
+        vanished.add(digest)
+        return True
 
-    return Manifests(cloud, run.registry_endpoint, repository.full_name).read(by_digest, gone)
+    manifests = Manifests(cloud, run.registry_endpoint, repository.full_name).read(by_digest, gone)
+    if vanished:
+        listed = {image.digest for image in registry.images(cloud, repository)}
+        unclear = Manifest(unclear="its image is listed, but the registry does not know it", lost=True)
+        manifests |= dict.fromkeys(vanished & listed, unclear)
+    return manifests

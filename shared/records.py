@@ -32,13 +32,17 @@ class Repository(msgspec.Struct, frozen=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """A native lifecycle policy; ``status`` is ``ACTIVE`` or ``DISABLED``, ``definition`` a hash of its rules."""
+    """A native lifecycle policy; ``status`` is ``ACTIVE`` or ``DISABLED``, ``definition`` a hash of its rules.
+
+    One that ``ranks`` keeps so many of the newest images, so that what it takes depends on which others there are.
+    """
 
     policy_id: str
     name: str
     repository_id: str
     status: str
     definition: str = ""
+    ranks: bool = True
 
     @property
     def label(self) -> str:
@@ -72,13 +76,19 @@ class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, gc=False):
-    """What matters of a manifest: the digests that it holds as an index, which of them are indexes themselves,
-    and the digest that it refers to.
+    """What matters of a manifest.
+
+    ``holds``: every digest that it may need; ``nested``: those that may be indexes themselves; ``refers_to``: its
+    subject; ``platforms``: those that are images, whose absence breaks it. ``unclear``: why it is not understood, ""
+    when it is. ``lost``: it could not be had, so that nothing is known of what it holds.
     """
 
     holds: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
     refers_to: str = ""
+    platforms: tuple[str, ...] = ()
+    unclear: str = ""
+    lost: bool = False
 
 
 PLAIN = Manifest()

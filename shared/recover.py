@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
-from shared import journal, lease, registry
+from shared import journal, registry
 from shared.delete import DELETED
 from shared.errors import NOT_FOUND, CallError
 from shared.http import Cloud
+from shared.lease import Leases
 from shared.records import Outcome, Repository
 from shared.run import REMAINING, Run
 from shared.state import StateDir
 
 
-def settle_cut_off(run: Run, cloud: Cloud, state: StateDir, registry_ids: Iterable[str]) -> None:
-    """Settles what earlier runs left open in ``registry_ids``, on which this run holds the leases."""
+def settle_cut_off(
+    run: Run, cloud: Cloud, state: StateDir, leases: Leases, registry_ids: Iterable[str]
+) -> None:
+    """Settles what earlier runs left open in ``registry_ids``, on which this run holds the ``leases``.
+
+    Whoever has an intent there had the lease before, and will never delete again.
+    """
     held = set(registry_ids)
     for run_id in journal.runs(state):
         if run_id == run.run_id or journal.ended(state, run_id):
             continue
         entry = journal.entry(state, run_id)
-        if entry is None or lease.alive(
-            state, run_id, {one.registry_id for one in entry.intents}, time.time()
-        ):
+        if leases.lost():
+            return  # what was read may be of the run that has them now
+        if entry is None:
             continue
-        settled = []
-        for intent in [intent for intent in entry.open() if intent.registry_id in held]:
-            try:
-                outcomes = _outcomes(cloud, intent)
-            except CallError as error:
-                run.problem(error)  # it stays open for the next run
-                continue
-            journal.settle_for(state, run_id, intent, outcomes, by=run.run_id)
-            entry.outcomes[intent.number] = outcomes
-            settled.append(outcomes)
-        if not entry.open():
+        settled = _settle(run, cloud, state, entry, held)
+        is_dead = run_id in leases.superseded or any(intent.registry_id in held for intent in entry.intents)
+        if is_dead and not entry.open():
             journal.close_for(state, run_id, by=run.run_id)
         if settled:
             _tell(run, run_id, settled)
+
+
+def _settle(
+    run: Run, cloud: Cloud, state: StateDir, entry: journal.Entry, held: set[str]
+) -> list[dict[str, Outcome]]:
+    """What came of the run's open intents in the registries that are ``held``."""
+    settled = []
+    for intent in [intent for intent in entry.open() if intent.registry_id in held]:
+        try:
+            outcomes = _outcomes(cloud, intent)
+        except CallError as error:
+            run.problem(error)  # it stays open for the next run
+            continue
+        journal.settle_for(state, entry.begin.run_id, intent, outcomes, by=run.run_id)
+        entry.outcomes[intent.number] = outcomes
+        settled.append(outcomes)
+    return settled
 
 
 def _outcomes(cloud: Cloud, intent: journal.Intent) -> dict[str, Outcome]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -136,13 +136,24 @@ def repositories(cloud: Cloud, registry_id: str) -> Iterator[Repository]:
 
 
 def policies(cloud: Cloud, registry_id: str) -> Iterator[Policy]:
-    for page in cloud.pages(
-        SERVICE, f"{ROOT}/lifecyclePolicies", _Policies, role=VIEWER, params={"registryId": registry_id}
-    ):
-        for found in page.lifecycle_policies or ():
-            rules = json.dumps([found.id, found.rules], sort_keys=True)
+    """The lifecycle policies of every repository of the registry."""
+    return _policies(cloud, {"registryId": registry_id})
+
+
+def policies_of(cloud: Cloud, repository: Repository) -> Iterator[Policy]:
+    """The lifecycle policies of one repository."""
+    return _policies(cloud, {"repositoryId": repository.repository_id})
+
+
+def _policies(cloud: Cloud, place: dict[str, str]) -> Iterator[Policy]:
+    for page in cloud.pages(SERVICE, f"{ROOT}/lifecyclePolicies", _Policies, role=VIEWER, params=place):
+        for policy in page.lifecycle_policies or ():
+            rules = json.dumps([policy.id, policy.rules], sort_keys=True)
             definition = hashlib.sha256(rules.encode()).hexdigest()
-            yield Policy(found.id, found.name, found.repository_id, found.status, definition)
+            ranks = not policy.rules or any(
+                not isinstance(rule, dict) or "retainedTop" in rule for rule in policy.rules
+            )
+            yield Policy(policy.id, policy.name, policy.repository_id, policy.status, definition, ranks)
 
 
 def native_policy(cloud: Cloud, policy_id: str) -> tuple[Policy, list[NativeRule], str]:
@@ -216,9 +227,12 @@ def image_path(image_id: str) -> str:
     return f"{ROOT}/images/{part(image_id)}"
 
 
-def delete_image(cloud: Cloud, image_id: str) -> Operation:
-    """Asks for the image's deletion. The operation may be done later, and may still fail."""
-    return cloud.call("DELETE", SERVICE, image_path(image_id), Operation, role=PUSHER)
+def delete_image(cloud: Cloud, image_id: str, before: Callable[[], None] | None = None) -> Operation:
+    """Asks for the image's deletion, with ``before`` called just before each attempt is sent.
+
+    The operation may be done later, and may still fail.
+    """
+    return cloud.call("DELETE", SERVICE, image_path(image_id), Operation, role=PUSHER, before=before)
 
 
 def _image(found: _Image) -> Image:
@@ -229,7 +243,7 @@ def _image(found: _Image) -> Image:
     ]
     return Image(
         found.id,
-        found.digest,
+        found.digest.lower(),
         tuple(found.tags or ()),
         found.created_at,
         max(found.compressed_size, 0),

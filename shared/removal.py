@@ -1,21 +1,38 @@
-"""Deleting what the job found, repository by repository: list again, guard again, journal, delete, look again."""
+"""Deleting what the job found, repository by repository, in batches. Before each batch the repository is looked at again:
+what is listed, what rules, policies and guards say of it now, and what runs. A batch goes on until that look is old.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
-from shared import choose, guards, protect, registry, rules, whole
+import msgspec
+
+from shared import guards, protect, registry, relisting, retaking, whole
 from shared.delete import ALREADY_GONE, DELETED, Deletion, delete
-from shared.errors import CallError, LeaseLost, OutOfTime, SettingsError, StateError
+from shared.errors import (
+    CallError,
+    Doubtful,
+    JanitorError,
+    LeaseLost,
+    OutOfTime,
+    SettingsError,
+    Stale,
+    StateError,
+)
 from shared.http import Cloud
 from shared.layers import layer_keys
 from shared.parallel import Progress, for_each
-from shared.records import Image, Problem
-from shared.run import REMAINING, Run, Survey
+from shared.records import Image, Manifest, Problem
+from shared.relisting import Look, Tags
+from shared.run import Run, Survey
 
 REPOSITORIES_AT_ONCE = 4
 SETTLING = 3.0
+FRESH = 9.5
+LOOKS_AT_MOST, LEAST_SECONDS = 4, 2.0
+BATCH = 8_000
 
 
 def delete_all(run: Run, cloud: Cloud, progress: Progress) -> None:
@@ -33,106 +50,154 @@ def delete_all(run: Run, cloud: Cloud, progress: Progress) -> None:
 
 def open_and_delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
     with survey.opened():
-        delete_in(run, cloud, deleted, survey)
+        try:
+            delete_in(run, cloud, deleted, survey)
+        except Doubtful as error:
+            run.hold_back("guard-unavailable", str(error))
+            run.leave(survey, "guard-unavailable")
+        except (CallError, SettingsError) as error:
+            run.problem(error)
+            run.leave(survey, "it could not be looked at again")
+        except LeaseLost as error:
+            run.hold_back("lease-lost", str(error))
+            run.leave(survey, "lease-lost")
+        except StateError as error:
+            run.hold_back("journal", str(error))
+            run.leave(survey, "journal")
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What may be deleted by the last look at the repository, and until when (monotonic).
+
+    On the ``vital`` images, by id, others depend.
+    """
+
+    images: list[Image]
+    vital: set[str]
+    until: float
 
 
 def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
-    """Lists the repository again, deletes those candidates that are unchanged and unguarded, and looks again."""
-    started_at = cloud.pace.clock()
-    try:
-        images = list(survey.known(registry.images(cloud, survey.repository)))
-        leave_changed(run, survey, images)
-    except (CallError, SettingsError) as error:
-        run.problem(error)
-        run.leave(survey)
-        return
-    reserve = SETTLING + 2 * (cloud.pace.clock() - started_at)
+    """Deletes the candidates that are unchanged and unguarded, looking again before each batch of them."""
+    before: Tags = survey.take_tags()
+    began_at = cloud.pace.clock()
+    look = relisting.look(cloud, survey.repository)
+    reserve = SETTLING + 2 * (cloud.pace.clock() - began_at)
+    first = True
+    while True:
+        look, batch = _next_batch(run, cloud, survey, look, before, first=first)
+        if not batch.images:
+            break
+        first, before = False, relisting.tags_by_id(look.images)
+        deletion = _delete_batch(run, cloud, survey, batch, reserve, deleted)
+        if _stops(run, deletion) or deletion.look is None:
+            return
+        look = deletion.look
+    keys = layer_keys(look.images)
+    with run.lock:
+        run.layers[survey.registry.registry_id].stays(keys)
+    whole.check(run, cloud, survey, look.images)
+
+
+def _next_batch(
+    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Tags, *, first: bool
+) -> tuple[Look, Batch]:
+    """What may be deleted now, by a look that is still fresh once everything was asked again.
+
+    Reading manifests, asking policies and looking at what runs may take long; the repository is then listed again, and
+    there is less to ask the next time. Where even thinking about a fresh look takes long, a batch of two seconds is left.
+    """
+    for _ in range(LOOKS_AT_MOST):
+        look = relisting.settled(cloud, survey.repository, look, _expected(survey, before))
+        manifests = _ask_again(run, cloud, survey, look, before, first=first)
+        before, first = relisting.tags_by_id(look.images), False
+        images = _first_wave(survey, manifests)
+        until = look.at + FRESH
+        if not images or cloud.pace.clock() < until - LEAST_SECONDS:
+            break
+        look = relisting.look(cloud, survey.repository)
+    vital = guards.needed_by_others(images, look.images, manifests)
+    return look, Batch(images, vital, max(until, cloud.pace.clock() + LEAST_SECONDS))
+
+
+def _expected(survey: Survey, before: Tags) -> set[str]:
+    """The ids of the images that a listing must have, unless somebody else has deleted them."""
+    gone = {image_id for image_id, outcome in survey.outcomes.items() if outcome in (DELETED, ALREADY_GONE)}
+    return (before.keys() | survey.going().keys()) - gone
+
+
+def _ask_again(
+    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Tags, *, first: bool
+) -> dict[str, Manifest]:
+    """Settles the candidates that must stay by what is known now. Returns the manifests of all images."""
+    retaking.leave_changed(run, survey, look.images)
+    lost = relisting.lost_tags(before, look.images) | relisting.missing(look.images, before.keys())
+    retaking.leave_untaken(run, cloud, survey, look.images, lost=lost, first=first)
+    protect.look_again_in_use(run, cloud)
+    protect.leave_unseen(run, survey)
+    images = [*look.images, *_not_deleted(survey, look.images)]
+    if first and survey.going():
+        protect.check_tags(run, cloud, survey.repository, images)
+    return protect.guard_candidates(run, cloud, survey, images)
+
+
+def _not_deleted(survey: Survey, images: list[Image]) -> list[Image]:
+    """The images whose deletion has failed and that the listing lacks: they may be there, and need what they hold."""
+    failed = [image_id for image_id, outcome in survey.outcomes.items() if outcome.outcome == "failed"]
+    unlisted = relisting.missing(images, failed)
+    return [survey.candidates[image_id].image for image_id in unlisted]
+
+
+def _first_wave(survey: Survey, manifests: dict[str, Manifest]) -> list[Image]:
+    going = [candidate.image for candidate in survey.going().values()]
+    return next(iter(guards.waves(going, manifests)), [])[:BATCH]
+
+
+def _delete_batch(
+    run: Run, cloud: Cloud, survey: Survey, batch: Batch, reserve: float, deleted: Callable[[], None]
+) -> Deletion:
+    """Deletes the batch once it is in the journal, and puts there what came of it. Raises StateError."""
 
     def before_each() -> None:
         cloud.need(reserve, "the rest is left to the next run")
         if run.leases:
             run.leases.check()
-        deleted()
+        if cloud.pace.clock() > batch.until:
+            raise Stale(f"The last look at {survey.repository.full_name} is too old.")
 
-    manifests = protect.guard_candidates(run, cloud, survey, images)
-    for wave in guards.waves([candidate.image for candidate in survey.going().values()], manifests):
-        going = [image for image in wave if image.image_id not in survey.outcomes]
-        deletion = delete_journaled(run, cloud, survey, going, before_each)
-        if deletion is None or deletion.listed is None or len(deletion.outcomes) < len(going):
-            return
-        images = deletion.listed
-        protect.keep_bound(run, survey, images, manifests)
-    whole.check(run, cloud, survey, images)
-
-
-def delete_journaled(
-    run: Run, cloud: Cloud, survey: Survey, going: list[Image], before_each: Callable[[], None]
-) -> Deletion | None:
-    """Deletes ``going`` once they are in the journal, and puts there what came of it."""
     number = 0
-    try:
-        if run.journal:
-            reasons = survey.candidates
-            number = run.journal.intend(
-                survey.repository, ((image, reasons[image.image_id].reasons) for image in going)
-            )
-        deletion = delete(cloud, survey.repository, going, cloud.concurrency, before_each)
-        record(run, survey, deletion)
-        if run.journal:
-            run.journal.settle(number, deletion.outcomes)
-    except StateError as error:
-        run.refuse("journal", str(error))
-        run.leave(survey)
-        return None
-    stopped = deletion.stopped
-    if isinstance(stopped, LeaseLost):
-        run.refuse("lease-lost", str(stopped))
-    elif stopped and not isinstance(stopped, OutOfTime):
-        run.problem(stopped)
+    if run.journal:
+        rows = ((image, survey.candidates[image.image_id].reasons) for image in batch.images)
+        number = run.journal.intend(survey.repository, rows)
+    deletion = delete(cloud, survey.repository, batch.images, before_each, vital=batch.vital, deleted=deleted)
+    record(run, survey, deletion)
+    if run.journal:
+        run.journal.settle(number, deletion.outcomes)
     return deletion
 
 
-def leave_changed(run: Run, survey: Survey, images: list[Image]) -> None:
-    """Settles the candidates that are gone since they were taken, that have gained a tag, or that no rule takes now."""
-    now = {image.image_id: image for image in images}
-    changed = {image_id: choose.changed(candidate, now) for image_id, candidate in survey.going().items()}
-    outcome = {"gone": ALREADY_GONE, "gained a tag": REMAINING}
-    survey.outcomes |= {image_id: outcome[change] for image_id, change in changed.items() if change}
-    tagged = [
-        survey.candidates[image_id].image for image_id, change in changed.items() if change == "gained a tag"
-    ]
-    if tagged:
-        run.warn(
-            "tagged-since-dry-run",
-            f"{survey.repository.full_name}: {len(tagged)} images have gained a tag since their dry run and stay,"
-            f" such as {guards.described(now[tagged[0].image_id])}.",
-        )
-
-    if survey.rules:
-        decision = rules.decide(survey.rules, images, run.started_at)
-        survey.kept = decision.kept
-        spared = choose.spared(survey.going().values(), survey.rules, decision.taken)
-        survey.outcomes |= {image.image_id: REMAINING for image in spared}
-        if spared:
-            run.warn(
-                "no-longer-taken",
-                f"{survey.repository.full_name}: {len(spared)} images stay because, now that others are gone, no rule"
-                f" takes them any more, such as {guards.described(spared[0])}.",
-            )
+def _stops(run: Run, deletion: Deletion) -> bool:
+    """Whether no further batch may begin. Raises LeaseLost."""
+    stopped: JanitorError | None = deletion.stopped
+    if isinstance(stopped, LeaseLost):
+        raise stopped
+    if stopped is None or isinstance(stopped, Stale):
+        return False
+    if not isinstance(stopped, OutOfTime):
+        run.problem(stopped)
+    return True
 
 
 def record(run: Run, survey: Survey, deletion: Deletion) -> None:
     survey.outcomes |= deletion.outcomes
     gone = [
-        survey.candidates[image_id].image for image_id, one in deletion.outcomes.items() if one == DELETED
+        survey.candidates[image_id].image
+        for image_id, outcome in deletion.outcomes.items()
+        if outcome == DELETED
     ]
-    failed = {image_id: one for image_id, one in deletion.outcomes.items() if one.outcome == "failed"}
-    keys = layer_keys(deletion.listed or ())
     with run.lock:
-        layers = run.layers[survey.registry.registry_id]
-        layers.goes(gone)
-        layers.stays(keys)
-        run.errors += [
-            Problem(f"DELETE {registry.image_path(image_id)}", one.code, one.message, image_id)
-            for image_id, one in failed.items()
-        ]
+        run.layers[survey.registry.registry_id].goes(gone)
+    for image_id, outcome in deletion.outcomes.items():
+        if outcome.outcome == "failed":
+            path = f"DELETE {registry.image_path(image_id)}"
+            run.failed(Problem(path, outcome.code, outcome.message, image_id))

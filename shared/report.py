@@ -19,7 +19,7 @@ from shared.state import StateDir
 
 ROWS = 1000
 GIB = 2**30
-EXIT_STATUS = {"ok": 0, "partial": 1, "failed": 1, "refused": 3, "unfinished": 4}
+EXIT_STATUS = {"ok": 0, "partial": 1, "failed": 1, "refused": 3, "held-back": 3, "unfinished": 4}
 OUTCOMES = ("would-delete", "deleted", "already-gone", "protected", "failed", "remaining")
 WOULD_DELETE = Outcome("would-delete")
 HELD = ("failed", "protected", "remaining")
@@ -193,6 +193,7 @@ def empty(heading: Heading, finished_at: datetime) -> dict[str, Any]:
 
 
 def status(run: Run, error: JanitorError | None, tally: Tally) -> str:
+    """The worst that holds of the run."""
     if error and error.report_status == "failed" and tally.outcomes["deleted"]:
         return "partial"
     if error and error.report_status != "unfinished":
@@ -201,11 +202,11 @@ def status(run: Run, error: JanitorError | None, tally: Tally) -> str:
         return "refused"
     if error or (run.settings.mode == "apply" and tally.unsettled):
         return "unfinished"
-    if run.errors:
+    if len(run.errors) > (run.guard_errors if run.held_back else 0):
         asked = [survey for survey in run.surveys if survey.policies or survey.rules]
         done = any(survey.results or (survey.rules and survey.images is not None) for survey in asked)
-        return "partial" if done or (run.surveys and not asked) else "failed"
-    return "ok"
+        return "partial" if done or run.held_back or (run.surveys and not asked) else "failed"
+    return "held-back" if run.held_back else "ok"
 
 
 def _outcomes(run: Run, mode: str) -> Iterator[tuple[Survey, Candidate, Outcome]]:

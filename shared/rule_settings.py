@@ -136,7 +136,7 @@ def _text_faults(rule: Rule) -> list[tuple[str, str]]:
     if not rule.name.strip():
         faults.append(("name", f"is blank; give {ACCEPTS['name']}"))
     try:
-        repository_matcher(tuple(rule.repositories))
+        repository_matcher(tuple(rule.repositories), rule.name)
     except ValueError as error:
         faults.append(
             (

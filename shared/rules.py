@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from shared.errors import SettingsError
 from shared.notation import duration, repository_matcher, whole_tag
 from shared.records import Image
 from shared.rule_settings import Rule
@@ -42,7 +41,7 @@ class Decision(msgspec.Struct):
 
 def covering(rules: Iterable[Rule], repository: str) -> list[Rule]:
     """The rules that are about the repository, which is named without its registry's id."""
-    return [rule for rule in rules if repository_matcher(tuple(rule.repositories))(repository)]
+    return [rule for rule in rules if repository_matcher(tuple(rule.repositories), rule.name)(repository)]
 
 
 def decide(rules: Sequence[Rule], images: Sequence[Image], now: datetime) -> Decision:
@@ -104,23 +103,20 @@ def matcher(rule: Rule) -> Callable[[Sequence[str]], bool]:
     untagged = rule.untagged or without_filter
     if rule.tags is None:
         return lambda tags: without_filter if tags else untagged
-    whole, every = whole_tag(rule.tags), EVERY[rule.action]
+    whole, every = whole_tag(rule.tags, rule.name), EVERY[rule.action]
     return lambda tags: every(map(whole, tags)) if tags else untagged
 
 
 def groups(rule: Rule, tags: Iterable[str]) -> set[str]:
     """The values that the tags have of the rule's ``group_by``."""
-    found = filter(None, map(whole_tag(rule.group_by or ""), tags))
+    found = filter(None, map(whole_tag(rule.group_by or "", rule.name, "group_by"), tags))
     return {one["group"] for one in found if one["group"] is not None}
 
 
 def _matching(rule: Rule, images: Sequence[Image], decision: Decision) -> ByGroup:
-    try:
-        is_about = matcher(rule)
-        found = [image for image in images if is_about(image.tags)]
-        by_group = _grouped(rule, found) if rule.group_by else {"": found}
-    except SettingsError as error:
-        raise SettingsError(f'The rule "{rule.name}" is refused. {error}', where="rules") from None
+    is_about = matcher(rule)
+    found = [image for image in images if is_about(image.tags)]
+    by_group = _grouped(rule, found) if rule.group_by else {"": found}
     decision.matched[rule.name] = len(_members(by_group))
     return by_group
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import zlib
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,9 @@ class Survey(msgspec.Struct):
     going_count: int = 0
     packed: list[bytes] = []
     open: bool = False
+    unclear: set[str] = set()
+    foreign: dict[str, frozenset[str]] = {}
+    _tags: bytes = b""
 
     @contextmanager
     def opened(self) -> Iterator[Survey]:
@@ -95,6 +99,16 @@ class Survey(msgspec.Struct):
             for image, reasons in reversed(_PACKED.decode(zlib.decompress(self.packed.pop()))):
                 self.candidates[image.image_id] = Candidate(image, shared.setdefault(reasons, reasons))
 
+    def note_tags(self, images: Iterable[Image]) -> None:
+        """Notes the tags of all images as they are listed first, for `take_tags`."""
+        tags = [(image.image_id, image.tags) for image in images]
+        self._tags = zlib.compress(msgspec.msgpack.encode(tags), level=1)
+
+    def take_tags(self) -> dict[str, tuple[str, ...]]:
+        """The noted tags, by image id; they are forgotten."""
+        packed, self._tags = self._tags, b""
+        return dict(_TAGS.decode(zlib.decompress(packed))) if packed else {}
+
     def each(self) -> Iterator[Candidate]:
         """Every candidate, one at a time, without unpacking them all."""
         if self.open:
@@ -116,6 +130,7 @@ class Survey(msgspec.Struct):
 
 
 _PACKED = msgspec.msgpack.Decoder(list[tuple[Image, tuple[str, ...]]])
+_TAGS = msgspec.msgpack.Decoder(list[tuple[str, tuple[str, ...]]])
 
 
 class Run(msgspec.Struct):
@@ -123,7 +138,7 @@ class Run(msgspec.Struct):
 
     ``unseen`` is where what runs could not be looked up; ``matched`` counts images by a rule's name; ``undated`` are
     a repository's full name, the number of its images whose creation time a rule cannot believe, and one of them.
-    ``layers`` counts by registry id. ``plan`` is what a person said yes to, if the run is to carry that out. ``link`` leads people to the page of what the run found; whoever has it may look,
+    ``layers`` counts by registry id, ``digests`` are the keys of a repository's digests, by its full name. ``plan`` is what a person said yes to, if the run is to carry that out. ``link`` leads people to the page of what the run found; whoever has it may look,
     so that only notifications tell it.
     """
 
@@ -141,12 +156,18 @@ class Run(msgspec.Struct):
     surveys: list[Survey] = []
     usage: Usage = msgspec.field(default_factory=Usage)
     unseen: list[in_use.Blind] = []
+    unseen_told: list[in_use.Blind] = []
+    looked_in_use_at: float = float("-inf")
+    looking: threading.Lock = msgspec.field(default_factory=threading.Lock)
     matched: Counter[str] = msgspec.field(default_factory=Counter)
     undated: list[tuple[str, int, Image]] = []
     layers: dict[str, LayerCount] = {}
+    digests: dict[str, array[int]] = {}
     warnings: list[Notice] = []
     errors: list[Problem] = []
     refused: bool = False
+    held_back: bool = False
+    guard_errors: int = 0
     lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     @property
@@ -159,16 +180,30 @@ class Run(msgspec.Struct):
         log.warn(message, code=code)
 
     def refuse(self, code: str, message: str) -> None:
+        """Notes that a limit stops the whole run."""
         self.refused = True
         self.warn(code, message)
 
-    def problem(self, error: JanitorError, image_id: str = "") -> None:
-        with self.lock:
-            self.errors.append(Problem(error.where, error.code, str(error), image_id))
-        log.error(str(error), where=error.where)
+    def hold_back(self, code: str, message: str) -> None:
+        """Notes that a limit, a guard or another run stops the deletions of one repository or registry."""
+        self.held_back = True
+        self.warn(code, message)
 
-    def leave(self, survey: Survey) -> None:
-        """Leaves what would go of the repository; where nothing is deleted there is nothing to leave."""
-        if self.settings.mode == "apply":
-            with survey.opened():
-                survey.outcomes |= dict.fromkeys(survey.going(), REMAINING)
+    def problem(self, error: JanitorError, image_id: str = "") -> None:
+        self.failed(Problem(error.where, error.code, str(error), image_id))
+
+    def guard_problem(self, error: JanitorError) -> None:
+        """Notes why a guard cannot be evaluated. It holds deletions back, but none of them has failed."""
+        with self.lock:
+            self.guard_errors += 1
+        self.problem(error)
+
+    def failed(self, problem: Problem) -> None:
+        with self.lock:
+            self.errors.append(problem)
+        log.error(problem.message, where=problem.where)
+
+    def leave(self, survey: Survey, why: str) -> None:
+        """Leaves what would go of the repository; ``why`` names the limit or the guard that keeps it."""
+        with survey.opened():
+            survey.outcomes |= dict.fromkeys(survey.going(), Outcome("remaining", kept_by=why))

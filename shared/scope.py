@@ -5,13 +5,22 @@ from __future__ import annotations
 from functools import partial
 
 from shared import choose, registry
-from shared.errors import NOT_FOUND, CallError, OverrideRefused, SettingsError
+from shared.errors import (
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    CallError,
+    OverrideRefused,
+    SettingsError,
+    UnknownName,
+)
 from shared.http import Cloud
 from shared.layers import LayerCount
 from shared.parallel import for_each
 from shared.records import Policy, Registry
 from shared.rules import covering
 from shared.run import Run, Survey
+
+UNSEEN = (NOT_FOUND, PERMISSION_DENIED)
 
 
 def find(run: Run, cloud: Cloud) -> None:
@@ -23,17 +32,17 @@ def find(run: Run, cloud: Cloud) -> None:
 
 
 def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
-    """The registries to clean. Raises SettingsError for one that there isn't, OverrideRefused for one not allowed."""
+    """The registries to clean.
+
+    Raises SettingsError for one that there isn't, UnknownName if an event names it, OverrideRefused for one not allowed.
+    """
     settings, permitted = run.narrowed.settings, run.narrowed.permitted
     if settings.registries:
         named = dict.fromkeys(settings.registries)
-        registries = [_registry(cloud, registry_id, permitted.registries) for registry_id in named]
+        configured = run.narrowed.configured.registries
+        registries = [_registry(cloud, registry_id, configured) for registry_id in named]
     else:
-        registries = list(registry.registries(cloud, settings.folder_id or ""))
-        if not registries:
-            run.warn(
-                "no-registries", f"The service account sees no registry in the folder {settings.folder_id}."
-            )
+        registries = _of_folder(run, cloud, settings.folder_id or "")
     for found in registries:
         if not permitted.registries and found.folder_id != permitted.folder_id:
             raise OverrideRefused(
@@ -53,17 +62,37 @@ def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
     return [found for found in registries if found.registry_id in pushed]
 
 
+def _of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
+    try:
+        registries = list(registry.registries(cloud, folder_id))
+    except CallError as error:
+        if folder_id != run.narrowed.configured.folder_id and error.code in UNSEEN:
+            raise _unknown("folder", folder_id) from None
+        raise
+    if not registries:
+        run.warn("no-registries", f"The service account sees no registry in the folder {folder_id}.")
+    return registries
+
+
 def _registry(cloud: Cloud, registry_id: str, configured: list[str]) -> Registry:
     try:
         return registry.registry(cloud, registry_id)
     except CallError as error:
+        if registry_id not in configured and error.code in UNSEEN:
+            raise _unknown("registry", registry_id) from None
         if error.code != NOT_FOUND:
             raise
-        where = "REGISTRY_IDS" if registry_id in configured else "the event"
         raise SettingsError(
-            f"The registry {registry_id}, named by {where}, does not exist, or the service account cannot see it.",
-            where=where,
+            f"The registry {registry_id}, named by REGISTRY_IDS, does not exist, or the service account cannot see it.",
+            where="REGISTRY_IDS",
         ) from None
+
+
+def _unknown(what: str, name: str) -> UnknownName:
+    return UnknownName(
+        f"The {what} {name}, named by the event, does not exist, or the service account cannot see it.",
+        where="event",
+    )
 
 
 def find_repositories(run: Run, cloud: Cloud, found: Registry) -> None:
@@ -92,7 +121,7 @@ def find_repositories(run: Run, cloud: Cloud, found: Registry) -> None:
 
 
 def check_policies(run: Run) -> None:
-    """Warns of names that no policy has. Raises OverrideRefused when an event names a policy that it must not."""
+    """Warns of names that no policy has. Raises UnknownName when an event names one, OverrideRefused when it must not."""
     settings, permitted = run.narrowed.settings, run.narrowed.permitted
     apply, allowed = settings.lifecycle_policies.apply, permitted.lifecycle_policies.apply
     policies = [policy for survey in run.surveys for policy in survey.policies]
@@ -102,8 +131,11 @@ def check_policies(run: Run) -> None:
                 f"The event names the policy {policy.label}, which the settings do not let it apply.",
                 where="event",
             )
-    if isinstance(apply, list):
+    if isinstance(apply, list) and run.pushed is None:
+        own = run.narrowed.configured.lifecycle_policies.apply
+        configured = own if isinstance(own, list) else []
         known = {"active"} | {policy.policy_id for policy in policies} | {policy.name for policy in policies}
-        for name in apply:
-            if name not in known and run.pushed is None:
-                run.warn("unknown-policy", f"APPLY_POLICIES names {name}, but no policy has that id or name.")
+        for name in (name for name in apply if name not in known):
+            if name not in configured and not run.errors:
+                raise _unknown("policy", name)
+            run.warn("unknown-policy", f"APPLY_POLICIES names {name}, but no policy has that id or name.")

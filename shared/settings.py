@@ -16,14 +16,17 @@ import msgspec
 from msgspec import Meta
 
 from shared.errors import SettingsError
+from shared.matching import renew
 from shared.notation import DURATION, LONGEST_DURATION, duration, is_base_url, pattern
 from shared.notify.channels import Channel, check_channels
-from shared.rule_settings import Rule, check_rules
+from shared.rule_settings import Rule, Text, check_rules
+from shared.variables import named, refuse_misspelt
 from shared.wording import key_of, known, short
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]
 SOURCES: tuple[Source, ...] = get_args(Source)
+TAG = re.compile(r"[?]tag=[a-z][-_0-9a-z]*\Z")
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}$(?!\n)")]
 
 
@@ -44,7 +47,7 @@ class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folders: list[Id] = []
     index_children: bool = True
     referrers: bool = True
-    keep_tags: list[Annotated[str, Meta(min_length=1)]] = []
+    keep_tags: list[Text] = []
     grace: Annotated[str, Meta(pattern=DURATION)] = "0h"
 
 
@@ -100,13 +103,15 @@ KEYS = {
     "guards.folders": _Key(None, "list", "ids of folders"),
     "guards.index_children": _Key(None, "text", "true or false"),
     "guards.referrers": _Key(None, "text", "true or false"),
-    "guards.keep_tags": _Key(None, "list", "regular expressions"),
+    "guards.keep_tags": _Key(None, "list", "regular expressions of 1 to 1000 characters"),
     "guards.grace": _Key(None, "text", 'a duration such as "36h", "7d" or "2w", of 100 years at most'),
     "plans.valid_for": _Key(
         None, "text", 'a duration such as "36h", "7d" or "2w", of more than none and 100 years at most'
     ),
     "webhook_url": _Key(
-        "WEBHOOK_URL", "text", "the webhook's own URL, such as https://functions.yandexcloud.net/<id>"
+        "WEBHOOK_URL",
+        "text",
+        "the webhook's own URL, such as https://functions.yandexcloud.net/<id>?tag=live",
     ),
     "state_dir": _Key("STATE_DIR", "text", "the path of a directory"),
     "price.per_gb_month": _Key("PRICE_PER_GB_MONTH", "number", "a number from 0 to 1000000000"),
@@ -114,14 +119,26 @@ KEYS = {
     "metrics.folder_id": _Key(None, "text", "the id of a folder"),
     "allow_overrides": _Key(None, "list", "keys of this file that an event may set"),
 }
+FILE = "janitor.toml"
 BUNDLE = Path(__file__).resolve().parents[1]
 
 
+def file_of(file: str | None, environment: Mapping[str, str]) -> str:
+    """The path of the settings file for whoever works by hand: ``file``, else that of the environment, else the one here."""
+    file = file or environment.get("JANITOR_CONFIG", "").strip() or (FILE if Path(FILE).exists() else "")
+    return str(Path(file).absolute()) if file else ""
+
+
 def load(environment: Mapping[str, str], *, whole: bool = True) -> Settings:
-    """The settings of this environment and its file; ``whole`` ones say what to clean. Raises SettingsError."""
-    file = environment.get("JANITOR_CONFIG", "")
-    document = _read(file) if file else {}
-    document.pop("deploy", None)  # the table of `shared.deploy.config`
+    """The settings of this environment and its file; ``whole`` ones say what to clean. Raises SettingsError.
+
+    The file is checked by itself, and then with what the environment says instead.
+    """
+    renew()  # what patterns may take is counted anew
+    file = environment.get("JANITOR_CONFIG", "").strip()
+    document = _checked_file(file) if file else {}
+    set_ones = {name for name, text in environment.items() if text.strip()}
+    refuse_misspelt(set_ones - named(document), known=(key.variable for key in KEYS.values() if key.variable))
     spoken = {}
     for name, key in KEYS.items():
         text = environment.get(key.variable, "").strip() if key.variable else ""
@@ -139,6 +156,20 @@ def load(environment: Mapping[str, str], *, whole: bool = True) -> Settings:
             where="FOLDER_ID",
         )
     return settings
+
+
+def _checked_file(file: str) -> dict[str, Any]:
+    """The settings that the file says, without its table for the deployment, both of which are right."""
+    document = read(file)
+    if "deploy" in document:
+        from shared import (
+            deploy_table,
+        )  # imported here: it needs this module, and most functions have no such table
+
+        deploy_table.check(document, file)
+        del document["deploy"]
+    check(document, lambda name: f"{name} in {file}")
+    return document
 
 
 def schema() -> dict[str, Any]:
@@ -190,33 +221,41 @@ def _check_plans(settings: Settings, spoken: Any) -> None:
             f"{spoken('plans.valid_for')} is {short(valid_for)}; give {KEYS['plans.valid_for'].accepts}.",
             where="plans.valid_for",
         )
-    if url is not None and not is_base_url(url):
+    if url is not None and not is_base_url(TAG.sub("", url)):
         raise SettingsError(
             f"{spoken('webhook_url')} is {short(url)}; give {KEYS['webhook_url'].accepts}.",
             where="webhook_url",
         )
 
 
-def _read(file: str) -> dict[str, Any]:
+def read(file: str) -> dict[str, Any]:
+    """The TOML document in the file, unchecked. Raises SettingsError."""
     import tomllib  # imported here: most functions have no file
 
+    places = dict.fromkeys((Path(file).absolute(), BUNDLE / file))  # a deployment puts it beside the code
     try:
-        path = Path(file)
-        if not path.exists():
-            path = BUNDLE / file  # where a deployment puts it, whatever the working directory
-        return tomllib.loads(path.read_bytes().decode())
-    except OSError as error:
+        path = next((place for place in places if place.exists()), Path(file))
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
         raise SettingsError(
-            f"JANITOR_CONFIG names {file}, which cannot be read: {error.strerror}.", where="JANITOR_CONFIG"
+            f"There is no settings file {file}: it was looked for at {' and at '.join(map(str, places))}; name another"
+            " by JANITOR_CONFIG or --config.",
+            where="JANITOR_CONFIG",
         ) from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{file} is not UTF-8; save it as UTF-8.", where="JANITOR_CONFIG") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file} is not TOML: {error}.", where="JANITOR_CONFIG") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(_unreadable(file, error), where="JANITOR_CONFIG") from None
     except RecursionError:
         raise SettingsError(
             f"{file} is TOML nested too deeply to be settings.", where="JANITOR_CONFIG"
         ) from None
+
+
+def _unreadable(file: str, error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return f"The settings file {file} cannot be read: {error.strerror}; name another by JANITOR_CONFIG or --config."
+    if isinstance(error, UnicodeDecodeError):
+        return f"{file} is not UTF-8; save it as UTF-8."
+    return f"{file} is not TOML: {error}."
 
 
 def _parse(key: _Key, text: str) -> Any:

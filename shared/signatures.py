@@ -20,6 +20,14 @@ TOLERANCE = 300.0
 MOST_SIGNATURES = 16
 ID = re.compile(r"[!-~]{1,256}")
 TIMESTAMP = re.compile(r"[0-9]{1,11}", re.ASCII)
+HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+LOOKS = {
+    r"[0-9]{12,14}": "milliseconds",
+    r"[0-9]{15,17}": "microseconds",
+    r"[0-9]{18,20}": "nanoseconds",
+    r"[0-9]+[.,][0-9]*(?:e[+-]?[0-9]+)?": "a fraction",
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*|[A-Za-z]{3}, .*": "a date",
+}
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -37,10 +45,19 @@ def sign(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
 
 def check(key: bytes, headers: Mapping[str, str], body: bytes, now: float) -> Signed:
     """Checks a call; ``headers`` are by their names in lower case. Raises RequestRefused, with 401."""
-    message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    signatures = headers.get("webhook-signature", "").split(" ")
-    if not ID.fullmatch(message_id) or not TIMESTAMP.fullmatch(timestamp) or signatures == [""]:
-        raise _refused("sign the call: it needs webhook-id, webhook-timestamp and webhook-signature")
+    missing = [name for name in HEADERS if not headers.get(name)]
+    if missing:
+        raise _refused(
+            f"sign the call: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        )
+    message_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
+    signatures = headers["webhook-signature"].split(" ")
+    if not ID.fullmatch(message_id):
+        raise _refused("webhook-id must be 1 to 256 letters, digits and signs, without a space")
+    if not TIMESTAMP.fullmatch(timestamp):
+        raise _refused(
+            f"webhook-timestamp must be in whole seconds since 1970, such as {now:.0f}{_looks(timestamp)}"
+        )
     expected = sign(key, message_id, timestamp, body).encode()
     matches = [
         hmac.compare_digest(expected, one.encode(errors="replace")) for one in signatures[:MOST_SIGNATURES]
@@ -52,6 +69,13 @@ def check(key: bytes, headers: Mapping[str, str], body: bytes, now: float) -> Si
     if abs(now - int(timestamp)) > TOLERANCE:
         raise _refused("it was signed more than five minutes ago or ahead; check the clock of the sender")
     return Signed(message_id, int(timestamp))
+
+
+def _looks(timestamp: str) -> str:
+    """What a wrong timestamp seems to be, as the rest of a sentence."""
+    kinds = (kind for form, kind in LOOKS.items() if re.fullmatch(form, timestamp, re.ASCII))
+    kind = next(kinds, None)
+    return f"; this looks like {kind}" if kind else ""
 
 
 def _refused(why: str) -> RequestRefused:

@@ -1,4 +1,4 @@
-"""Deletes from the state directory what the last runs have outlived: journals, history, the leases of dead runs.
+"""Deletes from the state directory what the last runs have outlived: journals, history, leases of runs that have ended.
 
 Every file of a mounted bucket takes its time, so one sweep deletes only so much; the next run goes on.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 
 from shared import history, journal, lease
 from shared.errors import StateError
@@ -34,7 +35,8 @@ def sweep(state: StateDir, until: float, clock: Callable[[], float] = time.monot
         return len(some) == len(names) and clock() < until
 
     try:
-        if not gone(history.outlived(state)) or not gone(lease.abandoned(state, time.time())):
+        leases = list(lease.left_behind(state, partial(journal.ended, state)))
+        if not gone(history.outlived(state)) or not gone(leases):
             return
         old = journal.runs(state)[: -history.KEPT]
         random.shuffle(old)  # those that never end must not stand before the others

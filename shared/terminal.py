@@ -26,7 +26,14 @@ RULE_SAYS = {
     "does-not-match": "does not match it",
 }
 NARROW = ("created", "size", "status")
-COLOURS = {"ok": "green", "partial": "yellow", "unfinished": "yellow", "refused": "red", "failed": "red"}
+COLOURS = {
+    "ok": "green",
+    "held-back": "yellow",
+    "partial": "yellow",
+    "unfinished": "yellow",
+    "refused": "red",
+    "failed": "red",
+}
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 A signed call       does what its body says: ``{"action": "dry-run" | "plan" | "cleanup" | "apply", ...overrides}``
 A browser           sees a plan's page and approves or rejects it, with the tokens that `shared.links` makes
-A registry trigger  has the pushed repositories looked at. Nothing proves that it is one, for a function that browsers
-                    reach takes events from anybody, so that nothing is deleted for it
+Anybody else        may send an event, as a registry trigger does, which nothing proves that it is: `shared.unsigned`
+                    answers all of them alike, and makes a dry run at most, of repositories that exist
 
 Errors are ``application/problem+json`` (RFC 9457), or a small page for a browser.
 """
@@ -19,14 +19,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared import calls, events, job, log, once, plan_pages, settings, signatures
+from shared import calls, events, job, log, once, plan_pages, settings, signatures, unsigned
 from shared.access import read_access
 from shared.answers import carry_out, fault, http_status, refused
 from shared.calls import Call
 from shared.errors import EventError, JanitorError, OverrideRefused, RequestRefused, SettingsError
-from shared.http import Cloud
 from shared.overrides import narrow
-from shared.run import Run
 from shared.state import StateDir
 
 ACTIONS = {"dry-run": "dry-run", "plan": "plan", "cleanup": None, "apply": None}
@@ -34,25 +32,34 @@ REMEMBERED = 600.0
 
 
 def answer(event: object, context: object) -> dict[str, Any]:
-    """What the handler returns: a response to an HTTP call, or a report."""
+    """What the handler returns: a response to an HTTP call or an event, or the report of a refusal."""
     environment = os.environ
-    http = isinstance(event, dict) and events.is_http(event)
+    call = event if isinstance(event, dict) and events.is_http(event) else None
     log.start("INFO")
     try:
-        access = read_access(environment)
-        log.start(access.log_level)
-        key = access.webhook_key
-        if not key:
-            raise RequestRefused(403, "WEBHOOK_SECRET is not set, so the webhook refuses everything; set it.")
-        if isinstance(event, dict) and http:
-            return _served(event, context, environment, key)
-        return _pushed(event, context, environment)
+        key = _key(environment)
+        if call is None:
+            return unsigned.take(event, context, environment)
+        return _served(call, context, environment, key)
     except JanitorError as known:
         error = known
     except Exception as unknown:
         error = fault(unknown)
     report = refused(error)
-    return _failed(event, error) if isinstance(event, dict) and http else report
+    return report if call is None else _failed(call, error)
+
+
+def _key(environment: Mapping[str, str]) -> bytes:
+    """The secret that proves who calls. Raises what tells nothing of the settings, since nobody is proven without it."""
+    try:
+        access = read_access(environment)
+    except SettingsError as error:
+        log.error(str(error), where=error.where)
+        raise JanitorError("The webhook cannot answer; its log says why.", where="settings") from None
+    log.start(access.log_level)
+    if not access.webhook_key:
+        raise RequestRefused(403, "WEBHOOK_SECRET is not set, so the webhook refuses everything; set it.")
+    return access.webhook_key
 
 
 def _served(
@@ -63,7 +70,21 @@ def _served(
         return plan_pages.serve(call, context, environment, key)
     if call.method != "POST":
         raise RequestRefused(405, "Only POST is served here.", {"Allow": "POST"})
+    unproven = _unsigned_event(call)
+    if unproven is not None:
+        return unsigned.take(unproven, context, environment)
     return _signed(call, context, environment, key)
+
+
+def _unsigned_event(call: Call) -> dict[str, Any] | None:
+    """The body, if it is a trigger's event and nobody claims to have signed it."""
+    if any(name.startswith("webhook-") for name in call.headers):
+        return None
+    try:
+        body = json.loads(call.body)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) and "messages" in body else None
 
 
 def _signed(call: Call, context: object, environment: Mapping[str, str], key: bytes) -> dict[str, Any]:
@@ -119,29 +140,6 @@ def _only_once(
     state = StateDir(configured.state_dir)
     if not once.first(state, "calls", signed.message_id, signed.timestamp, REMEMBERED):
         raise RequestRefused(409, "A call with this webhook-id was there before; each is carried out once.")
-
-
-def _pushed(event: object, context: object, environment: Mapping[str, str]) -> dict[str, Any]:
-    request = events.parse(event)
-    if request.pushed is None:
-        raise EventError(
-            "The webhook takes HTTP calls and the events of a Container Registry trigger; send anything else to"
-            " cleanup.handler.",
-            where="event",
-        )
-    withheld = settings.load(environment).mode == "apply"
-
-    def work(run: Run, cloud: Cloud) -> None:
-        job.clean_up(run, cloud)
-        if withheld:
-            run.warn(
-                "push-not-signed",
-                "Anybody can send such an event to the webhook, so nothing is deleted for it; to clean up after pushes,"
-                " point the trigger to cleanup.handler.",
-            )
-
-    told, _ = carry_out(request, context, environment, mode="dry-run" if withheld else None, work=work)
-    return told
 
 
 def _paths(context: object, environment: Mapping[str, str]) -> set[str]:

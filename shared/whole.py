@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache, partial
+from functools import cache
 
-from shared import guards, registry, scope
+from shared import foreign, guards, registry, scope
 from shared.errors import CallError
 from shared.http import Cloud
 from shared.manifests import Manifests
 from shared.parallel import for_each
 from shared.protect import read_manifests
-from shared.records import Image
+from shared.records import Image, blob_key
 from shared.run import Run, Survey
 
 SAID = {
@@ -24,32 +23,52 @@ SAID = {
 def validate(run: Run, cloud: Cloud) -> None:
     """Checks every repository that the run is about."""
     scope.find(run, cloud)
-    for_each(run.surveys, partial(_validate_one, run, cloud), cloud.concurrency)
+    damaged: list[tuple[str, guards.Damage]] = []
+
+    def validate_one(survey: Survey) -> None:
+        try:
+            images = list(registry.images(cloud, survey.repository))
+        except CallError as error:
+            run.problem(error)
+            return
+        survey.images = len(images)
+        run.digests[survey.repository.full_name] = foreign.keys_of(images)
+        damaged.extend(damage(run, cloud, survey, images))
+
+    for_each(run.surveys, validate_one, cloud.concurrency)
+    tell(run, cloud, damaged)
 
 
-def _validate_one(run: Run, cloud: Cloud, survey: Survey) -> None:
-    try:
-        images = list(registry.images(cloud, survey.repository))
-    except CallError as error:
-        run.problem(error)
-        return
-    survey.images = len(images)
-    check(run, cloud, survey, images)
-
-
-def check(run: Run, cloud: Cloud, survey: Survey, images: Iterable[Image]) -> None:
+def check(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
     """Warns of what is not whole among a repository's ``images``."""
+    tell(run, cloud, damage(run, cloud, survey, images))
+
+
+def damage(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> list[tuple[str, guards.Damage]]:
+    """What is not whole among a repository's ``images``, each with the repository's full name."""
     wanted = run.settings.guards
     if not wanted.index_children and not wanted.referrers:
-        return
-    images = list(images)
+        return []
     reader = Manifests(cloud, run.registry_endpoint, survey.repository.full_name)
     try:
         manifests = read_manifests(run, cloud, survey.repository, images)
-        found = guards.damage(images, manifests, cache(reader.exists))
+        damages = guards.damage(images, manifests, cache(reader.exists))
     except CallError as error:
         run.problem(error)
-        return
-    for one in found:
+        return []
+    return [(survey.repository.full_name, one) for one in damages]
+
+
+def tell(run: Run, cloud: Cloud, damaged: list[tuple[str, guards.Damage]]) -> None:
+    """Warns of what is damaged, but for referrers whose image another repository has."""
+    subjects = {digest for _, one in damaged if one.code == "orphaned-referrer" for digest in one.missing}
+    try:
+        elsewhere = foreign.listed(run, cloud, set(map(blob_key, subjects))) if subjects else set()
+    except CallError as error:
+        run.problem(error)
+        elsewhere = set()
+    for full_name, one in damaged:
+        if one.code == "orphaned-referrer" and not elsewhere.isdisjoint(map(blob_key, one.missing)):
+            continue
         image = SAID[one.code].format(image=guards.described(one.image))
-        run.warn(one.code, f"{survey.repository.full_name}: {image}: {', '.join(one.missing)}.")
+        run.warn(one.code, f"{full_name}: {image}: {', '.join(one.missing)}.")

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from shared.lease import DEAD_AFTER
 from tests.conftest import Cloud, outcomes, policy
 from tests.emulator.client import PROJECT_ROOT
 
@@ -60,12 +59,6 @@ class Commands:
         """What ``report`` tells of every run, all of them asked for at once."""
         started = [self.start("report", run_id) for run_id in self.runs()]
         return [json.loads(process.communicate(timeout=120)[0]) for process in started]
-
-    def age_leases(self) -> None:
-        """Makes the leases that are still there those of dead runs, as ``DEAD_AFTER`` seconds would."""
-        for lease in self.state.glob("leases/*/*"):
-            run_id = lease.name.rpartition(".")[0]
-            lease.write_text(json.dumps({"run_id": run_id, "renewed_at": time.time() - DEAD_AFTER - 1}))
 
     def folder(self, report: dict[str, Any]) -> Path:
         return self.state / "runs" / str(report["run_id"])

@@ -91,6 +91,10 @@ class Instance:
         start = {"bundle": str(bundle), "entry_point": entry_point, "speed": speed}
         self._say({**start, "function_id": FUNCTION_ID, "timeout": timeout})
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def call(self, event: Any) -> dict[str, Any]:
         """``{"result": ...}``, or ``{"error": ...}`` of a handler that raised."""
         self._say(event)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -133,6 +134,105 @@ def test_bad_usage_and_bad_settings_end_with_2(
     assert stocked.left() == {"new", "old", "older"}
     for text in named:
         assert text in ended.stdout + ended.stderr
+
+
+def run_in(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A command that needs no cloud, in that folder."""
+    ended = subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in ended.stdout + ended.stderr
+    return ended
+
+
+def named(mode: str) -> str:
+    return f'folder_id = "b1gfolder"\nmode = "{mode}"\n'
+
+
+def test_a_command_reads_the_file_that_lies_here_unless_another_is_named(tmp_path: Path) -> None:
+    (tmp_path / "janitor.toml").write_bytes(b"\xef\xbb\xbf" + named("plan").encode())
+    (tmp_path / "other.toml").write_text(named("apply"))
+
+    def mode(*arguments: str, **settings: str) -> str:
+        return str(json.loads(run_in(tmp_path, "check", "--json", *arguments, **settings).stdout)["mode"])
+
+    assert mode() == "plan"
+    assert mode(JANITOR_CONFIG="") == "plan"
+    assert mode(JANITOR_CONFIG="other.toml") == "apply"
+    assert mode("--config", "other.toml") == "apply"
+    assert mode("other.toml") == "apply"
+    assert mode("--config", "janitor.toml", JANITOR_CONFIG=str(tmp_path / "other.toml")) == "plan"
+
+
+COMMANDS = [
+    ["dry-run"], ["cleanup"], ["plan"], ["apply", "p"], ["report"], ["validate"], ["explain", "crp1"], ["check"],
+    ["convert"], ["dry-run", "--listing", "none.json"], ["dry-run", "--diff", "good.toml"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_every_command_takes_a_file_and_refuses_a_bad_one(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "good.toml").write_text(named("plan"))
+    (tmp_path / "bad.toml").write_text(named("delete"))
+
+    bad = run_in(tmp_path, *arguments, "--config", "bad.toml", CLEANUP_MODE="dry-run")
+    missing = run_in(tmp_path, *arguments, "--config", "nowhere.toml")
+
+    assert (bad.returncode, missing.returncode) == (2, 2)
+    assert "delete" in bad.stdout + bad.stderr
+    assert str(tmp_path / "nowhere.toml") in (missing.stdout + missing.stderr).replace("\n", "")
+
+
+def test_a_handler_reads_no_file_that_nobody_named(cloud: Cloud, tmp_path: Path) -> None:
+    (cloud.bundle / "janitor.toml").write_text(named("apply"))
+    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old")})
+    try:
+        report = cloud.call("cleanup", CLEANUP_MODE="").results[0]
+    finally:
+        (cloud.bundle / "janitor.toml").unlink()
+
+    assert report["mode"] == "dry-run"
+    assert cloud.left() == {"new", "old"}
+
+
+BAD_CHECKS = {
+    "two files": (["check", "a.toml", "--config", "b.toml"], "", ["--config"]),
+    "a key of the deployment": (["check"], '[deploy]\nshedule = "x"', ["deploy.shedule", "schedule?"]),
+    "a schedule that is over": (["check"], '[deploy]\nschedule = "0 3 1 1 ? 2025"', ["never comes again"]),
+    "a secret that is not given": (
+        ["check"],
+        '[deploy]\n[[notify]]\nkind = "slack"\nurl_env = "SLACK_URL"',
+        ["deploy.secrets.SLACK_URL"],
+    ),
+    "a slow pattern to keep": (["check"], 'guards.keep_tags = ["(a|aa)+b"]', ["guards.keep_tags", "(a|aa)+b"]),
+    "a slow pattern of a rule": (
+        ["check"],
+        f'[[rules]]\nname = "slow"\ntags = "{"(?:a|aa)" * 40}b"\nolder_than = "1d"',
+        ['The rule "slow"', "its tags", "(?:a|aa)(?:a|aa)"],
+    ),
+    "a pattern that fills the memory": (
+        ["check"],
+        '[[rules]]\nname = "r"\ntags = "(?:(?:a{1000}){1000}){1000}"\nolder_than = "1d"',
+        ["rules[1].tags", "counts"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "text", "named_ones"), BAD_CHECKS.values(), ids=BAD_CHECKS)
+def test_check_finds(tmp_path: Path, arguments: list[str], text: str, named_ones: list[str]) -> None:
+    (tmp_path / "janitor.toml").write_text(f'folder_id = "b1gfolder"\n{text}\n')
+
+    ended = run_in(tmp_path, *arguments)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    for one in named_ones:
+        assert one in ended.stderr
 
 
 def test_json_of_a_bad_setting_is_a_report_too(stocked: Cloud) -> None:

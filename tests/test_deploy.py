@@ -183,7 +183,7 @@ def test_apply_makes_all_that_may_be_wanted(folder: Folder) -> None:
         assert version["mounts"] == [
             {"name": "state", "mode": "READ_WRITE", "objectStorage": {"bucketId": "janitor-state"}}
         ]
-        assert version["environment"]["WEBHOOK_URL"] == webhook["httpInvokeUrl"]
+        assert version["environment"]["WEBHOOK_URL"] == webhook["httpInvokeUrl"] + "?tag=live"
         assert {one["environmentVariable"]: (one["id"], one["key"]) for one in version["secrets"]} == {
             "SLACK_URL": ("e6qslack", "url"),
             "WEBHOOK_SECRET": (secret["id"], "WEBHOOK_SECRET"),

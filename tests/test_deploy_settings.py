@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import settings
+from shared import deploy_table, settings
 from shared.deploy import config, roles
 from shared.deploy.__main__ import main
 from shared.deploy.roles import Target
@@ -86,9 +86,9 @@ def test_a_variable_that_the_settings_name_must_be_given_to_the_functions(tmp_pa
     named = {"notify": [{"kind": "slack", "url_env": "SLACK_URL"}]}
 
     with pytest.raises(SettingsError, match="SLACK_URL") as refused:
-        config.check_variables(config.Deploy(), named, "janitor.toml")
+        deploy_table.check_given(deploy_table.Deploy(), named, "janitor.toml")
     assert "deploy.secrets.SLACK_URL" in str(refused.value)
-    config.check_variables(config.Deploy(secrets={"SLACK_URL": "e6q/url"}), named, "janitor.toml")
+    deploy_table.check_given(deploy_table.Deploy(secrets={"SLACK_URL": "e6q/url"}), named, "janitor.toml")
 
 
 def test_the_function_gets_the_settings_as_they_are_but_for_the_state_and_the_deployment(

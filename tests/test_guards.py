@@ -41,7 +41,8 @@ def tag_of(name: str, ending: str = "") -> str:
 
 
 def index(*names: str) -> Manifest:
-    return Manifest(tuple(map(digest, names)))
+    held = tuple(map(digest, names))
+    return Manifest(held, platforms=held)
 
 
 def about(name: str) -> Manifest:

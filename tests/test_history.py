@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 
 from shared import sweep as sweeping
 from shared.history import KEPT, keep, trend
-from shared.lease import DEAD_AFTER
 from shared.state import StateDir
 from shared.sweep import FILES, sweep
 from tests.cloud import push
@@ -147,22 +145,25 @@ def test_a_run_deletes_what_the_last_ninety_have_outlived(cloud: Cloud, state: P
     assert rows[0]["run_id"] == numbered(MEANWHILE, KEPT)[1]
 
 
-def test_leases_of_the_dead_go_after_a_day_and_those_of_the_living_stay(state: Path) -> None:
+def test_leases_of_ended_runs_go_and_all_others_stay_however_old_their_names_look(state: Path) -> None:
     folder = state / "leases" / "crp1"
     folder.mkdir(parents=True)
-    now = time.time()
-    today = time.strftime("%Y%m%dT%H%M%S000000Z", time.gmtime(now - 3600))
-    for name, text in {
-        f"{LONG_AGO}-dead.1": json.dumps({"run_id": "dead", "renewed_at": now - DEAD_AFTER}),
-        f"{LONG_AGO}-half.1": '{"run_id"',
-        f"{LONG_AGO}-alive.9": json.dumps({"run_id": "alive", "renewed_at": now}),
-        f"{today}-fresh.1": json.dumps({"run_id": "fresh", "renewed_at": now - 600}),
-    }.items():
-        (folder / name).write_text(text)
+    fill(state, f"{LONG_AGO}-told", "report.json")
+    fill(state, f"{LONG_AGO}-settled", "settled.x.json")
+    fill(state, f"{LONG_AGO}-begun")
+    fill(state, f"{LONG_AGO}-working", "1.intent.json", "1.outcome.json")
+    for run_id in ("told", "settled", "begun", "working", "unheard-of"):
+        for name in ("0", "0.7"):
+            (folder / f"{LONG_AGO}-{run_id}.{name}").touch()
 
     swept(state)
 
-    assert sorted(path.name for path in folder.iterdir()) == [f"{LONG_AGO}-alive.9", f"{today}-fresh.1"]
+    left = {path.name for path in folder.iterdir()}
+    assert left == {
+        f"{LONG_AGO}-{run_id}.{name}"
+        for run_id in ("begun", "working", "unheard-of")
+        for name in ("0", "0.7")
+    }
 
 
 def test_one_sweep_deletes_only_so_much_and_what_it_leaves_is_still_a_closed_run(state: Path) -> None:

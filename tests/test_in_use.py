@@ -540,7 +540,7 @@ def seed_two_folders(cloud: Cloud) -> None:
 
 
 def assert_stopped(report: dict[str, Any], source: str, *named: str) -> None:
-    assert_complains(report, "refused", PLACE_OF[source], source, "GUARDS_IN_USE", FOLDER, *named)
+    assert_complains(report, "held-back", PLACE_OF[source], source, "GUARDS_IN_USE", FOLDER, *named)
     assert report["totals"]["deleted"] == 0 or {
         row["image_id"] for row in report["images"] if row["outcome"] == "deleted"
     } == {"quiet"}
@@ -694,7 +694,18 @@ def test_an_authority_that_is_no_certificate_stops_the_run(cloud: Cloud, authori
     assert_stopped(report, "kubernetes", "certificate")
 
 
-@pytest.mark.parametrize("address", ["https://[::1", "https://", "127.0.0.1:99999", "https://a b/"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("https://[::1", "https://", "127.0.0.1:99999", "https://a b/"),
+        *(
+            "http://127.0.0.1:1",
+            "https://me@127.0.0.1:1",
+            "https://localhost\\@127.0.0.1:1",
+            "https://127.0.0.1/x",
+        ),
+    ],
+)
 def test_an_address_that_is_none_stops_the_run(cloud: Cloud, address: str) -> None:
     cloud.seed(repository(*tagged("spare")), clusters=[cluster(pod("a", "nginx"))], **LOOKING)
     odd = clusters_answer(cloud, endpoints={"externalV4Endpoint": address})

@@ -20,9 +20,9 @@ def test_the_demonstration_deploys_cleans_and_tells() -> None:
     order = [
         "+ function registry-janitor-cleanup",
         "done: + trigger registry-janitor-timer",
-        "dry-run: refused",
+        "dry-run: held-back",
         "done: ~ tag previous of registry-janitor-cleanup",
-        "apply: refused",
+        "apply: held-back",
         "It is what these files and settings want.",
         "last runs: \n",
     ]

@@ -338,7 +338,7 @@ def seed_two_repositories(cloud: Cloud, status: str = "ACTIVE") -> None:
 def assert_left_alone(cloud: Cloud, report: dict[str, Any], *named: str) -> None:
     """The repository that could not be read is as it was, the other one is clean."""
     assert cloud.left() == {"multi", "amd", "spare"}
-    assert_complains(report, "refused", "crp1/app", "guards.index_children", *named)
+    assert_complains(report, "held-back", "crp1/app", "guards.index_children", *named)
     assert outcomes(report) == {"amd": "remaining", "spare": "remaining", "other": "deleted"}
     assert_adds_up(report)
 
@@ -358,7 +358,7 @@ def test_an_account_that_may_not_pull_deletes_nothing(cloud: Cloud) -> None:
     report = cloud.clean(GUARDS_IN_USE="none")
 
     assert cloud.left() == {"multi", "amd", "spare", "other"}
-    assert_complains(report, "refused", "container-registry.images.puller")
+    assert_complains(report, "held-back", "container-registry.images.puller")
 
 
 def test_a_manifest_that_is_missing_of_an_image_that_is_there_stops_its_repository(cloud: Cloud) -> None:
@@ -434,6 +434,45 @@ def test_garbage_that_passes_is_asked_again(cloud: Cloud, fault: dict[str, Any])
     assert cloud.left() == {"multi", "amd"}
 
 
+CHILD = "{child}"
+UNCLEAR: dict[str, Any] = {
+    "a media type that is null": {"manifests": [{"mediaType": None, "digest": CHILD}]},
+    "a subject that is text": {"manifests": [{"digest": CHILD}], "subject": "text"},
+    "a null among the descriptors": {"manifests": [None, {"digest": CHILD}]},
+    "another case": {"Manifests": [{"Digest": CHILD}]},
+    "no JSON": '{"manifests": [{"digest": "{child}"}',
+}
+
+
+@pytest.mark.parametrize("document", UNCLEAR.values(), ids=UNCLEAR)
+def test_an_index_that_is_not_understood_loses_nothing_and_is_named(cloud: Cloud, document: Any) -> None:
+    cloud.seed(repository(*untagged("child")))
+    child = digest_of(cloud, "child")
+    text = document if isinstance(document, str) else json.dumps(document)
+    stable = {"id": "stable", "tags": ["stable"], "manifest": text.replace(CHILD, child)}
+    cloud.seed(repository(*untagged("child"), stable))
+
+    report = cloud.clean()
+
+    assert cloud.left() == {"stable", "child"}
+    assert_complains(report, report["status"], digest_of(cloud, "stable"))
+
+
+def test_a_registry_cache_is_whole(cloud: Cloud) -> None:
+    kinds = ["application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.buildkit.cacheconfig.v0"]
+    entries = [
+        {"mediaType": kind, "digest": lost} for kind, lost in zip(kinds, (LOST, OTHER_LOST), strict=True)
+    ]
+    cache = {"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
+    cloud.seed(repository({"id": "cache", "tags": ["cache"], "manifest": cache}, *untagged("spare")))
+
+    report = cloud.clean(APPLY_POLICIES="app")
+
+    assert cloud.left() == {"cache"}
+    assert (report["status"], codes(report)) == ("ok", [])
+    assert not any(LOST in call["path"] for call in cloud.emulator.calls())
+
+
 # --- signing in ---
 
 
@@ -474,7 +513,7 @@ def test_no_token_is_sent_to_a_realm_on_a_foreign_host(cloud: Cloud) -> None:
 
         assert foreign.calls() == []
     assert cloud.left() == {"spare"}
-    assert_complains(report, "refused", "localhost", "no token")
+    assert_complains(report, "held-back", "localhost", "no token")
 
 
 @pytest.mark.parametrize(
@@ -499,4 +538,4 @@ def test_a_registry_that_does_not_say_how_to_sign_in_stops_its_repositories(
         report = cloud.clean(YC_REGISTRY_ENDPOINT=url)
 
     assert cloud.left() == {"spare"}
-    assert_complains(report, "refused", "crp1/app")
+    assert_complains(report, "held-back", "crp1/app")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,7 @@ def test_limits_hold_for_rules(cloud: Cloud, config: Any) -> None:
     )
 
     assert cloud.left() == set("abcdefghijkl")
-    assert_complains(shared_out, "refused", "app", "MAX_SHARE")
+    assert_complains(shared_out, "held-back", "app", "MAX_SHARE")
     assert_adds_up(shared_out)
 
 
@@ -180,6 +181,36 @@ def test_a_pattern_that_takes_too_long_deletes_nothing_and_names_its_rule(cloud:
     assert report["totals"]["deleted"] == 0
 
 
+SLOW = "(a|aa)+b"
+SLOW_KEYS = {
+    "tags": (f'name = "slow"\ntags = "{SLOW}|[a-z]"\nolder_than = "1d"', "", ['The rule "slow"', "tags"]),
+    "group_by": (
+        f'name = "slow"\ntags = ".*"\nkeep_newest = 1\ngroup_by = "(?P<group>{SLOW})"',
+        "",
+        ['The rule "slow"', "group_by"],
+    ),
+    "keep_tags": (
+        'name = "old"\ntags = ".*"\nolder_than = "1d"', f'guards.keep_tags = ["{SLOW}"]\n', ["guards.keep_tags"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "more", "named"), SLOW_KEYS.values(), ids=SLOW_KEYS)
+def test_a_thousand_slow_tags_end_the_run_soon_and_delete_nothing(
+    cloud: Cloud, config: Any, rule: str, more: str, named: list[str]
+) -> None:
+    slow = {"series": 1000, "tags": ["a" * 29 + "b{n}"], "newest": "5d", "step": "1h"}
+    cloud.seed({"name": "app", "images": [slow]}, {"name": "small", "images": images(*"abcd")})
+    began = time.monotonic()
+
+    report = cloud.clean(**config(rule, more=more))
+
+    assert time.monotonic() - began < 100
+    assert len(cloud.left()) == 1004
+    assert_complains(report, "failed", SLOW, "in this run", *named)
+    assert report["totals"]["deleted"] == 0
+
+
 def test_an_event_cannot_bring_rules(cloud: Cloud, config: Any) -> None:
     cloud.seed({"name": "app", "images": images(*"ab")})
 
@@ -195,7 +226,8 @@ def test_the_answer_begins_with_what_needs_a_look(cloud: Cloud, config: Any) -> 
     )
 
     report = cloud.dry_run(
-        **config('name = "all"\ntags = ".*"\nolder_than = "1d"', more='guards.keep_tags = ["kept"]\n')
+        **config('name = "all"\ntags = ".*"\nolder_than = "1d"', more='guards.keep_tags = ["kept"]\n'),
+        MAX_SHARE="1",
     )
 
     assert report["images_truncated"] is True

@@ -113,6 +113,116 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             load({"FOLDER_ID": FOLDER, "JANITOR_CONFIG": str(file)})
 
 
+HIDDEN = {
+    "a share": ("[limits]\nmax_share = 1.5", "MAX_SHARE", "0.5", ["limits.max_share", "1.5", "0 to 1"]),
+    "a source": ("[guards]\nin_use = ['kubernets']", "GUARDS_IN_USE", "none", ["guards.in_use", "kubernets"]),
+    "a mode": ("mode = 'delete'", "CLEANUP_MODE", "apply", ["mode", "delete", "dry-run"]),
+    "a folder": ("folder_id = 'b1g folder'", "FOLDER_ID", FOLDER, ["folder_id", "b1g folder"]),
+    "registries": ("registries = 'crp1'", "REGISTRY_IDS", "crp1", ["registries"]),
+    "a limit": ("[limits]\nmax_deletions = -1", "MAX_DELETIONS", "5", ["limits.max_deletions", "-1"]),
+    "a table": ("limits = 5", "MAX_DELETIONS", "5", ["limits", "table"]),
+    "policies": ("[lifecycle_policies]\napply = ['']", "APPLY_POLICIES", "a", ["lifecycle_policies.apply"]),
+    "a price": ("[price]\nper_gb_month = 'x'", "PRICE_PER_GB_MONTH", "3", ["price.per_gb_month"]),
+    "a URL": ("webhook_url = 'nowhere'", "WEBHOOK_URL", "https://example.net", ["webhook_url", "nowhere"]),
+    "a directory": ("state_dir = ''", "STATE_DIR", "/tmp/state", ["state_dir"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "variable", "value", "named"), HIDDEN.values(), ids=HIDDEN)
+def test_what_the_environment_hides_in_the_file_must_be_right_too(
+    tmp_path: Path, text: str, variable: str, value: str, named: list[str]
+) -> None:
+    file = tmp_path / "janitor.toml"
+    file.write_text(text)
+
+    with pytest.raises(SettingsError) as caught:
+        load({"FOLDER_ID": FOLDER, "JANITOR_CONFIG": str(file), variable: value})
+    for expected in (str(file), *named):
+        assert expected in str(caught.value)
+
+
+BAD_DEPLOYMENTS = {
+    "an unknown key": ('shedule = "x"', ["deploy.shedule", "did you mean schedule?"]),
+    "a wrong type": ("webhook = 1", ["deploy.webhook", "true or false"]),
+    "an impossible value": ("memory_mb = 200", ["deploy.memory_mb", "multiple of 128"]),
+    "a schedule of five fields": ('schedule = "0 3 * * *"', ["deploy.schedule", "six"]),
+    "a setting as a variable": ('environment.MAX_SHARE = "1"', ["MAX_SHARE", "limits.max_share"]),
+    "a secret as a variable": ('environment.SA_KEY = "{}"', ["SA_KEY", "Lockbox"]),
+    "a misspelt variable": ('environment.SA_KEY_SECRET_IDS = "e6q"', ["did you mean SA_KEY_SECRET_ID?"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "named"), BAD_DEPLOYMENTS.values(), ids=BAD_DEPLOYMENTS)
+def test_the_table_of_the_deployment_is_checked_by_a_run_too(
+    tmp_path: Path, text: str, named: list[str]
+) -> None:
+    file = tmp_path / "janitor.toml"
+    file.write_text(f"[deploy]\n{text}\n")
+
+    with pytest.raises(SettingsError) as caught:
+        load({"FOLDER_ID": FOLDER, "JANITOR_CONFIG": str(file)})
+    for expected in (str(file), *named):
+        assert expected in str(caught.value)
+
+
+MISSPELT = {
+    "MAX_DELETONS": "MAX_DELETIONS", "MAX_DELETION": "MAX_DELETIONS", "MAX_DELTEIONS": "MAX_DELETIONS",
+    "max_deletions": "MAX_DELETIONS", "MAXDELETIONS": "MAX_DELETIONS", "CLEANUP_MOD": "CLEANUP_MODE",
+    "CLEAN_UP_MODE": "CLEANUP_MODE", "GUARD_IN_USE": "GUARDS_IN_USE", "REGISTRY_ID": "REGISTRY_IDS",
+    "FOLDER_IDS": "FOLDER_ID", "MAX_SHARES": "MAX_SHARE", "CONCURENCY": "CONCURRENCY",
+    "APPLY_POLICES": "APPLY_POLICIES", "WEBHOOK_SECERT": "WEBHOOK_SECRET",
+    "YC_API_ENPOINT": "YC_API_ENDPOINT", "SA_KEYFILE": "SA_KEY_FILE",
+    "PRICE_PER_GB_MONTHS": "PRICE_PER_GB_MONTH", "LOG_LEVEL_": "LOG_LEVEL", "STATEDIR": "STATE_DIR",
+    "IAM_TOKENS": "IAM_TOKEN", "JANITOR_CONFG": "JANITOR_CONFIG", "CURRENCYS": "CURRENCY",
+}  # fmt: skip
+FOREIGN = [
+    "PATH", "HOME", "LANG", "PWD", "LOG_LEVELS_X", "LOGLEVEL", "AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_LAMBDA_RUNTIME_API",
+    "YC_TOKEN", "YC_CLOUD_ID", "YC_FOLDER_ID", "YC_IAM_TOKEN", "YC_STORAGE_ENDPOINT_URL", "YC_S3_ENDPOINT", "YC_ZONE",
+    "WEB_CONCURRENCY", "SERVICE", "SERVICES", "STATE_DIRECTORY", "XDG_STATE_HOME", "STATE_BUCKET", "MODE", "S3_KEY",
+    "SLACK_WEBHOOK_URL", "WEBHOOK_URL_2", "TELEGRAM_TOKEN", "API_TOKEN", "VAULT_TOKEN", "CONFIG", "CI_REGISTRY",
+    "CI_REGISTRY_IMAGE", "DOCKER_CONFIG", "KUBECONFIG", "LC_ALL", "PYTHONPATH", "_HANDLER", "FUNCTION_NAME",
+    "YC_FUNCTIONS_ENDPOINT", "YC_CLOUD_REGISTRY_ENDPOINT", "MAX_WORKERS", "MAX_MEMORY", "USER_ID", "CURRENT",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISSPELT)
+def test_a_variable_that_is_nearly_ours_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{name}.*did you mean {MISSPELT[name]}\?"):
+        load({"FOLDER_ID": FOLDER, name: "5"})
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_foreign_variable_is_none_of_our_business(name: str) -> None:
+    assert load({"FOLDER_ID": FOLDER, name: "5"}).folder_id == FOLDER
+
+
+def test_a_variable_without_a_value_or_named_by_the_file_is_no_slip(tmp_path: Path) -> None:
+    file = tmp_path / "janitor.toml"
+    file.write_text("[[notify]]\nkind = 'slack'\nurl_env = 'WEBHOOK_URLS'\n")
+    spoken = {"FOLDER_ID": FOLDER, "WEBHOOK_URLS": "https://hooks.example.net/1"}
+
+    assert load({**spoken, "JANITOR_CONFIG": str(file), "MAX_DELETONS": " "}).notify
+    with pytest.raises(SettingsError, match="WEBHOOK_URLS"):
+        load(spoken)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "janitor.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + f"folder_id = '{FOLDER}'\r\nmode = 'apply'\r\n".encode())
+
+    assert load({"JANITOR_CONFIG": str(file)}).mode == "apply"
+
+
+def test_a_missing_file_is_told_with_the_places_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError) as caught:
+        load({"FOLDER_ID": FOLDER, "JANITOR_CONFIG": "nowhere.toml"})
+    for place in (tmp_path / "nowhere.toml", Path(__file__).parents[1] / "nowhere.toml", "JANITOR_CONFIG"):
+        assert str(place) in str(caught.value)
+
+
 BAD_ACCESS = {
     "a level that there isn't": ("LOG_LEVEL", "LOUD", "LOUD"),
     "Python's name of a level": ("LOG_LEVEL", "WARNING", "WARN"),
@@ -210,6 +320,23 @@ def test_any_environment_is_either_settings_within_their_bounds_or_a_settings_er
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["[limits]\nmax_share = 1.5", "mode = 'delete'", "[deploy]\nshedule = 'x'", "[deploy]\nschedule = 'x'"],
+)
+def test_a_run_with_a_bad_file_makes_no_call_though_the_environment_hides_it(
+    cloud: Cloud, tmp_path: Path, text: str
+) -> None:
+    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old")})
+    (tmp_path / "janitor.toml").write_text(text)
+
+    report = cloud.clean(JANITOR_CONFIG=str(tmp_path / "janitor.toml"), MAX_SHARE="0.5")
+
+    assert cloud.emulator.calls() == []
+    assert cloud.left() == {"new", "old"}
+    assert_complains(report, "failed", "janitor.toml")
+
+
+@pytest.mark.parametrize(
     ("settings", "named"),
     [
         pytest.param({"MAX_SHARE": "2"}, ["MAX_SHARE", "2", "0 to 1"], id="a variable"),
@@ -218,6 +345,7 @@ def test_any_environment_is_either_settings_within_their_bounds_or_a_settings_er
         pytest.param({"YC_API_ENDPOINT": "localhost"}, ["YC_API_ENDPOINT"], id="an endpoint"),
         pytest.param({"YC_API_ENDPOINT": "http://[::1"}, ["YC_API_ENDPOINT"], id="a broken endpoint"),
         pytest.param({"JANITOR_CONFIG": "/nowhere.toml"}, ["JANITOR_CONFIG", "/nowhere.toml"], id="a file"),
+        pytest.param({"MAX_DELETONS": "5"}, ["MAX_DELETONS", "MAX_DELETIONS"], id="a misspelt variable"),
     ],
 )
 def test_a_run_with_bad_settings_makes_no_call_and_says_why(

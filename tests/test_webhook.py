@@ -21,9 +21,10 @@ from standardwebhooks.webhooks import Webhook
 
 from shared import links, once
 from shared.errors import RequestRefused
-from shared.signatures import check
+from shared.signatures import HEADERS, check
+from shared.signatures import sign as sign_call
 from shared.state import StateDir
-from tests.cloud import http, push, timer
+from tests.cloud import http, push
 from tests.commands import codes
 from tests.conftest import Cloud, assert_adds_up, images, outcomes, policy
 from tests.function_server import FUNCTION_ID, Function
@@ -516,6 +517,58 @@ def test_a_thousand_mutated_calls_are_refused_and_delete_nothing(hook: Hook) -> 
     assert hook.cloud.left() == {"new"}
 
 
+TIMESTAMPS = {
+    "milliseconds": ("1764000000123", ["webhook-timestamp", "whole seconds", "milliseconds"]),
+    "microseconds": ("1764000000123456", ["webhook-timestamp", "whole seconds", "microseconds"]),
+    "nanoseconds": ("1764000000123456789", ["webhook-timestamp", "whole seconds", "nanoseconds"]),
+    "a fraction": ("1764000000.5", ["webhook-timestamp", "whole seconds", "a fraction"]),
+    "a power": ("1.764e9", ["webhook-timestamp", "whole seconds", "a fraction"]),
+    "RFC 3339": ("2026-11-26T03:00:00Z", ["webhook-timestamp", "whole seconds", "a date"]),
+    "an HTTP date": ("Thu, 26 Nov 2026 03:00:00 GMT", ["webhook-timestamp", "whole seconds", "a date"]),
+    "a word": ("now", ["webhook-timestamp", "whole seconds"]),
+    "a sign": ("-1764000000", ["webhook-timestamp", "whole seconds"]),
+    "other digits": ("\u0661" * 10, ["webhook-timestamp", "whole seconds"]),
+}
+
+
+@pytest.mark.parametrize(("timestamp", "named"), TIMESTAMPS.values(), ids=TIMESTAMPS)
+def test_a_wrong_timestamp_is_told_what_it_must_be(timestamp: str, named: list[str]) -> None:
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": timestamp,
+        "webhook-signature": sign_call(KEY, "msg_1", timestamp, b"{}"),
+    }
+    with pytest.raises(RequestRefused) as caught:
+        check(KEY, headers, b"{}", 1_764_000_000.0)
+    assert caught.value.http_status == 401
+    for text in named:
+        assert text in str(caught.value)
+    assert "missing" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [["webhook-id"], ["webhook-timestamp"], ["webhook-signature"], ["webhook-id", "webhook-signature"]],
+)
+def test_each_missing_header_is_named_and_no_other(missing: list[str]) -> None:
+    headers = {name: "1764000000" for name in HEADERS if name not in missing}
+    with pytest.raises(RequestRefused) as caught:
+        check(KEY, headers, b"{}", 1_764_000_000.0)
+    assert [name for name in HEADERS if name in str(caught.value)] == missing
+
+
+def test_a_call_signed_in_milliseconds_is_told_so(hook: Hook) -> None:
+    stamp = str(int(datetime.now(UTC).timestamp() * 1000))
+    event = signed('{"action": "dry-run"}')
+    signature = sign_call(KEY, event["headers"]["Webhook-Id"], stamp, event["body"].encode())
+    event = with_headers(event, Webhook_Timestamp=stamp, Webhook_Signature=signature)
+
+    status, detail = problem(hook.call(event))
+
+    assert status == 401
+    assert "milliseconds" in detail
+
+
 def test_a_signature_is_of_the_very_bytes() -> None:
     event = signed('{"action": "dry-run"}')
     headers = {name.lower(): value for name, value in event["headers"].items()}
@@ -526,23 +579,7 @@ def test_a_signature_is_of_the_very_bytes() -> None:
         check(KEY, headers, event["body"].encode() + b"\n", now)
 
 
-# --- pushes, and other events ---
-
-
-def test_a_push_to_the_webhook_is_looked_at_and_deletes_nothing(hook: Hook) -> None:
-    web = {"name": "web", "policies": [policy("web")], "images": images("w-new", "w-old")}
-    hook.cloud.seed({"name": "app", "policies": [policy()], "images": images(*sorted(EVERYTHING))}, web)
-
-    first, second = hook.answers(push("crp1/web"), push("crp1/web", event="CreateImageTag"))
-
-    assert (first["mode"], outcomes(first)) == ("dry-run", {"w-old": "would-delete"})
-    assert codes(first) == {"push-not-signed"}
-    assert codes(second) == {"cleaned-already"}
-    assert hook.cloud.left() == EVERYTHING | {"w-new", "w-old"}
-
-
-def test_a_push_to_the_webhook_makes_a_plan_in_mode_plan(hook: Hook) -> None:
-    assert hook.answer(push("crp1/app"), CLEANUP_MODE="plan")["plan_id"]
+# --- pushes ---
 
 
 def test_a_burst_of_fifty_pushes_is_one_clean_up(hook: Hook) -> None:
@@ -557,15 +594,6 @@ def test_a_burst_of_fifty_pushes_is_one_clean_up(hook: Hook) -> None:
     dry_runs = [call for call in hook.cloud.emulator.calls() if "/dryRunLifecyclePolicy/" in call["path"]]
     assert len(dry_runs) == 1
     assert hook.cloud.left() == {"new"}
-
-
-@pytest.mark.parametrize("event", [timer(), {"mode": "apply"}, {}, None, "x", [1], push() | {"messages": []}])
-def test_any_other_event_is_refused(hook: Hook, event: Any) -> None:
-    told = hook.answer(event)
-
-    assert told["status"] == "failed"
-    assert told["errors"][0]["where"] == "event"
-    assert hook.cloud.left() == EVERYTHING
 
 
 # --- a plan in a browser ---

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+from shared import settings
 from shared.access import read_access
 from shared.deploy import config as configured
 from shared.deploy import package, show, status, undo
@@ -59,7 +60,7 @@ def prepared(file: str | None, now: datetime) -> Deployment:
     """What is to be deployed, checked as far as it can be without a call, and signed in. Raises JanitorError."""
     access = read_access(os.environ)
     config = configured.load(file, os.environ, now)
-    archive = package.archive(more={configured.FILE: configured.function_settings(config)})
+    archive = package.archive(more={settings.FILE: configured.function_settings(config)})
     if len(archive) > package.MOST_BYTES:
         raise SettingsError(
             f"The archive has {len(archive)} bytes; the cloud takes {package.MOST_BYTES} at most.",

@@ -15,7 +15,6 @@ import msgspec
 
 from shared.deploy import api, storage, wanted
 from shared.deploy.api import Bucket, Item, Version
-from shared.deploy.config import WEBHOOK_SECRET
 from shared.deploy.deployment import Deployment
 from shared.deploy.found import Found
 from shared.deploy.steps import (
@@ -31,6 +30,7 @@ from shared.deploy.steps import (
     Step,
     UpdateTrigger,
 )
+from shared.deploy_table import WEBHOOK_SECRET
 from shared.errors import (
     ABORTED,
     ALREADY_EXISTS,

@@ -28,6 +28,7 @@ from shared.deploy.steps import (
     UpdateTrigger,
     bind_step,
     delete_step,
+    left_steps,
     move_step,
 )
 from shared.deploy.wanted import LIVE, PREVIOUS
@@ -44,6 +45,7 @@ def difference(config: Config, archive: bytes, found: Found) -> list[Step]:
         *(step for name in wanted.functions(config) for step in _version(config, found, name, archive)),
         *_triggers(config, found),
         *_unwanted(config, found),
+        *left_steps(found),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What there is of a deployment: found by its labels, and for what has none (roles) by its accounts."""
+"""What there is of a deployment: found by its labels and names, and for what has none (roles) by its accounts."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ KINDS: tuple[Kind, ...] = ("account", "secret", "function", "trigger")
 class Found(msgspec.Struct):
     """What there is.
 
-    ``registries`` are those that the settings are about, with their folders. ``items`` are ours, by kind and name,
-    ``taken`` the other names of the folder. ``versions`` are a function's, by its name, oldest first. ``buckets`` are
+    ``registries`` are those that the settings are about, with their folders. ``items`` are ours, by kind and name:
+    what carries the deployment's labels and a name that it gives. ``labelled`` are the names of what carries the labels
+    alone, ``taken`` all names of the folder that are not of ours. ``versions`` are a function's, by its name, oldest first. ``buckets`` are
     by name, ours or not. ``given`` are the current versions of the Lockbox secrets that the settings name, by id.
     ``roles`` are those that our accounts hold, and everyone on our webhook, by what they are bound to.
     """
 
     registries: dict[str, str] = {}
     items: dict[Kind, dict[str, Item]] = {}
+    labelled: dict[Kind, list[str]] = {}
     taken: dict[Kind, set[str]] = {}
     versions: dict[str, list[Version]] = {}
     buckets: dict[str, Bucket] = {}
@@ -60,12 +62,10 @@ def find(cloud: Cloud, config: Config, *, may_miss: bool = False) -> Found:
     names = Names(config.deploy.name)
     found.registries = _registries(cloud, config, may_miss)
     for kind in KINDS:
-        items = list(api.items(cloud, kind, config.folder_id))
-        found.items[kind] = _by_name(item for item in items if names.are_on(item.labels))
-        found.taken[kind] = {item.name for item in items if not names.are_on(item.labels)}
-    for function in found.items["function"].values():
+        _sort(found, names, kind, list(api.items(cloud, kind, config.folder_id)))
+    for name, function in found.items["function"].items():
         api.settle(cloud, function.id)
-        found.versions[function.name] = api.versions(cloud, function.id)
+        found.versions[name] = api.versions(cloud, function.id)
     found.given = _given(cloud, config, may_miss)
     mounted = {name for those in found.versions.values() for one in those for name in one.buckets}
     for name in sorted({config.deploy.state_bucket or "", *mounted} - {""}):
@@ -74,6 +74,16 @@ def find(cloud: Cloud, config: Config, *, may_miss: bool = False) -> Found:
             found.buckets[name] = bucket
     _find_roles(cloud, config, found)
     return found
+
+
+def _sort(found: Found, names: Names, kind: Kind, items: list[Item]) -> None:
+    """Tells ours from the others, of all things of a kind in the folder."""
+    labelled = [item for item in items if names.are_on(item.labels)]
+    pushes = set(map(names.push, found.registries)) if kind == "trigger" else set()
+    ours = [item for item in labelled if item.name in pushes or names.are_of(kind, item)]
+    found.items[kind] = _by_name(ours)
+    found.labelled[kind] = sorted(item.name for item in labelled if item not in ours)
+    found.taken[kind] = {item.name for item in items if item not in ours}
 
 
 def _by_name(items: Iterable[Item]) -> dict[str, Item]:
@@ -125,13 +135,13 @@ def _find_roles(cloud: Cloud, config: Config, found: Found) -> None:
         found.roles[target] = {
             one for one in _bindings(cloud, target, target.name) if one.subject.id in accounts
         }
-    for item in found.items["secret"].values():
-        held = _bindings(cloud, Target("secret", item.name), item.id)
-        found.roles[Target("secret", item.name)] = {one for one in held if one.subject.id in accounts}
-    for item in found.items["function"].values():
+    for name, item in found.items["secret"].items():
+        held = _bindings(cloud, Target("secret", name), item.id)
+        found.roles[Target("secret", name)] = {one for one in held if one.subject.id in accounts}
+    for name, item in found.items["function"].items():
         ours = {*accounts, EVERYONE.id} if item.name == webhook else accounts
-        held = _bindings(cloud, Target("function", item.name), item.id)
-        found.roles[Target("function", item.name)] = {one for one in held if one.subject.id in ours}
+        held = _bindings(cloud, Target("function", name), item.id)
+        found.roles[Target("function", name)] = {one for one in held if one.subject.id in ours}
 
 
 def _targets(cloud: Cloud, config: Config, found: Found) -> Iterator[Target]:

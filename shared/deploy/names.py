@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from shared.deploy.api import Item, Kind
+
 APP = "registry-janitor"
 
 
@@ -42,8 +44,19 @@ class Names(NamedTuple):
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels that whatever the deployment makes carries, and by which it is known."""
+        """The labels that whatever the deployment makes carries; they alone make nothing its own."""
         return {"app": APP, "deployment": self.deployment}
 
     def are_on(self, labels: Mapping[str, str]) -> bool:
         return self.labels.items() <= dict(labels).items()
+
+    def are_of(self, kind: Kind, item: Item) -> bool:
+        """Whether the deployment gives this name to a thing of the kind, now or with other settings."""
+        registry_id = item.rule.get("containerRegistry", {}).get("registryId", "")
+        made: dict[Kind, set[str]] = {
+            "account": {self.functions_account, self.triggers_account},
+            "secret": {self.secret},
+            "function": {self.cleanup, self.webhook},
+            "trigger": {self.timer, self.push(registry_id)},
+        }
+        return item.name in made[kind]

@@ -38,7 +38,7 @@ def _deployed(config: Config, found: Found) -> Iterator[str]:
         newest = "" if live == found.versions[name][-1] else "; there is a newer one, so this was rolled back"
         yield f"function {name}: version {live.id}, made at {live.created_at}{newest}"
         if name == Names(config.deploy.name).webhook:
-            yield f"      {found.items['function'][name].http_invoke_url}?tag={LIVE}"
+            yield f"      {wanted.live_url(found.items['function'][name])}"
     for name, rule in wanted.triggers(config, found).items():
         trigger = found.items["trigger"].get(name)
         cron = trigger.rule.get("timer", {}).get("cronExpression") if trigger else None

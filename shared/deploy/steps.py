@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -10,6 +11,7 @@ from shared.deploy.api import EVERYONE, Binding, Kind, Version
 from shared.deploy.found import Found
 from shared.deploy.roles import Grant, Target
 
+LABELS_ALONE = "left: carries the deployment's labels, but not a name of its"
 SHOWN = {"account": "service account", "secret": "Lockbox secret"}
 
 
@@ -114,3 +116,10 @@ def move_step(function: str, tag: str, to: Version, holder: Version | None, why:
 def delete_step(kind: Kind, name: str, found: Found) -> Step:
     what = f"{SHOWN.get(kind, kind)} {name}"
     return Step("delete", what, "", (), Delete(kind, name, found.id_of(kind, name)))
+
+
+def left_steps(found: Found) -> Iterator[Step]:
+    """What carries the deployment's labels and is not its own."""
+    for kind, names in found.labelled.items():
+        for name in names:
+            yield Step("leave", f"{SHOWN.get(kind, kind)} {name}", LABELS_ALONE)

@@ -8,7 +8,7 @@ from shared.deploy import wanted
 from shared.deploy.config import Config
 from shared.deploy.found import Found
 from shared.deploy.names import Names
-from shared.deploy.steps import DeleteBucket, Step, bind_step, delete_step, move_step
+from shared.deploy.steps import DeleteBucket, Step, bind_step, delete_step, left_steps, move_step
 from shared.deploy.wanted import LIVE
 from shared.errors import DeploymentRefused
 
@@ -30,7 +30,8 @@ def removal(config: Config, found: Found, *, with_state: bool) -> list[Step]:
         else:
             why = "its state is kept; --delete-state deletes it too" if own else "it was there before"
             steps.append(Step("leave", f"bucket {name}", why))
-    return steps + [delete_step("account", name, found) for name in found.items["account"]]
+    steps += [delete_step("account", name, found) for name in found.items["account"]]
+    return [*steps, *left_steps(found)]
 
 
 def earlier_versions(config: Config, found: Found) -> dict[str, str]:
@@ -54,4 +55,4 @@ def moves(to: Mapping[str, str], found: Found) -> list[Step]:
         version = next((one for one in found.versions.get(name, ()) if one.id == version_id), None)
         if version and version != live:
             steps.append(move_step(name, LIVE, version, live, "the version before"))
-    return steps
+    return [*steps, *left_steps(found)]

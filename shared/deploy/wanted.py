@@ -1,7 +1,7 @@
 """What a deployment is made of, as bodies of the API's calls. Pure.
 
 A version is known again by a fingerprint in its description: the SHA-256 of its archive and of all that is said of it.
-Triggers call the version that has the tag ``live``, so that going back is moving a tag.
+Triggers and the links to plans call the version that has the tag ``live``, so that going back is moving a tag.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import hashlib
 import json
 from typing import Any
 
-from shared.deploy import config as configured
-from shared.deploy.config import MIB, MOUNT_NAME, WEBHOOK_SECRET, Config, secret_of
+from shared.deploy.api import Item
+from shared.deploy.config import MIB, MOUNT_NAME, Config, secret_of
 from shared.deploy.found import Found
 from shared.deploy.names import Names
+from shared.deploy_table import WEBHOOK_SECRET, function_environment
 
 LIVE, PREVIOUS = "live", "previous"
 RUNTIME = "python312"
@@ -121,11 +122,17 @@ def with_content(body: dict[str, Any], archive: bytes) -> dict[str, Any]:
     return {**body, "tag": [LIVE], "content": base64.b64encode(archive).decode()}
 
 
+def live_url(function: Item) -> str:
+    """Where the function's live version is called; without the tag it would be the newest one."""
+    return f"{function.http_invoke_url}?tag={LIVE}"
+
+
 def _environment(config: Config, found: Found) -> dict[str, str]:
-    environment = configured.function_environment(config.deploy)
-    if config.deploy.webhook and not getattr(config.settings, "webhook_url", None):
-        webhook = found.items["function"].get(Names(config.deploy.name).webhook)
-        environment = {"WEBHOOK_URL": webhook.http_invoke_url if webhook else "", **environment}
+    """The functions' variables; a ``webhook_url`` that is the webhook's own, but lacks the tag, gets it."""
+    environment = function_environment(config.deploy)
+    webhook = found.items["function"].get(Names(config.deploy.name).webhook)
+    if config.deploy.webhook and config.settings.webhook_url in (None, webhook and webhook.http_invoke_url):
+        environment = {"WEBHOOK_URL": live_url(webhook) if webhook else "", **environment}
     return environment
 
 

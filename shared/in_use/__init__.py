@@ -1,7 +1,8 @@
 """What runs somewhere: where an image is used, looked up in every place that Yandex Cloud can run one.
 
-Each source is a module with ``look(cloud, folder_id, registry_ids)``, which gives the uses that it finds and what is
-doubtful about them, and ``PLACE``, what it looks at. Matching uses with images is in `references`, and pure.
+Each source is a module with ``look(cloud, folder_id, registry_ids)``, which gives what it has seen (`asking.Seen`), and
+``PLACE``, what it looks at. Finding references in texts is in `search`, matching uses with images in `references`; both
+are pure.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 from shared.errors import CallError
 from shared.http import Cloud
 from shared.in_use import compute, instance_groups, kubernetes, serverless_containers
+from shared.in_use.asking import Seen
 from shared.in_use.references import Use
 from shared.parallel import for_each
 
@@ -52,17 +54,35 @@ class Found(msgspec.Struct):
 def look(cloud: Cloud, folders: Iterable[str], sources: Iterable[str], registry_ids: frozenset[str]) -> Found:
     """Looks at every source of every folder. A source that fails ends up in ``Found.blind``."""
     found = Found()
+    hidden: dict[str, list[str]] = {}
     places = [(source, folder_id) for folder_id in folders for source in sources]
-    for_each(places, partial(_look_at, cloud, registry_ids, found), len(places))
+    for_each(places, partial(_look_at, cloud, registry_ids, found, hidden), len(places))
+    if hidden:
+        found.doubts.append(_of_hidden(hidden))
     return found
 
 
-def _look_at(cloud: Cloud, registry_ids: frozenset[str], found: Found, place: tuple[str, str]) -> None:
+def _look_at(
+    cloud: Cloud,
+    registry_ids: frozenset[str],
+    found: Found,
+    hidden: dict[str, list[str]],
+    place: tuple[str, str],
+) -> None:
     source, folder_id = place
     try:
-        uses, doubts = SOURCES[source].look(cloud, folder_id, registry_ids)
+        seen: Seen = SOURCES[source].look(cloud, folder_id, registry_ids)
     except CallError as error:
         found.blind.append(Blind(source, folder_id, error))
     else:
-        found.uses.extend(uses)
-        found.doubts.extend(doubts)
+        found.uses.extend(seen.uses)
+        found.doubts.extend(seen.doubts)
+        hidden |= seen.hidden
+
+
+def _of_hidden(hidden: dict[str, list[str]]) -> str:
+    kinds = "; ".join(f"of {cluster}: {', '.join(names)}" for cluster, names in sorted(hidden.items()))
+    return (
+        "These kinds of objects may not be listed, so that images which they alone name are not seen to be in use:"
+        f" {kinds}. Let the ClusterRole view list them (label rbac.authorization.k8s.io/aggregate-to-view)."
+    )

@@ -10,10 +10,11 @@ from __future__ import annotations
 import msgspec
 
 from shared.http import Cloud
-from shared.in_use.compute import ROLE, SERVICE, named_in
-from shared.in_use.references import Use
+from shared.in_use.asking import ASKED, Seen, doubtful, every
+from shared.in_use.compute import ROLE, SERVICE, metadata_uses
 
 PLACE = "the instance groups"
+ROOT = "/compute/v1/instanceGroups"
 
 
 class _Template(msgspec.Struct, frozen=True):
@@ -23,6 +24,7 @@ class _Template(msgspec.Struct, frozen=True):
 class _Group(msgspec.Struct, rename="camel", frozen=True):
     id: str
     name: str = ""
+    status: str = ""
     instance_template: _Template = _Template()
 
 
@@ -31,15 +33,33 @@ class _Groups(msgspec.Struct, rename="camel", frozen=True):
     next_page_token: str = ""
 
 
-def look(cloud: Cloud, folder_id: str, registry_ids: frozenset[str]) -> tuple[list[Use], list[str]]:
-    """The uses of the folder's instance groups. Raises CallError."""
-    folder = {"folderId": folder_id, "view": "FULL"}
-    uses = [
-        use
-        for page in cloud.pages(SERVICE, "/compute/v1/instanceGroups", _Groups, role=ROLE, params=folder)
-        for group in page.instance_groups or ()
-        for use in named_in(
-            group.instance_template.metadata, f"instance group {group.name or group.id}", registry_ids
+def look(cloud: Cloud, folder_id: str, registry_ids: frozenset[str]) -> Seen:
+    """What the folder's instance groups use. Raises CallError."""
+    seen = Seen()
+    for group in _groups(cloud, folder_id):
+        where = f"instance group {group.name or group.id}"
+        seen.uses += metadata_uses(group.instance_template.metadata, where, registry_ids, f"GET {ROOT}")
+    return seen
+
+
+def _groups(cloud: Cloud, folder_id: str) -> list[_Group]:
+    params = {"folderId": folder_id, "view": "FULL"}
+    bare: _Group | None = None
+    for _ in range(ASKED):
+        groups: list[_Group] = every(
+            cloud, SERVICE, ROOT, _Groups, lambda page: page.instance_groups, role=ROLE, params=params
         )
-    ]
-    return uses, []
+        bare = next((group for group in groups if _is_bare(group)), None)
+        if bare is None:
+            return groups
+    name = bare.name or bare.id if bare else ""
+    raise doubtful(
+        f"the instance group {name} shows no metadata of its template, which may name images; if it really has none,"
+        " give its template any metadata key, such as registry-janitor: none",
+        SERVICE,
+        f"GET {ROOT}",
+    )
+
+
+def _is_bare(group: _Group) -> bool:
+    return not group.instance_template.metadata and group.status != "DELETING"

@@ -11,11 +11,11 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from shared import address
 from shared.errors import SettingsError
 from shared.wording import key_of, known, short
 
@@ -153,11 +153,8 @@ def _faults(channel: Channel) -> list[tuple[str, str]]:
 
 
 def _is_url(url: str) -> bool:
-    if not re.fullmatch(r"https?://[!-~]{1,2000}", url):
-        return False
     try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc and not parts.fragment
+        return bool(address.read(url))
     except ValueError:
         return False
 

@@ -10,18 +10,17 @@ from __future__ import annotations
 import re
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import urllib3
 
+from shared import address
 from shared.connections import Connections, Raw, lost
 from shared.notify.channels import Recipient, Slack, Telegram, Webhook, signing_key
 from shared.notify.text import News, details, opening
 from shared.report import ROWS
 from shared.signatures import sign
 
-CONNECTING = 5.0
 MOST_READ = 4096
 
 
@@ -88,22 +87,21 @@ def _shortened(news: News) -> dict[str, Any]:
 def deliver(recipient: Recipient, news: News, ends_at: float) -> str:
     """Sends once, and returns why that failed, or nothing. ``ends_at`` is a monotonic time; follows no redirect."""
     sent = post(recipient, news, time.time())
-    parts = urlsplit(sent.url)
-    query = f"?{parts.query}" if parts.query else ""
+    to = address.read(sent.url)
+    path = (to.path or "/") + (f"?{to.query}" if to.query else "")
     headers = {"Content-Type": "application/json", "User-Agent": "registry-janitor", **sent.headers}
     try:
-        raw = Connections(f"{parts.scheme}://{parts.netloc}", 1).send(
+        raw = Connections(to.origin, 1).send(
             "POST",
-            (parts.path or "/") + query,
+            path,
             sent.body,
             headers,
             max(0.1, ends_at - time.monotonic()),
-            connecting=CONNECTING,
             most=MOST_READ,
         )
     except urllib3.exceptions.HTTPError as error:
         return lost(error, "", "").message
-    return _refusal(raw, (recipient.secret, sent.url, parts.path))
+    return _refusal(raw, (recipient.secret, sent.url, to.path))
 
 
 def _refusal(raw: Raw, secrets: tuple[str, ...]) -> str:

@@ -15,14 +15,16 @@ from shared.terminal import size
 STATUS = {
     "ok": "Everything was looked at",
     "partial": "Something could not be looked at",
-    "refused": "A clean-up would be stopped by a guard or a limit",
+    "refused": "A clean-up would be stopped by a limit",
+    "held-back": "A guard or a limit would hold something back",
     "unfinished": "Out of time: not everything was looked at",
     "failed": "Nothing could be looked at",
 }
 STATUS_AFTER = {
     "ok": "Done",
     "partial": "Done in part: something failed",
-    "refused": "Stopped by a guard or a limit",
+    "refused": "Stopped by a limit",
+    "held-back": "A guard or a limit held something back",
     "unfinished": "Out of time: the next run goes on",
     "failed": "Nothing could be done",
 }
@@ -51,7 +53,9 @@ def visible(text: str) -> str:
 def going(report: Mapping[str, Any]) -> int:
     """How many images went, or would go."""
     totals: dict[str, int] = report["totals"]
-    return totals["deleted"] if report["mode"] == "apply" else totals["candidates"] - totals["protected"]
+    if report["mode"] == "apply":
+        return totals["deleted"]
+    return totals["candidates"] - totals["protected"] - totals["remaining"]
 
 
 def headline(report: Mapping[str, Any], *, asks: bool) -> str:

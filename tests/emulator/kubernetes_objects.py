@@ -1,5 +1,6 @@
 """The kinds of Kubernetes objects that the emulator lists, where, and objects made by the number."""
 
+from dataclasses import dataclass
 from typing import Any
 
 KINDS = {
@@ -11,9 +12,30 @@ KINDS = {
     "ReplicaSet": ("/apis/apps/v1", "replicasets"),
     "Job": ("/apis/batch/v1", "jobs"),
     "CronJob": ("/apis/batch/v1", "cronjobs"),
+    "ControllerRevision": ("/apis/apps/v1", "controllerrevisions"),
+    "ConfigMap": ("/api/v1", "configmaps"),
 }
 
 KIND_OF_PATH = {f"{group}/{resource}": kind for kind, (group, resource) in KINDS.items()}
+
+
+@dataclass(frozen=True)
+class CustomKind:
+    """A custom resource that a cluster serves; who has the role `view` may list it if it is `listable`."""
+
+    group: str
+    version: str
+    resource: str
+    kind: str
+    listable: bool = True
+
+    @property
+    def group_version(self) -> str:
+        return f"{self.group}/{self.version}"
+
+    @property
+    def path(self) -> str:
+        return f"/apis/{self.group_version}/{self.resource}"
 
 
 def sort_key(document: dict[str, Any]) -> tuple[str, str]:

@@ -6,13 +6,19 @@ from typing import Any
 from yandex.cloud.compute.v1.instance_pb2 import Instance
 from yandex.cloud.compute.v1.instancegroup.instance_group_pb2 import InstanceGroup, InstanceTemplate
 from yandex.cloud.k8s.v1.cluster_pb2 import Cluster as ClusterMessage
-from yandex.cloud.serverless.containers.v1.container_pb2 import Container, Image, Revision
+from yandex.cloud.serverless.containers.v1.container_pb2 import Args, Command, Container, Image, Revision
 
 from tests.emulator.clock import span_seconds, timestamp
 from tests.emulator.documents import DEFAULT_FOLDER, DocumentError, checked, listed
-from tests.emulator.kubernetes_objects import KINDS, series_objects, sort_key
+from tests.emulator.kubernetes_objects import KINDS, CustomKind, series_objects, sort_key
 from tests.emulator.state import State
 from tests.emulator.workloads import Cluster
+
+SYSTEM_POD = {  # no cluster is without one
+    "metadata": {"namespace": "kube-system", "name": "coredns-1"},
+    "spec": {"containers": [{"name": "coredns", "image": "cr.yandex/crpsj9s98o947hlp1rd6/coredns:1.9.4"}]},
+    "status": {"phase": "Running"},
+}
 
 _COMMON = "folder_id name status age"
 
@@ -58,18 +64,31 @@ def _add_container(state: State, where: str, document: dict[str, Any]) -> None:
     )
     state.workloads.containers[container.id] = container
     for revision_where, revision in listed(document.get("revisions"), f"{where}.revisions"):
-        checked(revision, revision_where, optional="status age digest", required="id image")
+        checked(
+            revision,
+            revision_where,
+            optional="status age digest environment command args",
+            required="id image",
+        )
         state.workloads.revisions[revision["id"]] = Revision(
             id=revision["id"],
             container_id=container.id,
             created_at=timestamp(_created_at(state, revision)),
-            image=Image(image_url=revision["image"], image_digest=revision.get("digest", "")),
+            image=Image(
+                image_url=revision["image"],
+                image_digest=revision.get("digest", ""),
+                command=Command(command=revision.get("command") or []),
+                args=Args(args=revision.get("args") or []),
+                environment=revision.get("environment") or {},
+            ),
             status=revision.get("status", "ACTIVE"),
         )
 
 
 def _add_cluster(state: State, where: str, document: dict[str, Any]) -> None:
-    checked(document, where, optional=f"{_COMMON} objects series bearer_needed endpoint", required="id")
+    checked(
+        document, where, optional=f"{_COMMON} objects series custom bearer_needed endpoint", required="id"
+    )
     if document.get("endpoint", "external") not in ("internal", "external"):
         raise DocumentError(f"{where}.endpoint: expected internal or external")
     if document.get("status", "RUNNING") not in ClusterMessage.Status.DESCRIPTOR.values_by_name:
@@ -80,7 +99,11 @@ def _add_cluster(state: State, where: str, document: dict[str, Any]) -> None:
         name=document.get("name", ""),
         status=document.get("status", "RUNNING"),
         created_at=_created_at(state, document),
-        objects=_objects(document, where),
+        objects=_objects(document, where) | _custom_objects(document, where),
+        custom=[
+            CustomKind(**{name: value for name, value in given.items() if name != "objects"})
+            for given in document.get("custom") or ()
+        ],
         bearer_needed=document.get("bearer_needed", True),
         endpoint=document.get("endpoint", "external"),
     )
@@ -101,7 +124,29 @@ def _objects(document: dict[str, Any], where: str) -> dict[str, list[dict[str, A
         by_kind[found["kind"]][key] = {
             name: value for name, value in found.items() if name not in ("kind", "apiVersion")
         }
+    by_kind["Pod"] = by_kind["Pod"] or {sort_key(SYSTEM_POD): SYSTEM_POD}
     return {kind: [keyed[key] for key in sorted(keyed)] for kind, keyed in by_kind.items()}
+
+
+def _custom_objects(document: dict[str, Any], where: str) -> dict[str, list[dict[str, Any]]]:
+    """The cluster's custom objects by their kind's path. They bear kind and apiVersion, as custom resources do."""
+    found = {}
+    for place, given in listed(document.get("custom"), f"{where}.custom"):
+        checked(given, place, optional="listable objects", required="group version resource kind")
+        kind = CustomKind(**{name: value for name, value in given.items() if name != "objects"})
+        found[kind.path] = sorted(
+            (
+                {
+                    "apiVersion": kind.group_version,
+                    "kind": kind.kind,
+                    **thing,
+                    "metadata": {"namespace": "default", **thing["metadata"]},
+                }
+                for thing in given.get("objects") or ()
+            ),
+            key=sort_key,
+        )
+    return found
 
 
 def _object(document: dict[str, Any], where: str) -> dict[str, Any]:

@@ -11,12 +11,16 @@ from yandex.cloud.compute.v1.instance_pb2 import Instance
 from yandex.cloud.compute.v1.instancegroup.instance_group_pb2 import InstanceGroup
 from yandex.cloud.serverless.containers.v1.container_pb2 import Container, Revision
 
+from tests.emulator.kubernetes_objects import CustomKind
+
 NOWHERE = "https://127.0.0.1:1"  # a port at which nothing listens
 
 
 @dataclass
 class Cluster:
-    """`objects` are lists by kind, ordered by namespace and name; `url` is where the Kubernetes API is."""
+    """`objects` are lists by kind (a custom one's by its path), ordered by namespace and name; `url` is where the
+    Kubernetes API is.
+    """
 
     id: str
     folder_id: str
@@ -24,6 +28,7 @@ class Cluster:
     status: str
     created_at: float
     objects: dict[str, list[dict[str, Any]]]
+    custom: list[CustomKind] = field(default_factory=list)
     bearer_needed: bool = True
     endpoint: str = "external"
     url: str = NOWHERE

@@ -1,8 +1,9 @@
 """The Docker Registry HTTP API V2 of Container Registry: manifests by tag or digest, for those who may pull.
 
 `GET /v2/` and `GET|HEAD /v2/<registry id>/<repository>/manifests/<tag or digest>`; a manifest is given only to
-a client that accepts its media type, as by the distribution registry. With a `registry_upstream`, whatever is
-read below /v2/ is read there. Signing in, by the behaviour's `v2_auth`:
+a client that accepts its media type, as by the distribution registry. `GET /v2/<registry id>/<repository>/tags/list`,
+with `n` and `last`, names the next page in `Link`. With a `registry_upstream`, whatever is read below /v2/ is read
+there. Signing in, by the behaviour's `v2_auth`:
 
     bearer   401, WWW-Authenticate: Bearer realm="<url>/v2-token",service="cr.yandex",scope="repository:R:pull";
              GET <realm>?service=..&scope=.. with Basic authorization -> {"token": "..", "expires_in": 300};
@@ -19,7 +20,7 @@ import asyncio
 import base64
 import json
 import re
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, unquote, urlencode
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
@@ -35,7 +36,7 @@ from tests.emulator.state import State
 SERVICE = "cr.yandex"
 PULLER = "container-registry.images.puller"
 TOKEN_PATH = "/v2-token"
-FORWARDED = ("Content-Type", "Content-Length", "Content-Range", "Docker-Content-Digest", "ETag")
+FORWARDED = ("Content-Type", "Content-Length", "Content-Range", "Docker-Content-Digest", "ETag", "Link")
 
 _THING = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs|tags)/(?P<reference>[^/]+)")
 _CODE_OF_STATUS = {401: "UNAUTHORIZED", 403: "DENIED", 404: "NAME_UNKNOWN", 429: "TOOMANYREQUESTS"}
@@ -83,6 +84,8 @@ class DockerRegistryApi:
                 raise Refusal(404, "UNSUPPORTED", f"no such path: {call.path}")
             if self._state.registry_upstream:
                 return await self._from_upstream(call, headers)
+            if (thing["kind"], thing["reference"]) == ("tags", "list"):
+                return self._tags(call.path, thing["name"], parse_qs(call.query))
             if thing["kind"] != "manifests":
                 raise Refusal(404, "BLOB_UNKNOWN", "the emulator has no blobs")
             return self._manifest(thing["name"], thing["reference"], _accept(headers))
@@ -152,6 +155,20 @@ class DockerRegistryApi:
             body=text.encode(),
             headers={"Content-Type": image.media_type, "Docker-Content-Digest": image.digest},
         )
+
+    def _tags(self, path: str, name: str, asked: dict[str, list[str]]) -> web.Response:
+        repository = self._state.repositories_by_name.get(name)
+        if repository is None:
+            raise Refusal(404, "NAME_UNKNOWN", f"repository {name} not known to registry")
+        last = asked.get("last", [""])[0]
+        tags = sorted(tag for image in repository.images.all() for tag in image.tags if tag > last)
+        size = int(asked.get("n", [len(tags)])[0])
+        response = json_response(200, json.dumps({"name": name, "tags": tags[:size]}))
+        if tags[size:]:
+            response.headers["Link"] = (
+                f'<{path}?{urlencode({"last": tags[size - 1], "n": size})}>; rel="next"'
+            )
+        return response
 
     async def _from_upstream(self, call: Call, headers: CIMultiDictProxy[str]) -> web.Response:
         assert self._state.registry_upstream is not None

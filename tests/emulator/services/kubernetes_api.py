@@ -61,24 +61,21 @@ class KubernetesApi:
         self.prefix = f"k8s:{cluster.id}"
 
     def route_of(self, call: Call) -> str:
-        return call.path if call.path.removeprefix(self.prefix) in KIND_OF_PATH else ""
+        path = call.path.removeprefix(self.prefix)
+        return call.path if path in KIND_OF_PATH or path.startswith("/apis") else ""
 
     async def answer(
         self, call: Call, headers: CIMultiDictProxy[str], body: bytes, fault: Fault | None
     ) -> web.Response:
         try:
             account = self._signed_in(headers.get("Authorization", ""))
-            kind = KIND_OF_PATH.get(call.path.removeprefix(self.prefix))
-            if kind is None:
-                raise Refusal(404, "the server could not find the requested resource")
-            place = (self._cluster.folder_id,)
-            if account and not self._state.access.allows(account.id, VIEWER, place):
-                resource = KINDS[kind][1]
-                message = f'{resource} is forbidden: User "{account.id}" cannot list resource "{resource}"'
-                raise Refusal(403, f"{message} at the cluster scope")
             if call.method != "GET":
                 raise Refusal(405, "the emulator has nothing but GET here")
-            return json_response(200, json.dumps(self._list(kind, call.query)))
+            path = call.path.removeprefix(self.prefix)
+            document = self._discovery(path)
+            if document is None:
+                document = self._listed(path, call.query, account)
+            return json_response(200, json.dumps(document))
         except Refusal as refusal:
             return _status_response(refusal.status, str(refusal))
 
@@ -93,7 +90,52 @@ class KubernetesApi:
         except ApiError:
             raise Refusal(401, "Unauthorized") from None
 
-    def _list(self, kind: str, query: str) -> dict[str, Any]:
+    def _discovery(self, path: str) -> dict[str, Any] | None:
+        """What everybody who has signed in may know: the groups, and the kinds of each."""
+        versions = {kind.group_version for kind in self._cluster.custom} | {"apps/v1", "batch/v1"}
+        if path == "/apis":
+            return {
+                "kind": "APIGroupList",
+                "apiVersion": "v1",
+                "groups": [_group(version) for version in sorted(versions)],
+            }
+        version = path.removeprefix("/apis/")
+        if not path.startswith("/apis/") or version not in versions:
+            return None
+        resources = [
+            {"name": kind.resource, "kind": kind.kind, "namespaced": True, "verbs": ["get", "list"]}
+            for kind in self._cluster.custom
+            if kind.group_version == version
+        ]
+        status = [
+            {**resource, "name": f"{resource['name']}/status", "verbs": ["get"]} for resource in resources
+        ]
+        return {
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": version,
+            "resources": resources + status,
+        }
+
+    def _listed(self, path: str, query: str, account: ServiceAccount | None) -> dict[str, Any]:
+        custom = {kind.path: kind for kind in self._cluster.custom}.get(path)
+        kind = KIND_OF_PATH.get(path)
+        if kind is None and custom is None:
+            raise Refusal(404, "the server could not find the requested resource")
+        place = (self._cluster.folder_id,)
+        allowed = not account or self._state.access.allows(account.id, VIEWER, place)
+        if not allowed or (custom and not custom.listable):
+            resource = path.rpartition("/")[2]
+            user = account.id if account else ""
+            message = f'{resource} is forbidden: User "{user}" cannot list resource "{resource}"'
+            raise Refusal(403, f"{message} at the cluster scope")
+        if custom:
+            return self._list(path, query, custom.kind, custom.group_version)
+        assert kind
+        return self._list(kind, query, kind, KINDS[kind][0].removeprefix("/apis/").removeprefix("/api/"))
+
+    def _list(self, kind: str, query: str, named: str, version: str) -> dict[str, Any]:
+        """A page of the cluster's objects of a kind, which the list calls by another name."""
         limit, token = _paging(query)
         objects = self._cluster.objects.get(kind, [])
         start = bisect_right(objects, self._place(kind, token), key=sort_key) if token else 0
@@ -103,8 +145,8 @@ class KubernetesApi:
             metadata["continue"] = self._continue_token(kind, objects[stop - 1])
             metadata["remainingItemCount"] = len(objects) - stop
         return {
-            "kind": f"{kind}List",
-            "apiVersion": KINDS[kind][0].removeprefix("/apis/").removeprefix("/api/"),
+            "kind": f"{named}List",
+            "apiVersion": version,
             "metadata": metadata,
             "items": objects[start:stop],
         }
@@ -126,6 +168,11 @@ class KubernetesApi:
                 410, "The provided continue parameter is too old to display a consistent list result."
             )
         return namespace, name
+
+
+def _group(version: str) -> dict[str, Any]:
+    preferred = {"groupVersion": version, "version": version.partition("/")[2]}
+    return {"name": version.partition("/")[0], "versions": [preferred], "preferredVersion": preferred}
 
 
 def _paging(query: str) -> tuple[int, str]:

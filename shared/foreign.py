@@ -1,0 +1,71 @@
+"""Signatures and other referrers that are kept in another repository than their image, as cosign's COSIGN_REPOSITORY does.
+
+Such a referrer stays as long as any repository lists its image, also in the other registries of the folder. It does not
+go together with its image: once that is gone, a rule or policy may take it in a later run.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+
+from shared import registry
+from shared.errors import CallError
+from shared.http import Cloud
+from shared.records import Image, Outcome, blob_key
+from shared.run import Run, Survey
+
+
+def keys_of(images: Iterable[Image]) -> array[int]:
+    return array("Q", [blob_key(image.digest) for image in images])
+
+
+def keep_referrers(run: Run, cloud: Cloud) -> None:
+    """Settles the candidates that refer to an image of another repository, if that is there or cannot be looked for."""
+    surveys = [survey for survey in run.surveys if survey.foreign]
+    if not surveys:
+        return
+    wanted = {
+        blob_key(digest) for survey in surveys for digests in survey.foreign.values() for digest in digests
+    }
+    try:
+        there = listed(run, cloud, wanted)
+    except CallError as error:
+        run.guard_problem(error)
+        run.hold_back(
+            "guard-unavailable",
+            f"Whether the images of {sum(len(survey.foreign) for survey in surveys)} signatures or the like are in other"
+            f" repositories cannot be told, so these signatures stay: {error}",
+        )
+        there = None
+    for survey in surveys:
+        with survey.opened():
+            for image_id in survey.foreign.keys() - survey.outcomes.keys():
+                _settle(survey, image_id, there)
+
+
+def _settle(survey: Survey, image_id: str, there: set[int] | None) -> None:
+    digests = survey.foreign[image_id]
+    if there is None:
+        survey.outcomes[image_id] = Outcome("remaining", kept_by="referrer: its image cannot be looked for")
+        return
+    subject = next((digest for digest in sorted(digests) if blob_key(digest) in there), None)
+    if subject:
+        survey.outcomes[image_id] = Outcome("protected", "referrer", f"{subject} of another repository")
+
+
+def listed(run: Run, cloud: Cloud, wanted: set[int]) -> set[int]:
+    """Those of the ``wanted`` keys of digests that any repository of the registries' folders lists. Raises CallError."""
+    there: set[int] = set()
+    for keys in run.digests.values():
+        there |= wanted.intersection(keys)
+    if there == wanted:
+        return there
+    folders = sorted({survey.registry.folder_id for survey in run.surveys if survey.registry.folder_id})
+    for folder_id in folders:
+        for one in registry.registries(cloud, folder_id):
+            for repository in registry.repositories(cloud, one.registry_id):
+                if repository.full_name not in run.digests:
+                    run.digests[repository.full_name] = keys_of(registry.images(cloud, repository))
+                    there |= wanted.intersection(run.digests[repository.full_name])
+    return there

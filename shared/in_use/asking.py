@@ -1,0 +1,79 @@
+"""Asking a source so that an absence is a doubt, not a proof: it is asked again, and if the doubt stays, CallError."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from shared.errors import FAILED_PRECONDITION, CallError
+from shared.http import Cloud
+from shared.in_use.references import Use
+from shared.in_use.search import search
+from shared.in_use.unpacking import Unreadable
+
+ASKED = 2
+
+
+class Seen(msgspec.Struct):
+    """What a source shows: the uses, what is worth a warning, and by cluster the kinds that it does not show."""
+
+    uses: list[Use] = []
+    doubts: list[str] = []
+    hidden: dict[str, list[str]] = {}
+
+
+class Item(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Found = TypeVar("Found", bound=Item)
+
+
+def doubtful(message: str, service: str, call: str) -> CallError:
+    return CallError(message, service=service, call=call, code=FAILED_PRECONDITION)
+
+
+def every(
+    cloud: Cloud,
+    service: str,
+    path: str,
+    page: type[Any],
+    items: Callable[[Any], Iterable[Found] | None],
+    *,
+    role: str,
+    params: dict[str, Any],
+) -> list[Found]:
+    """All items of a list, which is asked again when it is empty or its pages are odd. Raises CallError."""
+    oddity = ""
+    for _ in range(ASKED):
+        pages = [
+            list(items(answer) or ()) for answer in cloud.pages(service, path, page, role=role, params=params)
+        ]
+        found = {item.id: item for part in pages for item in part}
+        oddity = ""
+        if len(pages) > 1 and not all(pages):
+            oddity = "has an empty page"
+        elif len(found) < sum(map(len, pages)):
+            oddity = "shows the same thing twice"
+        elif found:
+            break
+    if oddity:
+        raise doubtful(
+            f"the list {oddity}, each time that it was asked for; run it again later", service, f"GET {path}"
+        )
+    return list(found.values())
+
+
+def named_in(
+    texts: Iterable[tuple[str, str]], registry_ids: frozenset[str], thing: str, service: str, call: str
+) -> list[Use]:
+    """The uses that the texts of one thing declare, whatever their format. Raises CallError."""
+    try:
+        return list(search(list(texts), registry_ids))
+    except Unreadable as error:
+        raise doubtful(
+            f"a text of {thing} {error}, so that it cannot be searched for images", service, call
+        ) from None

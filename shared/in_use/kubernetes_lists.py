@@ -1,0 +1,76 @@
+"""Lists of the Kubernetes API, page by page (``limit``, ``continue``), with nothing missing.
+
+A list whose continuation ran out (410) is read again from its beginning (kubernetes.io: API concepts, retrieving large
+results sets in chunks); so is one that is empty or odd, once. Of several readings each shows all that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from shared.errors import CallError
+from shared.http import Cloud
+from shared.in_use.asking import ASKED, doubtful
+from shared.in_use.kubernetes_objects import ConfigMaps, CronJobs, Others, Pods, Workloads
+
+SERVICE, ROLE = "kubernetes", "k8s.cluster-api.viewer"
+PAGE_SIZE = 1000
+GONE, RESTARTS = 410, 3
+
+Page = TypeVar("Page", Pods, Workloads, CronJobs, ConfigMaps, Others)
+
+
+class _Odd(Exception):
+    """What is odd about a list."""
+
+
+def pages(
+    master: Cloud, path: str, answer: type[Page], kind: str, cluster: str, *, size: int = PAGE_SIZE
+) -> Iterator[Page]:
+    """Every page of a list; ``kind`` is that of the list, or "" for any. Raises CallError."""
+    expired, asked, oddity = 0, 0, ""
+    while True:
+        try:
+            yield from _read(master, path, answer, kind, size)
+            return
+        except _Odd as odd:
+            asked, oddity = asked + 1, str(odd) or oddity
+        except CallError as error:
+            expired += 1
+            if error.status != GONE or expired > RESTARTS:
+                raise
+        if asked >= ASKED and oddity:
+            raise doubtful(
+                f"the cluster {cluster} answers oddly, each time that it was asked: {oddity}; run it again later",
+                SERVICE,
+                f"GET {path}",
+            )
+        if asked >= ASKED:
+            return
+
+
+def _read(master: Cloud, path: str, answer: type[Page], kind: str, size: int) -> Iterator[Page]:
+    """The pages of one reading. Raises _Odd, without a text when the list is empty."""
+    params: dict[str, Any] = {"limit": size}
+    tokens = {""}
+    while True:
+        page = master.call("GET", SERVICE, path, answer, params=params, role=ROLE)
+        token = page.metadata.token
+        if page.kind != kind and not (not kind and page.kind.endswith("List")):
+            raise _Odd(f"a {page.kind or 'thing of no kind'} instead of a {kind or 'list'}")
+        if page.items is None:
+            raise _Odd("a list without items")
+        if page.metadata.remaining_item_count and not token:
+            raise _Odd("a list that ends before its end")
+        if not page.items and (token or "continue" in params):
+            raise _Odd("an empty page within a list")
+        if token in tokens - {""}:
+            raise _Odd("the same page twice")
+        if not page.items:
+            raise _Odd
+        yield page
+        if not token:
+            return
+        tokens.add(token)
+        params["continue"] = token

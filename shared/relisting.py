@@ -1,0 +1,102 @@
+"""Looking at a repository again: its images as they are listed now, and whether what is missing is really gone.
+
+A listing that answers 200 may lack an image that is there. What was there at the last look and is missing now counts as
+gone only after a second listing lacks it too and ``GET`` of the image answers 404; anything else is a doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from shared import registry
+from shared.errors import NOT_FOUND, CallError, Doubtful
+from shared.http import Cloud
+from shared.parallel import for_each
+from shared.records import Image, Repository
+
+QUICK = 2.0
+Tags = Mapping[str, tuple[str, ...]]
+
+
+class Look(msgspec.Struct, frozen=True):
+    """The images of a repository, and the monotonic time as of which they are known."""
+
+    images: list[Image]
+    at: float
+
+
+def look(cloud: Cloud, repository: Repository) -> Look:
+    """Lists the repository. Raises CallError, Doubtful."""
+    began_at = cloud.pace.clock()
+    images = list(registry.images(cloud, repository))
+    check_understood(repository, images)
+    return Look(images, max(began_at, cloud.pace.clock() - QUICK))
+
+
+def settled(cloud: Cloud, repository: Repository, seen: Look, expected: Collection[str]) -> Look:
+    """``seen``, or a newer look, that lacks none of the ``expected`` images but those that are really gone.
+
+    Raises CallError, and Doubtful when an image that two listings lack answers all the same.
+    """
+    if not missing(seen.images, expected):
+        return seen
+    seen = look(cloud, repository)
+    check_gone(cloud, repository, missing(seen.images, expected))
+    return seen
+
+
+def missing(images: Iterable[Image], expected: Collection[str]) -> set[str]:
+    return set(expected) - {image.image_id for image in images}
+
+
+def check_gone(cloud: Cloud, repository: Repository, image_ids: Collection[str]) -> None:
+    """Raises Doubtful when one of the images is there. Raises CallError."""
+    there: list[str] = []
+
+    def ask(image_id: str) -> None:
+        if is_there(cloud, image_id):
+            there.append(image_id)
+
+    for_each(image_ids, ask, cloud.concurrency)
+    if there:
+        raise Doubtful(
+            f"The listing of {repository.full_name} lacks {len(there)} images that are there, such as {min(there)},"
+            " so nothing is deleted there: the next run looks again.",
+            where=repository.full_name,
+        )
+
+
+def is_there(cloud: Cloud, image_id: str) -> bool:
+    """Whether the registry knows the image. Raises CallError."""
+    try:
+        registry.image(cloud, image_id)
+    except CallError as error:
+        if error.code != NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+def check_understood(repository: Repository, images: Iterable[Image]) -> None:
+    """Raises Doubtful for an image without an id or a digest: what it is to others cannot be told."""
+    for image in images:
+        if not image.image_id or not image.digest:
+            raise Doubtful(
+                f"The listing of {repository.full_name} has an image without {'a digest' if image.image_id else 'an id'}"
+                f" ({image.image_id or image.digest or 'neither'}), so nothing is deleted there; delete or push that"
+                " image again by hand.",
+                where=repository.full_name,
+            )
+
+
+def tags_by_id(images: Iterable[Image]) -> dict[str, tuple[str, ...]]:
+    return {image.image_id: image.tags for image in images}
+
+
+def lost_tags(before: Tags, images: Iterable[Image]) -> set[str]:
+    """The ids of the images that have fewer tags than before."""
+    return {
+        image.image_id for image in images if not set(before.get(image.image_id, ())).issubset(image.tags)
+    }

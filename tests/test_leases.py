@@ -1,0 +1,193 @@
+"""One run works on a registry at a time, whatever the clocks say and however long a run was frozen."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.lease import DEAD_AFTER, Leases
+from shared.state import StateDir
+from tests.commands import KEPT, Commands, builds, codes, gone_by, slow_deletes, wait_for_deletes, wait_until
+from tests.conftest import FOLDER, Cloud, assert_adds_up, images, outcomes, policy
+from tests.function_server import Instance
+
+TOKEN = "t1.lease-test"  # whose holder's clock nobody asks
+
+
+class Running:
+    """An instance of the packaged ``cleanup.handler`` that carries a call out."""
+
+    def __init__(self, instance: Instance, pool: ThreadPoolExecutor) -> None:
+        self._instance = instance
+        self._answer: Future[dict[str, Any]] = pool.submit(instance.call, {})
+
+    def freeze(self) -> None:
+        os.kill(self._instance.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        os.kill(self._instance.pid, signal.SIGCONT)
+
+    def report(self) -> dict[str, Any]:
+        result: dict[str, Any] = self._answer.result(120)["result"]
+        return result
+
+
+@contextmanager
+def running(cloud: Cloud, state: Path) -> Iterator[Running]:
+    settings = {"CLEANUP_MODE": "apply", "CONCURRENCY": "1", "LOG_LEVEL": "INFO", "STATE_DIR": str(state)}
+    instance = Instance(cloud.bundle, "cleanup.handler", cloud.environment | settings)
+    with ThreadPoolExecutor(1) as pool:
+        run = Running(instance, pool)
+        try:
+            yield run
+        finally:
+            run.wake()
+            instance.close()
+
+
+def deletes(cloud: Cloud) -> list[str]:
+    return [call["path"] for call in cloud.emulator.calls() if call["method"] == "DELETE"]
+
+
+@pytest.mark.slow
+def test_a_run_that_wakes_up_after_another_took_its_registry_over_deletes_nothing_more(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    cloud.seed(*(builds(KEPT + 20, f"app{number}") for number in range(12)))
+    slow_deletes(cloud, 40)
+    cloud.emulator.clear_calls()
+    with running(cloud, tmp_path) as first:
+        wait_until(lambda: len(deletes(cloud)) > 10, "the first run deletes")
+        first.freeze()
+        with running(cloud, tmp_path) as second:
+            frozen_at = len(deletes(cloud))
+            wait_until(lambda: len(deletes(cloud)) > frozen_at + 10, "the second run deletes")
+            first.wake()
+            lost, taken = first.report(), second.report()
+
+    assert Counter(deletes(cloud)).most_common(1)[0][1] == 1
+    assert (lost["status"], codes(lost)) == ("held-back", {"lease-lost"})
+    assert (taken["status"], codes(taken)) == ("ok", {"run-cut-off"})
+    assert set(outcomes(taken).values()) == {"deleted"}
+    assert len(cloud.left()) == 12 * KEPT
+    assert len(deletes(cloud)) == 12 * 20
+    assert_adds_up(lost)
+    assert_adds_up(taken)
+
+
+SHIFTED = """
+import datetime, os, time
+
+shift, real = float(os.environ["SHIFT"]), time.time
+time.time = lambda: real() + shift
+
+
+class Shifted(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return super().now(tz) + datetime.timedelta(seconds=shift)
+
+
+datetime.datetime = Shifted
+"""
+
+
+@pytest.fixture
+def skewed(cloud: Cloud, tmp_path: Path) -> Commands:
+    """Commands that can be told by how many seconds their clock is wrong: ``SHIFT``."""
+    state, python = tmp_path / "state", tmp_path / "python"
+    state.mkdir()
+    python.mkdir()
+    (python / "sitecustomize.py").write_text(SHIFTED)
+    commands = Commands(cloud, state)
+    commands.environment |= {"SA_KEY": "", "IAM_TOKEN": TOKEN, "PYTHONPATH": str(python), "SHIFT": "0"}
+    return commands
+
+
+@pytest.mark.parametrize("shift", [18_000, -18_000], ids=["five hours ahead", "five hours behind"])
+def test_a_run_whose_clock_is_wrong_leaves_a_run_that_lives_alone(
+    cloud: Cloud, skewed: Commands, shift: int
+) -> None:
+    cloud.seed(builds(500), tokens=[{"token": TOKEN, "service_account_id": cloud.account["id"]}])
+    slow_deletes(cloud, 40)
+    before = cloud.left()
+    first = skewed.start("cleanup")
+    wait_for_deletes(cloud, before)
+
+    second = skewed.told("cleanup", SHIFT=str(shift))
+    assert first.poll() is None
+    cloud.emulator.behaviour()
+    out, _ = first.communicate(timeout=60)
+
+    assert codes(second) == {"another-run"}
+    assert (json.loads(out)["status"], codes(json.loads(out))) == ("ok", set())
+    assert len(cloud.left()) == KEPT
+
+
+@pytest.mark.slow
+def test_registries_whose_runs_are_dead_are_taken_over_at_once_even_if_their_clocks_were_ahead(
+    cloud: Cloud, skewed: Commands
+) -> None:
+    registries = [f"crp{number}" for number in range(3)]
+    cloud.seed(
+        registries=[
+            {"id": one, "folder_id": FOLDER, "repositories": [builds(KEPT + 60, one)]} for one in registries
+        ],
+        tokens=[{"token": TOKEN, "service_account_id": cloud.account["id"]}],
+    )
+    slow_deletes(cloud, 60)
+    before = cloud.left()
+    started = [skewed.start("cleanup", REGISTRY_IDS=one, FOLDER_ID="", SHIFT="18000") for one in registries]
+    for one in registries:
+        wait_until(lambda one=one: len(cloud.left(one)) < KEPT + 60, "a delete in each")  # type: ignore[misc]
+    for process in started:
+        skewed.kill(process)
+    cloud.emulator.behaviour()
+
+    started_at = time.monotonic()
+    last = skewed.told("cleanup")
+
+    assert time.monotonic() - started_at < len(registries) * DEAD_AFTER
+    assert (last["status"], codes(last)) == ("ok", {"run-cut-off"})
+    assert len(cloud.left()) == len(registries) * KEPT
+    assert gone_by(*skewed.reports()) == before - cloud.left()
+
+
+def test_a_run_without_the_time_to_watch_leaves_the_registry_alone(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old")})
+    lease = tmp_path / "leases" / "crp1" / "dead.0"
+    lease.parent.mkdir(parents=True)
+    lease.touch()
+
+    started_at = time.monotonic()
+    report = cloud.clean(timeout=8, STATE_DIR=str(tmp_path))
+
+    assert time.monotonic() - started_at < 8
+    assert codes(report) == {"another-run"}
+    assert cloud.left() == {"new", "old"}
+    assert list(lease.parent.iterdir()) == [lease]
+
+
+def test_a_run_that_begins_while_another_ends_gets_the_registry(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old")})
+    first = Leases(StateDir(str(tmp_path)), "first")
+    assert first.claim("crp1") is None
+    cloud.emulator.clear_calls()
+
+    with running(cloud, tmp_path) as second:
+        wait_until(lambda: bool(cloud.emulator.calls()), "the second run begins")
+        time.sleep(1)
+        first.release()
+        report = second.report()
+
+    assert (report["status"], codes(report), cloud.left()) == ("ok", set(), {"new"})
