@@ -92,10 +92,12 @@ class Watch:
         return lasting
 
     def _gained(self, removal: Removal, window: list[Snapshot]) -> dict[str, str]:
-        """Tags that the image has gained since it was first listed."""
-        lists = self._lists(removal.image.name)
-        first = self._replay.between(lists[0], self._answered(lists[0])) if lists else window[:1]
-        known = {tag for snapshot in first for tag in _tags(snapshot, removal.image)}
+        """Tags that the image has gained since the first list that can have shown it."""
+        lists = (
+            self._replay.between(place, self._answered(place)) for place in self._lists(removal.image.name)
+        )
+        listed = (shown for shown in lists if any(removal.image.id in snapshot.images for snapshot in shown))
+        known = {tag for snapshot in next(listed, window[:1]) for tag in _tags(snapshot, removal.image)}
         lasting = set.intersection(*(_tags(snapshot, removal.image) for snapshot in window))
         return {f"it has gained the tag {tag}": "gained a tag" for tag in lasting - known}
 

@@ -102,8 +102,8 @@ def _change(dice: random.Random, number: int, scene: Scene) -> Document:
         change = {"status": "DISABLED"} if dice.random() < 0.4 else {"rules": rules}
         return {"put_policy": {**place, "policy": {**policy, **change}}}
     if kind == "move":
-        others = [other for other in scene.beside(image) if other.tags]
-        tag = dice.choice(dice.choice(others).tags) if others else "moved"
+        named = [tag for other in scene.beside(image) for tag in other.tags if not tag.startswith("sha256-")]
+        tag = dice.choice(named or ["moved"])
         return {"add_tag": {"image_id": image.id, "tag": tag}}
     if kind == "hold":
         tags = {"tags": [f"multi-{number}"]} if dice.random() < 0.8 else {}

@@ -2,7 +2,8 @@
 
     .venv/bin/python -m tests.worlds --seed 17              one world, and its story
     .venv/bin/python -m tests.worlds --seed 17 --shrink     with no more changes and faults than it takes
-    .venv/bin/python -m tests.worlds --worlds 3000          many; REGISTRY_JANITOR_SEED (or --first) is the first
+    .venv/bin/python -m tests.worlds --worlds 3000          many; REGISTRY_JANITOR_SEED (or --first) is the first,
+                                                            and --stories DIRECTORY keeps what went wrong
 
 Each is carried out by the packaged handler in mode apply. Its process is a warm one that cleans many worlds, with a
 clock that runs fast, so that a few slow answers make a listing old.
@@ -80,6 +81,7 @@ class Cleaner:
         report = answer.get("result")
         if report is None:
             raise AssertionError(f"world {made.seed}: the handler raised {answer['error']}")
+        time.sleep(made.behaviour["operation_ms"] / 1000)  # what was begun ends
         replay = Replay(made.cloud, self._emulator.history())
         faults = judge(replay, made.settings, made.blind, report, SPEED)
         printed = self._log.read()
@@ -190,6 +192,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="this world alone, with its story")
     parser.add_argument("--shrink", action="store_true", help="leave out what the fault does not need")
     parser.add_argument("--worlds", type=int, default=300)
+    parser.add_argument(
+        "--stories", type=Path, help="a directory for the stories of those where something is wrong"
+    )
     parser.add_argument("--first", type=int, default=FIRST_SEED)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
@@ -199,10 +204,11 @@ def main() -> None:
                 ending = work.clean(world(arguments.seed))
                 print(story(shrunk(running, bundle, ending) if arguments.shrink else ending))
                 sys.exit(bool(ending.faults))
-        sys.exit(_many(bundle, range(arguments.first, arguments.first + arguments.worlds)))
+        seeds = range(arguments.first, arguments.first + arguments.worlds)
+        sys.exit(_many(bundle, seeds, arguments.stories))
 
 
-def _many(bundle: Path, seeds: range) -> bool:
+def _many(bundle: Path, seeds: range, stories: Path | None) -> bool:
     """Cleans the worlds and tells of each kind of fault how often it was seen, and where. Whether there were any."""
 
     def part(number: int) -> list[tuple[int, set[str], int]]:
@@ -213,6 +219,9 @@ def _many(bundle: Path, seeds: range) -> bool:
                 endings.append((seed, ending.kinds(), len(ending.replay.removals)))
                 if ending.faults:
                     print(f"world {seed}: {'; '.join(sorted(ending.kinds()))}", flush=True)
+                    if stories:
+                        stories.mkdir(parents=True, exist_ok=True)
+                        (stories / f"{seed}.txt").write_text(story(ending))
         return endings
 
     with ThreadPoolExecutor(PROCESSES) as pool:
