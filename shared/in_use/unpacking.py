@@ -21,7 +21,7 @@ GZIP = b"\x1f\x8b"
 
 _ESCAPE = re.compile(
     r"\\u(?P<unicode>[0-9a-fA-F]{4})|\\x(?P<hex>[0-9a-fA-F]{2})|\\(?P<octal>[01][0-7]{2})|\\(?P<blank>[nrt])"
-    r"|\\(?P<mark>[^\w\s])|%(?P<url>[2-7][0-9a-fA-F])"
+    r"|\\(?P<mark>[^\w\s])|%(?P<url>[2-7][0-9a-fA-F]|0[9aAdD])"
 )
 _WORD = re.compile(rf"[A-Za-z0-9+/_-]{{{SHORTEST},}}={{0,2}}")
 _LINE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")

@@ -24,7 +24,8 @@
     registry_upstream: "http://127.0.0.1:5000"    # V2 calls are answered from that registry (`upstream.py`)
     containers:
       - {id: bba1, folder_id: b1gfolder, name: web, status: ACTIVE, age: 1d, revisions: [
-          {id: rev1, status: ACTIVE, age: 3d, image: "cr.yandex/crp1/app:v1", digest: "sha256:.."}]}
+          {id: rev1, status: ACTIVE, age: 3d, image: "cr.yandex/crp1/app:v1", digest: "sha256:..",
+           environment: {A: b}, command: [run], args: [fast]}]}
     instances:
       - {id: fhm1, folder_id: b1gfolder, name: vm1, status: RUNNING, age: 1d, labels: {a: b},
          metadata: {docker-compose: "..."}}
@@ -40,6 +41,10 @@
         objects: [{kind: Deployment, metadata: {name: web}, spec: {..}}]    # as in Kubernetes' own YAML
         series: [{kind: Pod, count: 5000, image: "cr.yandex/crp1/app:v{n}", image_id: "", name: pod,
                   namespace: default}]
+        custom: [{group: argoproj.io, version: v1alpha1, resource: rollouts, kind: Rollout, listable: true,
+                  objects: [{metadata: {name: web}, spec: {..}}]}]     # not listable: 403
+
+A cluster that is seeded without a pod has one of its own (coredns), as every real one has.
 
 An image is one of two. A single one, all of whose keys are optional (`created_at` may stand for `age`, and
 `layers` may be a number or a list of blobs):

@@ -77,8 +77,8 @@ def _add_container(state: State, where: str, document: dict[str, Any]) -> None:
             image=Image(
                 image_url=revision["image"],
                 image_digest=revision.get("digest", ""),
-                command=Command(command=revision.get("command") or []),
-                args=Args(args=revision.get("args") or []),
+                command=Command(command=revision["command"]) if "command" in revision else None,
+                args=Args(args=revision["args"]) if "args" in revision else None,
                 environment=revision.get("environment") or {},
             ),
             status=revision.get("status", "ACTIVE"),
