@@ -213,7 +213,7 @@ def test_all_slow_matches_of_a_run_together_have_a_limit_that_names_the_worst(
     tags = [f"{number:04}{'a' * 25}b!" for number in range(10_000)]
     slow, quick = whole_tag(r"\d+(a|aa)+b", "slow"), whole_tag(r"(\d|x)+(a|b)*!", "quick")
     began = time.thread_time()
-    with pytest.raises(SettingsError, match='The rule "slow".*in this run'):
+    with pytest.raises(SettingsError, match=r'The rule "slow".*in this run'):
         for tag in tags:
             slow(tag)
             quick(tag)

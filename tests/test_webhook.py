@@ -563,7 +563,7 @@ def test_a_call_signed_in_milliseconds_is_told_so(hook: Hook) -> None:
     signature = sign_call(KEY, event["headers"]["Webhook-Id"], stamp, event["body"].encode())
     event = with_headers(event, Webhook_Timestamp=stamp, Webhook_Signature=signature)
 
-    status, detail = problem(hook.call(event))
+    status, detail = problem(hook.answer(event))
 
     assert status == 401
     assert "milliseconds" in detail
