@@ -119,8 +119,11 @@ def _pem(text: str) -> tuple[str, str]:
     found = PEM.search(text)
     if not found:
         if "-----BEGIN" not in text:
-            return "", f"has no line -----BEGIN PRIVATE KEY-----, so it is no RSA key in PEM; {REMEDY}"
-        return "", f"is an RSA key or the like that was cut off, without a line -----END; {REMEDY}, all of it"
+            return "", f"has no line BEGIN PRIVATE KEY, so it is no RSA key in PEM; {REMEDY}"
+        return (
+            "",
+            f"is an RSA key or the like that was cut off before its line END PRIVATE KEY; {REMEDY}, all of it",
+        )
     label, body = found[1], "".join(found[2].split())
     if "PUBLIC" in label:
         return "", f"is a public key, and not the private RSA key; {REMEDY}"
