@@ -31,7 +31,8 @@ from tests.conftest import FOLDER
 from tests.emulator.client import RunningEmulator, emulator, service_account
 from tests.function_server import Instance
 from tests.world_making import World, world
-from tests.world_oracle import Fault, held_by, judge, subjects_of
+from tests.world_needs import held_by, subjects_of
+from tests.world_oracle import Fault, judge
 from tests.world_replay import Replay
 
 SPEED = 20.0
