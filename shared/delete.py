@@ -133,6 +133,9 @@ def _note(deletion: Deletion, image_id: str, operation: operations.Operation) ->
     """What an operation says: not done, failed, or done, in which case the next listing must agree."""
     if not operation.done:
         deletion.open[image_id] = operation.id
+    elif operation.error and operation.error.code == NOT_FOUND:
+        deletion.open[image_id] = ""
+        deletion.outcomes[image_id] = NOT_THERE
     elif operation.error and operation.error.code:
         failure = operations.failure(operation.error, operation.id, f"DELETE {registry.image_path(image_id)}")
         deletion.outcomes[image_id] = Outcome("failed", message=str(failure), code=failure.code)
