@@ -159,7 +159,8 @@ class Leases:
                 return _run_of(claim)
             elif looked_at - watched[claim].since >= DEAD_AFTER:
                 self._withdraw(registry_id, claim, renewals)
-                self.superseded.add(_run_of(claim))
+                if renewals:  # without, it may never have held the registry, and may claim it once more
+                    self.superseded.add(_run_of(claim))
         return None
 
     def _take(self, registry_id: str, attempt: int) -> bool:
