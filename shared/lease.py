@@ -101,7 +101,7 @@ class Leases:
         claims = _claims(self._state, registry_id)
         rivals = [claim for claim, renewals in claims.items() if claim != held.claim and renewals]
         if held.claim not in claims or rivals:
-            self._lose(f"another run has taken the lease on the registry {registry_id}")
+            self._lose(f"the lease on the registry {registry_id} was deleted, or taken by another run")
             return
         name = f"{_folder(registry_id)}/{held.claim}"
         self._state.write(f"{name}.{held.number + 1}", [])
