@@ -31,7 +31,7 @@ from shared.errors import LeaseLost, OutOfTime, StateError
 from shared.parallel import for_each
 from shared.state import StateDir
 
-RENEW_EVERY, LOST_AFTER, DEAD_AFTER, LOOK_EVERY = 3.0, 10.0, 15.0, 0.5
+RENEW_EVERY, LOST_AFTER, DEAD_AFTER, LOOK_EVERY = 3.0, 10.0, 15.0, 1.0
 RENEWED_AT_ONCE = 8
 
 
