@@ -31,7 +31,7 @@ from shared.errors import LeaseLost, OutOfTime, StateError
 from shared.parallel import for_each
 from shared.state import StateDir
 
-RENEW_EVERY, LOST_AFTER, DEAD_AFTER, LOOK_EVERY = 3.0, 10.0, 15.0, 0.5
+RENEW_EVERY, LOST_AFTER, DEAD_AFTER, LOOK_EVERY = 3.0, 10.0, 15.0, 1.0
 RENEWED_AT_ONCE = 8
 
 
@@ -101,7 +101,7 @@ class Leases:
         claims = _claims(self._state, registry_id)
         rivals = [claim for claim, renewals in claims.items() if claim != held.claim and renewals]
         if held.claim not in claims or rivals:
-            self._lose(f"another run has taken the lease on the registry {registry_id}")
+            self._lose(f"the lease on the registry {registry_id} was deleted, or taken by another run")
             return
         name = f"{_folder(registry_id)}/{held.claim}"
         self._state.write(f"{name}.{held.number + 1}", [])
@@ -159,7 +159,8 @@ class Leases:
                 return _run_of(claim)
             elif looked_at - watched[claim].since >= DEAD_AFTER:
                 self._withdraw(registry_id, claim, renewals)
-                self.superseded.add(_run_of(claim))
+                if renewals:  # without, it may never have held the registry, and may claim it once more
+                    self.superseded.add(_run_of(claim))
         return None
 
     def _take(self, registry_id: str, attempt: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,23 @@ def test_half_an_intent_is_none(cloud: Cloud, commands: Commands, cut_off: dict[
 
     assert (before["status"], before["images"]) == ("unfinished", [])
     assert (last["status"], last["warnings"]) == ("ok", [])
+
+
+def test_a_run_that_may_still_be_at_work_elsewhere_is_not_ended_by_another(
+    cloud: Cloud, commands: Commands, cut_off: dict[str, Any]
+) -> None:
+    folder = commands.folder(cut_off)
+    intent = folder / "1.intent.json"
+    intent.write_text(intent.read_text().replace('"crp1"', '"crp2"'))
+    begun = shutil.copytree(folder, folder.with_name("20260101T000000000000Z-begun"))
+    for path in [folder / "1.outcome.json", *begun.glob("1.*")]:
+        path.unlink()
+    before = sorted([*folder.iterdir(), *begun.iterdir()])
+
+    last = commands.told("cleanup")
+
+    assert (last["status"], last["warnings"]) == ("ok", [])
+    assert sorted([*folder.iterdir(), *begun.iterdir()]) == before
 
 
 def test_a_run_that_is_cut_off_while_it_settles_another_is_no_obstacle(

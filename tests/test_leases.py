@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from shared.lease import DEAD_AFTER, Leases
+from shared.errors import LeaseLost
+from shared.lease import DEAD_AFTER, LOST_AFTER, Leases
 from shared.state import StateDir
 from tests.commands import KEPT, Commands, builds, codes, gone_by, slow_deletes, wait_for_deletes, wait_until
 from tests.conftest import FOLDER, Cloud, assert_adds_up, images, outcomes, policy
@@ -191,3 +192,96 @@ def test_a_run_that_begins_while_another_ends_gets_the_registry(cloud: Cloud, tm
         report = second.report()
 
     assert (report["status"], codes(report), cloud.left()) == ("ok", set(), {"new"})
+
+
+class Clock:
+    """Goes on only as somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> tuple[Leases, StateDir, Clock]:
+    """The leases of a run that holds a registry and has renewed its lease there; its directory and its clock."""
+    state, clock = StateDir(str(tmp_path)), Clock()
+    first = Leases(state, "first", clock)
+    assert first.claim("crp1", clock.sleep) is None
+    clock.sleep(3)
+    first.renew("crp1")
+    return first, state, clock
+
+
+def test_a_run_whose_clock_stood_still_with_it_learns_at_the_next_renewal_that_it_is_lost(
+    held: tuple[Leases, StateDir, Clock],
+) -> None:
+    first, state, _ = held
+    others = Clock()
+    second = Leases(state, "second", others)
+    assert second.claim("crp1", others.sleep) is None
+    assert (others.now >= DEAD_AFTER, second.superseded) == (True, {"first"})
+
+    first.renew("crp1")
+
+    for _ in range(2):
+        with pytest.raises(
+            LeaseLost, match="the lease on the registry crp1 was deleted, or taken by another run"
+        ):
+            first.check()
+    second.renew("crp1")
+    second.check()
+
+
+def test_a_renewed_claim_beside_its_own_ends_a_run_but_a_mere_try_does_not(
+    held: tuple[Leases, StateDir, Clock],
+) -> None:
+    first, state, _ = held
+    state.write("leases/crp1/second.0", [])
+    first.renew("crp1")
+    first.check()
+
+    state.write("leases/crp1/second.0.1", [])
+    first.renew("crp1")
+
+    with pytest.raises(LeaseLost):
+        first.check()
+
+
+def test_a_run_that_was_frozen_is_lost_for_ever_even_if_nobody_took_its_registry(
+    held: tuple[Leases, StateDir, Clock],
+) -> None:
+    first, _, clock = held
+    clock.sleep(LOST_AFTER)
+    first.check()
+    clock.sleep(0.1)
+
+    with pytest.raises(LeaseLost, match="STATE_DIR: the lease could not be renewed for 10 s"):
+        first.check()
+    first.renew("crp1")
+    with pytest.raises(LeaseLost):
+        first.check()
+
+
+def test_one_lease_that_is_late_ends_the_run_in_all_its_registries(
+    held: tuple[Leases, StateDir, Clock],
+) -> None:
+    first, _, clock = held
+    assert first.claim("crp2", clock.sleep) is None
+    clock.sleep(LOST_AFTER + 0.1)
+    first.renew("crp1")
+
+    with pytest.raises(LeaseLost):
+        first.check()
+
+
+def test_released_leases_leave_nothing_behind(held: tuple[Leases, StateDir, Clock]) -> None:
+    first, state, _ = held
+    first.release()
+
+    assert state.names("leases/crp1") == []
