@@ -45,7 +45,7 @@ class Running:
 
 @contextmanager
 def running(cloud: Cloud, state: Path) -> Iterator[Running]:
-    settings = {"CLEANUP_MODE": "apply", "CONCURRENCY": "1", "LOG_LEVEL": "INFO", "STATE_DIR": str(state)}
+    settings = {"CLEANUP_MODE": "apply", "CONCURRENCY": "4", "LOG_LEVEL": "INFO", "STATE_DIR": str(state)}
     instance = Instance(cloud.bundle, "cleanup.handler", cloud.environment | settings)
     with ThreadPoolExecutor(1) as pool:
         run = Running(instance, pool)
