@@ -688,3 +688,26 @@ def test_a_real_client_copies_from_the_emulated_registry(tmp_path: Path, real_re
     blobs = {path.name for path in (tmp_path / "copy" / "blobs" / "sha256").iterdir()}
     assert named["digest"].removeprefix("sha256:") in blobs
     assert len(blobs) == 1 + 2 * 2 + 3  # the index; manifests and configs; three different layers
+
+
+def test_custom_kinds_are_discovered_and_listed_as_far_as_they_may_be(cloud: Cloud) -> None:
+    kind = {"group": "argoproj.io", "version": "v1", "resource": "rollouts", "kind": "Rollout"}
+    secret = {**kind, "resource": "experiments", "kind": "Experiment", "listable": False}
+    objects = [{"metadata": {"name": "web"}, "spec": {"replicas": 1}}]
+    cluster = {"id": "cat1", "custom": [{**kind, "objects": objects}, secret]}
+    cloud.running.seed(seed_of(**{**WORKLOADS, "clusters": [cluster]}))
+
+    groups = [group["name"] for group in cloud.kubernetes("/apis").json()["groups"]]
+    served = cloud.kubernetes("/apis/argoproj.io/v1").json()["resources"]
+    rollouts = cloud.kubernetes("/apis/argoproj.io/v1/rollouts").json()
+
+    assert groups == ["apps", "argoproj.io", "batch"]
+    assert [thing["name"] for thing in served] == [
+        "rollouts",
+        "experiments",
+        "rollouts/status",
+        "experiments/status",
+    ]
+    assert (rollouts["kind"], rollouts["items"][0]["kind"]) == ("RolloutList", "Rollout")
+    assert cloud.kubernetes("/apis/argoproj.io/v1/experiments").status_code == 403
+    assert cloud.kubernetes("/apis/unknown.io/v1").status_code == 404

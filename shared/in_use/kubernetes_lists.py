@@ -25,33 +25,39 @@ class _Odd(Exception):
     """What is odd about a list."""
 
 
+class _Empty(Exception):
+    """The list is empty."""
+
+
 def pages(
     master: Cloud, path: str, answer: type[Page], kind: str, cluster: str, *, size: int = PAGE_SIZE
 ) -> Iterator[Page]:
     """Every page of a list; ``kind`` is that of the list, or "" for any. Raises CallError."""
-    expired, asked, oddity = 0, 0, ""
+    expired, empty, odd = 0, 0, 0
     while True:
         try:
             yield from _read(master, path, answer, kind, size)
             return
-        except _Odd as odd:
-            asked, oddity = asked + 1, str(odd) or oddity
+        except _Empty:
+            empty += 1
+            if empty == ASKED:
+                return
+        except _Odd as oddity:
+            odd += 1
+            if odd == ASKED:
+                raise doubtful(
+                    f"the cluster {cluster} answers oddly, each time that it was asked: {oddity}; run it again later",
+                    SERVICE,
+                    f"GET {path}",
+                ) from None
         except CallError as error:
             expired += 1
             if error.status != GONE or expired > RESTARTS:
                 raise
-        if asked >= ASKED and oddity:
-            raise doubtful(
-                f"the cluster {cluster} answers oddly, each time that it was asked: {oddity}; run it again later",
-                SERVICE,
-                f"GET {path}",
-            )
-        if asked >= ASKED:
-            return
 
 
 def _read(master: Cloud, path: str, answer: type[Page], kind: str, size: int) -> Iterator[Page]:
-    """The pages of one reading. Raises _Odd, without a text when the list is empty."""
+    """The pages of one reading. Raises _Odd or _Empty."""
     params: dict[str, Any] = {"limit": size}
     tokens = {""}
     while True:
@@ -68,7 +74,7 @@ def _read(master: Cloud, path: str, answer: type[Page], kind: str, size: int) ->
         if token in tokens - {""}:
             raise _Odd("the same page twice")
         if not page.items:
-            raise _Odd
+            raise _Empty
         yield page
         if not token:
             return

@@ -82,7 +82,11 @@ class Gathering:
         try:
             self.add(search([(where, text)], self._registry_ids, whole=whole))
         except Unreadable as error:
-            raise doubtful(f"a text of the {where} {error}", SERVICE, "GET") from None
+            raise doubtful(
+                f"a text of the {where} {error}, so that it cannot be searched for images",
+                SERVICE,
+                f"GET {PODS}",
+            ) from None
 
 
 def look_at_workloads(master: Cloud, gathering: Gathering) -> int:
