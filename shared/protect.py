@@ -34,7 +34,7 @@ def look_in_use(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
     if not sources or not surveys:
         return
     folders = {survey.registry.folder_id for survey in surveys} | _elsewhere(run)
-    registry_ids = frozenset(survey.registry.registry_id for survey in surveys)
+    registry_ids = frozenset(survey.registry.registry_id for survey in run.surveys)
     began_at = cloud.pace.clock()
     shown = in_use.look(cloud, sorted(filter(None, folders)), sources, registry_ids)
     for use in shown.uses:
