@@ -8,9 +8,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from shared.errors import SettingsError
+from shared.errors import SettingsError, short
 from shared.notation import is_base_url
-from shared.wording import short
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 

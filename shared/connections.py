@@ -15,8 +15,7 @@ import requests
 import urllib3
 
 from shared import address
-from shared.errors import INTERNAL, UNAVAILABLE, CallError
-from shared.wording import printable
+from shared.errors import INTERNAL, UNAVAILABLE, CallError, printable
 
 CHUNK = 65536
 CONNECTING = 5.0
@@ -97,20 +96,6 @@ def _body(answer: Any, until: float, most: int) -> Iterator[bytes]:
         if time.monotonic() > until:
             answer.close()
             raise urllib3.exceptions.TimeoutError("the body takes too long")
-
-
-class TooLarge(CallError):
-    """An answer of 200 that has more bytes than such an answer may have. The call has taken effect."""
-
-    def __init__(self, most: int, service: str, call: str) -> None:
-        super().__init__(
-            f"the answer has more than {most} bytes, which no such answer has",
-            service=service,
-            call=call,
-            code=INTERNAL,
-            status=200,
-            ambiguous=True,
-        )
 
 
 def lost(error: urllib3.exceptions.HTTPError, service: str, call: str) -> CallError:

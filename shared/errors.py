@@ -7,10 +7,13 @@ JanitorError
 ├── OverrideRefused    the event asks for more than the settings allow
 ├── DeploymentRefused  a deployment would touch what is not its own, or was not agreed to
 ├── CredentialsError   no token could be had
-├── StateError         the state directory fails, or a lease is lost: what cannot be written down is not done
+├── StateError         the state directory fails: what cannot be written down is not done
+│   └── FileThere      the file that was to be written is there already
+├── LeaseLost          another run may be at work: nothing more is deleted
 ├── PlanRefused        the plan is unknown, changed, too old, rejected, or was carried out before
 ├── RequestRefused     an HTTP call is not served: its form, its signature or its token is wrong
 ├── CallError          the cloud answered with an error, with nonsense, or not at all
+│   └── TooLarge       an answer has more bytes than are read
 ├── Doubtful           an answer lacks what was there a moment ago, or cannot be right: nothing may rest on it
 ├── Stale              the last look at a repository is too old to delete by it
 └── OutOfTime          the invocation ends before the work does
@@ -18,7 +21,10 @@ JanitorError
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
+from typing import Any
 
 GRPC_NAMES = {
     1: "CANCELLED",
@@ -181,3 +187,47 @@ class CallError(JanitorError):
         self.service, self.code, self.message = service, code, message
         self.status, self.request_id = status, request_id
         self.retryable, self.ambiguous = retryable, ambiguous
+
+
+def known(name: str, names: Iterable[str]) -> str:
+    """The nearest of the known names, or all of them."""
+    names = list(names)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}?" if near else f"the keys are {', '.join(names)}."
+
+
+def key_of(error: str) -> str:
+    """The key, dotted, that a msgspec.ValidationError is about; "" for the whole document."""
+    found = re.search(r"`\$\.?([\w.]*)", error)
+    return found[1] if found else ""
+
+
+def printable(text: str) -> str:
+    """``text`` with whatever is not printable, line breaks too, replaced."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def short(value: Any) -> str:
+    """``value`` in quotes, cut after 60 characters."""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else value
+    text = text if isinstance(text, str) else repr(text)
+    text = printable(text[:61])
+    return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'
+
+
+class FileThere(StateError):
+    """The file that was to be written is there already."""
+
+
+class TooLarge(CallError):
+    """An answer of 200 that has more bytes than such an answer may have. The call has taken effect."""
+
+    def __init__(self, most: int, service: str, call: str) -> None:
+        super().__init__(
+            f"the answer has more than {most} bytes, which no such answer has",
+            service=service,
+            call=call,
+            code=INTERNAL,
+            status=200,
+            ambiguous=True,
+        )

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise, product
 from typing import Any
 
+from shared.errors import short
 from shared.matching import LONGEST_TAG, Subject, few_ways, timed, too_slow
 from shared.notation import pattern, pattern_subject, repository_matcher
 from shared.settings import Settings
-from shared.wording import short
 
 TAG_SECONDS, ALL_SECONDS = 0.1, 2.0
 MOST_LETTERS, MOST_PLACES = 10, 12

@@ -19,7 +19,7 @@ import msgspec
 import urllib3
 
 from shared import log
-from shared.connections import Connections, Raw, TooLarge, lost
+from shared.connections import Connections, Raw, lost
 from shared.errors import (
     GRPC_NAMES,
     INTERNAL,
@@ -27,6 +27,7 @@ from shared.errors import (
     UNAUTHENTICATED,
     CallError,
     OutOfTime,
+    TooLarge,
     without_secrets,
 )
 from shared.pace import Pace, backoff

@@ -19,14 +19,13 @@ from urllib.parse import quote
 import msgspec
 
 from shared import address
-from shared.connections import Raw, TooLarge
-from shared.errors import INTERNAL, NOT_FOUND, CallError
+from shared.connections import Raw
+from shared.errors import INTERNAL, NOT_FOUND, CallError, TooLarge, short
 from shared.http import PAGE, Cloud, check, decoded
 from shared.meaning import DIGEST, IMAGES, INDEXES, read
 from shared.parallel import for_each
 from shared.records import Manifest
 from shared.registry_token import SignIn
-from shared.wording import short
 
 ENDPOINT = "https://cr.yandex"
 SERVICE, ROLE = "cr.yandex", "container-registry.images.puller"

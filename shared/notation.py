@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from shared import address
+from shared.errors import printable
 from shared.matching import LONGEST_TAG, Subject, few_ways, limited
-from shared.wording import printable
 
 DURATION = r"^[0-9]{1,7}[hdw]$(?!\n)"
 LONGEST_DURATION = timedelta(days=36_525)

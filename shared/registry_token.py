@@ -17,9 +17,8 @@ import msgspec
 from shared import address
 from shared.address import PORTS, Address
 from shared.connections import Raw
-from shared.errors import INTERNAL, UNAUTHENTICATED, CallError
+from shared.errors import INTERNAL, UNAUTHENTICATED, CallError, short
 from shared.http import TOKEN, Cloud, check, decoded
-from shared.wording import short
 
 PING = "GET /v2/"
 OWN_HOSTS = ("cr.yandex", "registry.yandexcloud.net")

@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.errors import SettingsError
+from shared.errors import SettingsError, key_of, known, short
 from shared.notation import DURATION, LONGEST_DURATION, duration, pattern, repository_matcher
-from shared.wording import key_of, known, short
 
 NAME = r"^[^\x00-\x1f\x7f-\x9f]{1,100}$(?!\n)"
 LONGEST_PATTERN = 1_000

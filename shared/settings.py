@@ -15,13 +15,12 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from shared.errors import SettingsError
+from shared.errors import SettingsError, key_of, known, short
 from shared.matching import renew
 from shared.notation import DURATION, LONGEST_DURATION, duration, is_base_url, pattern
 from shared.notify.channels import Channel, check_channels
 from shared.rule_settings import Rule, Text, check_rules
 from shared.variables import named, refuse_misspelt
-from shared.wording import key_of, known, short
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]

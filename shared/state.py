@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from shared.errors import StateError
+from shared.errors import FileThere, StateError
 
 
 class StateDir:
@@ -83,10 +83,6 @@ class StateDir:
             f"STATE_DIR: {self._root / name}: {error.strerror}; what cannot be journaled is not deleted. Make room,"
             " or make the directory writable."
         )
-
-
-class FileThere(StateError):
-    """The file that was to be written is there already."""
 
 
 class _Unsupported(Exception):

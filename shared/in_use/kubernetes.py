@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.address import read
-from shared.errors import INTERNAL, UNAVAILABLE, CallError
+from shared.errors import INTERNAL, UNAVAILABLE, CallError, short
 from shared.http import PAGE, Cloud
 from shared.in_use import kubernetes_lists
 from shared.in_use.asking import Seen, doubtful, every
@@ -23,7 +23,6 @@ from shared.in_use.kubernetes_workloads import (
     look_at_workloads,
 )
 from shared.parallel import for_each
-from shared.wording import short
 
 PLACE = "the Managed Kubernetes clusters"
 SERVICE, ROLE, CLUSTER_ROLE = "mks", "k8s.viewer", kubernetes_lists.ROLE

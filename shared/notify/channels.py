@@ -16,8 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from shared import address
-from shared.errors import SettingsError
-from shared.wording import key_of, known, short
+from shared.errors import SettingsError, key_of, known, short
 
 On = Literal["always", "changes", "problems"]
 Security = Literal["starttls", "ssl", "plain"]

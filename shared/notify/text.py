@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from shared.errors import printable
 from shared.notify.channels import On
 from shared.terminal import summary
-from shared.wording import printable
 
 SHOWN = 3
 LONGEST_LINE = 300
