@@ -19,7 +19,6 @@ from typing import Any
 
 from shared import (
     compare,
-    convert,
     deploy_table,
     hard_tags,
     history,
@@ -38,6 +37,7 @@ from shared.errors import JanitorError, SettingsError
 from shared.explain import explain
 from shared.http import Cloud
 from shared.report import EXIT_STATUS
+from shared.retention.native import to_policies, to_rules, to_toml
 from shared.run import Run
 from shared.state import StateDir
 
@@ -214,7 +214,7 @@ def show_schema(asked: argparse.Namespace, environment: Mapping[str, str]) -> in
 
 def show_converted(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
     if not asked.policy_id:
-        show(convert.to_policies(settings.load(environment, whole=False).rules), as_json=True)
+        show(to_policies(settings.load(environment, whole=False).rules), as_json=True)
         return 0
     found: list[Any] = []
     told, status = tell(
@@ -224,10 +224,10 @@ def show_converted(asked: argparse.Namespace, environment: Mapping[str, str]) ->
         show(told, as_json=asked.json)
         return status
     policy, native, full_name = found[0]
-    rules, faults = convert.to_rules(policy.label, full_name.partition("/")[2], native)
+    rules, faults = to_rules(policy.label, full_name.partition("/")[2], native)
     for fault in faults:
         print(f"The policy {policy.label} cannot be converted: {fault}.", file=sys.stderr)
-    print(convert.to_toml(rules), end="")
+    print(to_toml(rules), end="")
     return 1 if faults else 0
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from shared import address
 from shared.errors import SettingsError, short
-from shared.notation import is_base_url
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
@@ -100,3 +100,11 @@ def _url(environment: Mapping[str, str], name: str) -> str:
             f"{name} is not a base URL; give one such as https://api.example.net.", where=name
         )
     return url
+
+
+def is_base_url(url: str) -> bool:
+    """Whether paths can be put behind ``url``."""
+    try:
+        return not address.read(url).query and "?" not in url
+    except ValueError:
+        return False

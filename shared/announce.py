@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from shared.notify.channels import Email, Recipient
-from shared.records import Notice
+from shared.retention.records import Notice
 from shared.run import Run
 
 LONGEST, SHORTEST = 10.0, 0.2

@@ -24,7 +24,9 @@ from shared.lease import Leases
 from shared.notify.channels import Recipient, recipients
 from shared.overrides import Narrowed, narrow
 from shared.pace import Pace
-from shared.plan import Plan
+from shared.retention import moments
+from shared.retention.plan import Plan
+from shared.retention.records import RepositoryName
 from shared.run import Run
 from shared.state import StateDir
 
@@ -119,7 +121,7 @@ class _Asked(msgspec.Struct, frozen=True):
     """What a run is to do: with which settings, on which repositories (None for all), by which plan."""
 
     narrowed: Narrowed
-    pushed: frozenset[events.Pushed] | None
+    pushed: frozenset[RepositoryName] | None
     plan: Plan | None = None
 
 
@@ -151,8 +153,8 @@ def _prepared(asked: _Asked, heading: report.Heading, access: Access, each_push:
 
 
 def _fresh(
-    asked: settings.Settings, pushed: frozenset[events.Pushed] | None
-) -> frozenset[events.Pushed] | None:
+    asked: settings.Settings, pushed: frozenset[RepositoryName] | None
+) -> frozenset[RepositoryName] | None:
     """Those of the pushed repositories that were not cleaned a moment ago, as far as that is known. Raises StateError."""
     if not pushed or not asked.state_dir:
         return pushed
@@ -174,7 +176,7 @@ def _open_journal(run: Run) -> None:
     """Begins the run's journal, if there is a place for it; without it nothing is deleted. Raises StateError."""
     if not run.settings.state_dir:
         return
-    begin = Begin(run.run_id, run.settings.mode, report.timestamp(run.started_at))
+    begin = Begin(run.run_id, run.settings.mode, moments.timestamp(run.started_at))
     try:
         state = StateDir(run.settings.state_dir)
         run.journal = Journal(state, begin)

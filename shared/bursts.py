@@ -5,8 +5,7 @@ those of the next five to ten minutes. What these bring is left to the timer, or
 from __future__ import annotations
 
 from shared import once
-from shared.events import Pushed
-from shared.records import Notice
+from shared.retention.records import Notice, RepositoryName
 from shared.state import StateDir
 
 SECONDS = 300
@@ -18,14 +17,16 @@ CLEANED = Notice(
 )
 
 
-def fresh(state: StateDir, mode: str, pushed: frozenset[Pushed], now: float) -> frozenset[Pushed]:
+def fresh(
+    state: StateDir, mode: str, pushed: frozenset[RepositoryName], now: float
+) -> frozenset[RepositoryName]:
     """Those of the pushed repositories that no run in this mode has just been cleaning. Raises StateError."""
     return frozenset(
         one for one in pushed if once.first(state, f"pushes/{mode}", one.full_name, now, SECONDS)
     )
 
 
-def unsigned(state: StateDir, pushed: frozenset[Pushed], now: float) -> frozenset[Pushed]:
+def unsigned(state: StateDir, pushed: frozenset[RepositoryName], now: float) -> frozenset[RepositoryName]:
     """Those that no unsigned event has named for ten minutes at least. They take no turn of a push's. Raises StateError."""
     return frozenset(
         one for one in pushed if once.first(state, "pushes/unsigned", one.full_name, now, UNSIGNED_SECONDS)

@@ -19,11 +19,10 @@ from shared import operations, registry, relisting
 from shared.errors import INTERNAL, NOT_FOUND, UNKNOWN, CallError, JanitorError, OutOfTime
 from shared.http import Cloud
 from shared.parallel import for_each
-from shared.records import Image, Outcome, Repository
 from shared.relisting import Look
+from shared.retention.records import ALREADY_GONE, DELETED, Image, Outcome, Repository
 
 SETTLE_WAIT, LISTING_WAIT = 60.0, 5.0
-DELETED, ALREADY_GONE = Outcome("deleted"), Outcome("already-gone")
 STILL_LISTED = Outcome(
     "failed", message="its deletion is done, but the registry still lists it", code=INTERNAL
 )

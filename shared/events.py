@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from shared.errors import EventError
+from shared.retention.records import RepositoryName
 
 TIMER = "yandex.cloud.events.serverless.triggers.TimerMessage"
 REGISTRY = "yandex.cloud.events.containerregistry."
@@ -23,18 +24,11 @@ PUSHES = ("CreateImage", "CreateImageTag")
 DELETIONS = ("DeleteImage", "DeleteImageTag")
 
 
-class Pushed(msgspec.Struct, frozen=True):
-    """A repository that something was pushed to, by its full name ``<registry id>/<name>``."""
-
-    registry_id: str
-    full_name: str
-
-
 class Request(msgspec.Struct, frozen=True):
     """What an event asks for. ``pushed`` is None for everything, else only these repositories are cleaned."""
 
     overrides: dict[str, Any] = {}
-    pushed: frozenset[Pushed] | None = None
+    pushed: frozenset[RepositoryName] | None = None
 
 
 def is_http(event: object) -> bool:
@@ -76,7 +70,7 @@ def _trigger(messages: object) -> Request:
             "The trigger's event has no list of messages; send one message at least.", where="event"
         )
     payloads: list[dict[str, Any]] = []
-    pushed: set[Pushed] = set()
+    pushed: set[RepositoryName] = set()
     for message in messages:
         event_type, details = _message(message)
         if event_type == TIMER:
@@ -116,11 +110,11 @@ def _payload(details: dict[str, Any]) -> dict[str, Any]:
     return _object(payload, "The timer's payload")
 
 
-def _pushed(details: dict[str, Any]) -> Pushed:
+def _pushed(details: dict[str, Any]) -> RepositoryName:
     registry_id, full_name = details.get("registry_id"), details.get("repository_name")
     if not isinstance(registry_id, str) or not isinstance(full_name, str) or not registry_id or not full_name:
         raise EventError("A registry message lacks registry_id or repository_name.", where="event")
-    return Pushed(
+    return RepositoryName(
         registry_id, full_name if full_name.startswith(f"{registry_id}/") else f"{registry_id}/{full_name}"
     )
 

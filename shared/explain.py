@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from shared import choose, guards, job, protect, registry, rules, scope
+from shared import job, protect, registry, scope
 from shared.errors import INVALID_ARGUMENT, NOT_FOUND, CallError, SettingsError
 from shared.http import Cloud
-from shared.in_use.references import parse
-from shared.records import Candidate, Image, Manifest, Policy
-from shared.rule_settings import Rule
+from shared.retention import guards, policies, rules
+from shared.retention.records import Candidate, Image, Manifest, Policy
+from shared.retention.references import parse
+from shared.retention.rule import Rule
 from shared.run import Run, Survey
 
 
@@ -45,12 +46,12 @@ def _taken(run: Run, cloud: Cloud, survey: Survey) -> list[tuple[Policy, bool, s
     taken = [
         (
             policy,
-            choose.applies(policy, apply),
+            policies.applies(policy, apply),
             list(registry.affected_images(cloud, registry.dry_run(cloud, policy.policy_id))),
         )
         for policy in survey.policies
     ]
-    survey.candidates = choose.union((policy.label, images) for policy, applied, images in taken if applied)
+    survey.candidates = policies.union((policy.label, images) for policy, applied, images in taken if applied)
     return [(policy, applied, {image.image_id for image in images}) for policy, applied, images in taken]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from shared import registry
 from shared.errors import CallError
 from shared.http import Cloud
-from shared.records import Image, Outcome, blob_key
+from shared.retention.records import Image, Outcome, blob_key
 from shared.run import Run, Survey
 
 

@@ -3,7 +3,7 @@
 A backtracking matcher is slow on what nearly matches. So a tag is grown letter by letter, each time by one with which
 it may still come to match (the regex package tells of partial matches), and then spoilt at its end; and a letter of the
 pattern is repeated between what the pattern says before and after it. That finds the usual faults, and proves nothing: a
-run has limits of its own (`shared.matching`).
+run has limits of its own (`shared.retention.matching`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from itertools import pairwise, product
 from typing import Any
 
 from shared.errors import short
-from shared.matching import LONGEST_TAG, Subject, few_ways, timed, too_slow
-from shared.notation import pattern, pattern_subject, repository_matcher
+from shared.retention.matching import LONGEST_TAG, Subject, few_ways, timed, too_slow
+from shared.retention.patterns import pattern, pattern_subject, repository_matcher
 from shared.settings import Settings
 
 TAG_SECONDS, ALL_SECONDS = 0.1, 2.0

@@ -1,6 +1,6 @@
 """The job in order: find the repositories, run their policies dry, see what runs, list, decide, guard, delete, look again.
 
-Nothing here decides or knows HTTP: `choose`, `rules` and `guards` decide, `registry` asks, `removal` deletes. What a run
+Nothing here decides or knows HTTP: `policies`, `rules` and `guards` decide, `registry` asks, `removal` deletes. What a run
 learns is gathered in a `Run`, from which `report` tells it.
 """
 
@@ -10,26 +10,14 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from shared import (
-    approved,
-    choose,
-    foreign,
-    guards,
-    protect,
-    recover,
-    registry,
-    relisting,
-    removal,
-    rules,
-    scope,
-)
-from shared.delete import ALREADY_GONE, DELETED
+from shared import approved, foreign, protect, recover, registry, relisting, removal, scope
 from shared.errors import CallError, Doubtful, OutOfTime
 from shared.http import Cloud
-from shared.layers import layer_keys
 from shared.lease import Leases
 from shared.parallel import Progress, for_each
-from shared.records import Image, Outcome, PolicyResult, blob_key
+from shared.retention import guards, policies, rules
+from shared.retention.layers import layer_keys
+from shared.retention.records import ALREADY_GONE, DELETED, Image, Outcome, PolicyResult, blob_key
 from shared.run import Run, Survey
 
 CLAIMED_AT_ONCE = 64
@@ -114,7 +102,7 @@ def dry_run(run: Run, cloud: Cloud, survey: Survey) -> None:
         except CallError as error:
             run.problem(error)
             continue
-        applied = choose.applies(policy, run.settings.lifecycle_policies.apply)
+        applied = policies.applies(policy, run.settings.lifecycle_policies.apply)
         survey.results.append(
             PolicyResult(
                 policy,
@@ -129,7 +117,7 @@ def dry_run(run: Run, cloud: Cloud, survey: Survey) -> None:
             taken.append((f"policy {policy.label}", images))
         if policy.status == "ACTIVE" and images:
             survey.taken_by_active.append((policy, {image.image_id for image in images}))
-    survey.candidates = choose.union(taken)
+    survey.candidates = policies.union(taken)
 
 
 def may_lose(survey: Survey) -> bool:
@@ -202,7 +190,7 @@ def take_by_rules(run: Run, survey: Survey, images: list[Image]) -> None:
         return
     decision = rules.decide(survey.rules, images, run.started_at)
     survey.kept = decision.kept
-    survey.candidates |= choose.also_taken(survey.candidates, images, decision.taken)
+    survey.candidates |= policies.also_taken(survey.candidates, images, decision.taken)
     with run.lock:
         run.matched.update(decision.matched)
         if decision.undated:
@@ -234,7 +222,7 @@ def check_limits(run: Run) -> None:
     limits = run.settings.limits
     for survey in run.surveys:
         going = survey.going_count
-        if choose.over_share(going, survey.images or 0, limits.max_share):
+        if policies.over_share(going, survey.images or 0, limits.max_share):
             run.hold_back(
                 "max-share",
                 f"{survey.repository.full_name}: {going} of its {survey.images} images would be deleted, which is"

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from shared import json_file
-from shared.records import Image, Outcome, Repository
+from shared.retention.records import Image, Outcome, Repository
 from shared.state import StateDir
 
 BEGIN, REPORT, SETTLED = "begin.json", "report.json", "settled."

@@ -12,10 +12,10 @@ import msgspec
 
 from shared import job, protect, registry, report, settings
 from shared.errors import SettingsError
-from shared.layers import LayerCount, layer_keys
 from shared.overrides import Narrowed
-from shared.records import Image, Registry, Repository
-from shared.rules import covering
+from shared.retention.layers import LayerCount, layer_keys
+from shared.retention.records import Image, Registry, Repository
+from shared.retention.rules import covering
 from shared.run import Run, Survey
 
 REMEDY = "save one with: yc container image list --format json"

@@ -1,7 +1,7 @@
 """Manifests, read over the Docker Registry HTTP API V2: what an index holds, and what a referrer refers to.
 
 ``GET /v2/<name>/manifests/<digest>`` answers an image manifest or an index (a "manifest list" in Docker's words); what it
-means is told by `meaning`, how to sign in by `registry_token`. ``GET /v2/<name>/tags/list`` answers ``{"tags": [...]}``,
+means is told by `manifest_meaning`, how to sign in by `registry_token`. ``GET /v2/<name>/tags/list`` answers ``{"tags": [...]}``,
 and names the next page in ``Link`` (OCI distribution specification).
 
 A manifest is known by its digest for ever, so each is read once in the life of the process, as far as there is room.
@@ -22,10 +22,10 @@ from shared import address
 from shared.connections import Raw
 from shared.errors import INTERNAL, NOT_FOUND, CallError, TooLarge, short
 from shared.http import PAGE, Cloud, check, decoded
-from shared.meaning import DIGEST, IMAGES, INDEXES, read
 from shared.parallel import for_each
-from shared.records import Manifest
 from shared.registry_token import SignIn
+from shared.retention.manifest_meaning import DIGEST, IMAGES, INDEXES, read
+from shared.retention.records import Manifest
 
 ENDPOINT = "https://cr.yandex"
 SERVICE, ROLE = "cr.yandex", "container-registry.images.puller"

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from shared.errors import EventError, OverrideRefused, SettingsError
-from shared.notation import duration
+from shared.retention.moments import duration
 from shared.settings import KEYS, Settings, check
 
 DEEPEST = 4

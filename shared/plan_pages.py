@@ -11,14 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from shared import calls, history, job, links, plan, plan_store, planning, settings
+from shared import calls, history, job, links, plan_store, planning, settings
 from shared.answers import carry_out, http_status
 from shared.calls import Call
 from shared.errors import PlanRefused, RequestRefused
 from shared.events import Request
-from shared.notation import duration
-from shared.plan_store import REJECTED, Decision
-from shared.report import timestamp
+from shared.plan_store import ID, REJECTED, Decision
+from shared.retention.moments import duration, timestamp
 
 FORM = "application/x-www-form-urlencoded"
 ANSWER_WITHIN = timedelta(hours=1)
@@ -34,7 +33,7 @@ TITLES = {
 def serve(call: Call, context: object, environment: Mapping[str, str], key: bytes) -> dict[str, Any]:
     """The response to a call about a plan. Raises JanitorError."""
     plan_id, now = call.query["plan"], datetime.now(UTC)
-    if not plan.ID.fullmatch(plan_id):
+    if not ID.fullmatch(plan_id):
         raise PlanRefused("There is no such plan; use the link as it was sent, whole.", http_status=404)
     if call.method == "POST":
         form = _form(call)
@@ -57,7 +56,7 @@ def serve(call: Call, context: object, environment: Mapping[str, str], key: byte
 def _page(call: Call, environment: Mapping[str, str], key: bytes, now: datetime) -> dict[str, Any]:
     asked, plan_id = settings.load(environment), call.query["plan"]
     state = planning.state(asked)
-    shown = plan.report(plan_id, plan_store.text(state, plan_id))
+    shown = plan_store.report(plan_id, plan_store.text(state, plan_id))
     ends_at = plan_store.ends_at(plan_id, duration(asked.plans.valid_for))
     decided = plan_store.decision(state, plan_id)
     said = f"This plan {decided}." if decided else ""

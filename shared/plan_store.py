@@ -1,26 +1,36 @@
-"""The plans in ``STATE_DIR``, and what was decided about them.
+"""The plans in ``STATE_DIR``, their files, and what was decided about them.
 
-``plans/<plan id>.json``       a plan, written once (`shared.plan` tells its form)
+``plans/<plan id>.json``       a plan, written once
 ``plans/<plan id>.decision``   whether it was carried out or rejected; whoever writes this file first has decided
+
+A plan's file is one JSON object, ``{"created_at": ..., "takers": ..., "report": ..., "images": [...]}``, an image a line.
+Its id is the moment at which it was made and a hash of all that follows ``created_at``: whatever is changed in the
+file, the id fits it no longer, and plans that say the same have the same hash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
 import msgspec
 
-from shared import plan
+from shared import json_file
 from shared.errors import PlanRefused
-from shared.plan import Plan
-from shared.report import timestamp
+from shared.retention.moments import timestamp
+from shared.retention.plan import Plan, Planned, Takers
 from shared.state import StateDir
 
 FOLDER = "plans"
 CARRIED_OUT, REJECTED = "carried out", "rejected"
+ID = re.compile(r"([0-9]{8}T[0-9]{12}Z)-([0-9a-f]{32})", re.ASCII)
+STAMP = "%Y%m%dT%H%M%S%fZ"
+DIFFERS = ("run_id", "plan_id", "started_at", "finished_at", "retries", "images", "images_truncated")
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -45,7 +55,7 @@ def save(
 
     ``rows`` is asked twice, so that they need not be held.
     """
-    plan_id = plan.identify(now, plan.rest(head, rows()))
+    plan_id = identify(now, rest(head, rows()))
     state.make(FOLDER)
     names = state.names(FOLDER)
     for name in reversed(names):
@@ -56,7 +66,7 @@ def save(
             and _is_open(state, same, now, valid)
         ):
             return same
-    state.write(f"{FOLDER}/{plan_id}.json", chain([plan.beginning(now)], plan.rest(head, rows())))
+    state.write(f"{FOLDER}/{plan_id}.json", chain([beginning(now)], rest(head, rows())))
     return plan_id
 
 
@@ -72,7 +82,7 @@ def _is_open(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -> 
 def text(state: StateDir, plan_id: str) -> bytes:
     """The plan's file as it was written. Raises PlanRefused, StateError."""
     try:
-        plan.made_at(plan_id)
+        made_at(plan_id)
     except ValueError:
         raise PlanRefused(
             "That is no plan's id; give one as a report in mode plan has it.", http_status=404
@@ -80,7 +90,7 @@ def text(state: StateDir, plan_id: str) -> bytes:
     found = state.read(f"{FOLDER}/{plan_id}.json")
     if found is None:
         raise PlanRefused(f"There is no plan {plan_id} in STATE_DIR; make one in mode plan.", http_status=404)
-    if not plan.is_unchanged(plan_id, found):
+    if not is_unchanged(plan_id, found):
         raise PlanRefused(
             f"The file of the plan {plan_id} has been changed since it was written, so it is not used; make a new plan."
         )
@@ -91,7 +101,7 @@ def load(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -> Plan
     """The plan, if it may be carried out now. Raises PlanRefused, StateError."""
     found = text(state, plan_id)
     check_open(state, plan_id, now, valid)
-    return plan.read(plan_id, found)
+    return read(plan_id, found)
 
 
 def check_open(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -> None:
@@ -112,7 +122,7 @@ def check_undecided(state: StateDir, plan_id: str) -> None:
 
 
 def ends_at(plan_id: str, valid: timedelta) -> datetime:
-    return plan.made_at(plan_id) + valid
+    return made_at(plan_id) + valid
 
 
 def decision(state: StateDir, plan_id: str) -> Decision | None:
@@ -131,3 +141,69 @@ def decide(state: StateDir, plan_id: str, decided: Decision) -> None:
     if not state.claim(f"{FOLDER}/{plan_id}.decision", msgspec.json.encode(decided)):
         check_undecided(state, plan_id)
         raise PlanRefused(f"The plan {plan_id} is just being decided about by another run; look again later.")
+
+
+class _File(msgspec.Struct):
+    created_at: str
+    takers: dict[str, Takers]
+    images: list[Planned]
+
+
+def head(takers: Mapping[str, Takers], report: Mapping[str, Any]) -> dict[str, Any]:
+    """All of the file but the moment and the images, without what tells apart runs that found the same."""
+    same = {name: value for name, value in report.items() if name not in DIFFERS}
+    same["policies"] = [{**policy, "dry_run_result_id": ""} for policy in report["policies"]]
+    for name in ("policies", "warnings", "errors"):
+        same[name] = sorted(same[name], key=lambda row: json.dumps(row, sort_keys=True))
+    return {"takers": takers, "report": same}
+
+
+def beginning(made_at: datetime) -> bytes:
+    return f'{{"created_at": "{made_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", '.encode()
+
+
+def rest(head: Mapping[str, Any], rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """The file after its `beginning`."""
+    whole = json_file.chunks(json.dumps(head, sort_keys=True), "images", map(msgspec.json.encode, rows))
+    yield next(whole)[1:]
+    yield from whole
+
+
+def identify(made_at: datetime, rest: Iterable[bytes]) -> str:
+    hashed = hashlib.sha256()
+    for part in rest:
+        hashed.update(part)
+    return f"{made_at.astimezone(UTC):{STAMP}}-{hashed.hexdigest()[:32]}"
+
+
+def made_at(plan_id: str) -> datetime:
+    """The moment in a plan's id. Raises ValueError for what is no plan's id."""
+    found = ID.fullmatch(plan_id)
+    if not found:
+        raise ValueError("not a plan's id")
+    return datetime.strptime(found[1], STAMP).replace(tzinfo=UTC)
+
+
+def is_unchanged(plan_id: str, text: bytes) -> bool:
+    """Whether the file is, byte by byte, the one that got this id."""
+    moment = made_at(plan_id)
+    start = beginning(moment)
+    return text.startswith(start) and identify(moment, [text[len(start) :]]) == plan_id
+
+
+def read(plan_id: str, text: bytes) -> Plan:
+    """The plan in a file that `is_unchanged`."""
+    file = msgspec.json.decode(text, type=_File)
+    images: dict[str, dict[str, Planned]] = {}
+    for image in file.images:
+        if image.outcome == "would-delete":
+            images.setdefault(f"{image.registry_id}/{image.repository}", {})[image.image_id] = image
+    return Plan(plan_id, images, file.takers)
+
+
+def report(plan_id: str, text: bytes) -> dict[str, Any]:
+    """The report of the run that made the plan, as far as its file, which `is_unchanged`, has it."""
+    file = msgspec.json.decode(text, type=dict[str, Any])
+    moment = {"started_at": file["created_at"], "finished_at": file["created_at"]}
+    rows = {"images": file["images"], "images_truncated": False}
+    return {"run_id": "", "plan_id": plan_id, **moment, **file["report"], **rows}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from shared import links, plan, plan_store, report
+from shared import links, plan_store, report
 from shared.errors import OverrideRefused, PlanRefused, StateError
-from shared.notation import duration
-from shared.plan import Plan
+from shared.retention import plan
+from shared.retention.moments import duration
+from shared.retention.plan import Plan
 from shared.run import Run
 from shared.settings import Settings
 from shared.state import StateDir
@@ -45,7 +46,7 @@ def keep(run: Run, told: dict[str, Any]) -> str | None:
     }
     if not takers:
         return None
-    head, rows = plan.head(takers, told), lambda: report.plan_rows(run)
+    head, rows = plan_store.head(takers, told), lambda: report.plan_rows(run)
     try:
         valid = duration(run.settings.plans.valid_for)
         return plan_store.save(state(run.settings), head, rows, run.started_at, valid)

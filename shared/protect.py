@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from shared import choose, guards, in_use, registry, relisting
+from shared import in_use, registry, relisting
 from shared.errors import CallError, Doubtful
 from shared.http import Cloud
 from shared.manifests import Manifests
-from shared.notation import duration, whole_tag
-from shared.plan import Plan
-from shared.records import PLAIN, Candidate, Image, Manifest, Outcome, Policy, Repository
 from shared.relisting import Look
+from shared.retention import guards, policies
+from shared.retention.moments import duration
+from shared.retention.patterns import whole_tag
+from shared.retention.plan import Plan
+from shared.retention.records import PLAIN, Candidate, Image, Manifest, Outcome, Policy, Repository
 from shared.run import Run, Survey
 
 NAMED = 20
@@ -198,7 +200,7 @@ def _leave_newly_signed(
 def warn_of_active_policies(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
     """Warns of what Yandex Cloud's own ACTIVE policy will delete although a guard keeps it here."""
     for policy, taken in survey.taken_by_active:
-        candidates = choose.union([(policy.label, [image for image in images if image.image_id in taken])])
+        candidates = policies.union([(policy.label, [image for image in images if image.image_id in taken])])
         try:
             manifests = needed_manifests(run, cloud, survey.repository, images)
         except CallError:

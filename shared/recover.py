@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shared import journal, registry
-from shared.delete import DELETED
 from shared.errors import NOT_FOUND, CallError
 from shared.http import Cloud
 from shared.lease import Leases
-from shared.records import Outcome, Repository
-from shared.run import REMAINING, Run
+from shared.retention.records import DELETED, REMAINING, Outcome, Repository
+from shared.run import Run
 from shared.state import StateDir
 
 

@@ -19,7 +19,7 @@ import msgspec
 from shared.errors import INTERNAL, CallError
 from shared.http import Cloud, part
 from shared.operations import Operation, wait
-from shared.records import Image, NativeRule, Policy, Registry, Repository, blob_key
+from shared.retention.records import Image, NativeRule, Policy, Registry, Repository, blob_key
 
 SERVICE = "container-registry"
 ROOT = "/container-registry/v1"

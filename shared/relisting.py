@@ -14,7 +14,7 @@ from shared import registry
 from shared.errors import NOT_FOUND, CallError, Doubtful
 from shared.http import Cloud
 from shared.parallel import for_each
-from shared.records import Image, Repository
+from shared.retention.records import Image, Repository
 
 QUICK = 2.0
 Tags = Mapping[str, tuple[str, ...]]

@@ -9,8 +9,8 @@ from functools import partial
 
 import msgspec
 
-from shared import guards, protect, registry, relisting, retaking, whole
-from shared.delete import ALREADY_GONE, DELETED, Deletion, delete
+from shared import protect, registry, relisting, retaking, whole
+from shared.delete import Deletion, delete
 from shared.errors import (
     CallError,
     Doubtful,
@@ -22,10 +22,11 @@ from shared.errors import (
     StateError,
 )
 from shared.http import Cloud
-from shared.layers import layer_keys
 from shared.parallel import Progress, for_each
-from shared.records import Image, Manifest, Problem
 from shared.relisting import Look, Tags
+from shared.retention import guards
+from shared.retention.layers import layer_keys
+from shared.retention.records import ALREADY_GONE, DELETED, Image, Manifest, Problem
 from shared.run import Run, Survey
 
 REPOSITORIES_AT_ONCE = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -13,15 +13,15 @@ import msgspec
 from shared import journal
 from shared.errors import JanitorError, SettingsError, without_secrets
 from shared.journal import Entry, Intent, Row
-from shared.records import Candidate, Outcome
-from shared.run import REMAINING, Run, Survey
+from shared.retention.moments import timestamp
+from shared.retention.records import REMAINING, WOULD_DELETE, Candidate, Outcome
+from shared.run import Run, Survey
 from shared.state import StateDir
 
 ROWS = 1000
 GIB = 2**30
 EXIT_STATUS = {"ok": 0, "partial": 1, "failed": 1, "refused": 3, "held-back": 3, "unfinished": 4}
 OUTCOMES = ("would-delete", "deleted", "already-gone", "protected", "failed", "remaining")
-WOULD_DELETE = Outcome("would-delete")
 HELD = ("failed", "protected", "remaining")
 
 
@@ -31,10 +31,6 @@ class Heading(msgspec.Struct, frozen=True):
     run_id: str
     mode: str
     started_at: datetime
-
-
-def timestamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def build(

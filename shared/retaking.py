@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from shared import choose, guards, registry, rules
-from shared.delete import ALREADY_GONE
+from shared import registry
 from shared.http import Cloud
-from shared.records import Image, Outcome, Policy, PolicyResult
-from shared.run import REMAINING, Run, Survey
+from shared.retention import guards, policies, rules
+from shared.retention.records import ALREADY_GONE, REMAINING, Image, Outcome, Policy, PolicyResult
+from shared.run import Run, Survey
 
 UNTAKEN = Outcome("remaining", kept_by="no policy and no rule takes it any more")
 
@@ -20,7 +20,7 @@ UNTAKEN = Outcome("remaining", kept_by="no policy and no rule takes it any more"
 def leave_changed(run: Run, survey: Survey, images: list[Image]) -> None:
     """Settles the candidates that are gone since they were taken, or that have gained a tag."""
     now = {image.image_id: image for image in images}
-    changed = {image_id: choose.changed(candidate, now) for image_id, candidate in survey.going().items()}
+    changed = {image_id: policies.changed(candidate, now) for image_id, candidate in survey.going().items()}
     outcome = {"gone": ALREADY_GONE, "gained a tag": REMAINING}
     survey.outcomes |= {image_id: outcome[change] for image_id, change in changed.items() if change}
     tagged = [image_id for image_id, change in changed.items() if change == "gained a tag"]

@@ -14,15 +14,13 @@ import msgspec
 
 from shared import in_use, log
 from shared.errors import JanitorError
-from shared.events import Pushed
 from shared.http import Cloud
-from shared.in_use.references import Usage
 from shared.journal import Journal
-from shared.layers import LayerCount
 from shared.lease import Leases
 from shared.overrides import Narrowed
-from shared.plan import Plan
-from shared.records import (
+from shared.retention.layers import LayerCount
+from shared.retention.plan import Plan
+from shared.retention.records import (
     Candidate,
     Image,
     Notice,
@@ -32,12 +30,13 @@ from shared.records import (
     Problem,
     Registry,
     Repository,
+    RepositoryName,
 )
-from shared.rule_settings import Rule
+from shared.retention.references import Usage
+from shared.retention.rule import Rule
 from shared.settings import Settings
 
 PACKED_AT_ONCE = 500
-REMAINING = Outcome("remaining")
 
 
 class Survey(msgspec.Struct):
@@ -143,7 +142,7 @@ class Run(msgspec.Struct):
     """
 
     narrowed: Narrowed
-    pushed: frozenset[Pushed] | None = None
+    pushed: frozenset[RepositoryName] | None = None
     run_id: str = ""
     started_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
     registry_endpoint: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from shared import choose, registry
+from shared import registry
 from shared.errors import (
     NOT_FOUND,
     PERMISSION_DENIED,
@@ -14,10 +14,11 @@ from shared.errors import (
     UnknownName,
 )
 from shared.http import Cloud
-from shared.layers import LayerCount
 from shared.parallel import for_each
-from shared.records import Policy, Registry
-from shared.rules import covering
+from shared.retention.layers import LayerCount
+from shared.retention.policies import applies
+from shared.retention.records import Policy, Registry
+from shared.retention.rules import covering
 from shared.run import Run, Survey
 
 UNSEEN = (NOT_FOUND, PERMISSION_DENIED)
@@ -126,7 +127,7 @@ def check_policies(run: Run) -> None:
     apply, allowed = settings.lifecycle_policies.apply, permitted.lifecycle_policies.apply
     policies = [policy for survey in run.surveys for policy in survey.policies]
     for policy in policies:
-        if choose.applies(policy, apply) and not choose.applies(policy, allowed):
+        if applies(policy, apply) and not applies(policy, allowed):
             raise OverrideRefused(
                 f"The event names the policy {policy.label}, which the settings do not let it apply.",
                 where="event",

@@ -15,11 +15,14 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from shared.access import is_base_url
 from shared.errors import SettingsError, key_of, known, short
-from shared.matching import renew
-from shared.notation import DURATION, LONGEST_DURATION, duration, is_base_url, pattern
 from shared.notify.channels import Channel, check_channels
-from shared.rule_settings import Rule, Text, check_rules
+from shared.retention.matching import renew
+from shared.retention.moments import DURATION, LONGEST_DURATION, duration
+from shared.retention.patterns import pattern
+from shared.retention.rule import Rule, Text
+from shared.rule_settings import check_rules
 from shared.variables import named, refuse_misspelt
 
 Share = Annotated[float, Meta(ge=0, le=1)]

@@ -25,9 +25,10 @@ from shared import auth, bursts, calls, events, job, log, registry, settings
 from shared.access import Access, read_access
 from shared.answers import carry_out, fault
 from shared.errors import JanitorError
-from shared.events import Pushed, Request
+from shared.events import Request
 from shared.http import Cloud
 from shared.pace import Pace
+from shared.retention.records import RepositoryName
 from shared.run import Run
 from shared.settings import Settings
 from shared.state import StateDir
@@ -88,8 +89,8 @@ def _look(event: object, context: object, environment: Mapping[str, str]) -> Non
 
 
 def _existing(
-    pushed: frozenset[Pushed], configured: Settings, context: object, access: Access
-) -> frozenset[Pushed]:
+    pushed: frozenset[RepositoryName], configured: Settings, context: object, access: Access
+) -> frozenset[RepositoryName]:
     """Those of the repositories that are in the settings' registries. Raises JanitorError."""
 
     @cache
@@ -102,7 +103,7 @@ def _existing(
         found = registry.registries(cloud(), configured.folder_id or "")
         return frozenset(one.registry_id for one in found)
 
-    def exists(one: Pushed) -> bool:
+    def exists(one: RepositoryName) -> bool:
         ours = configured.registries or _remembered("", registries)
         return one.registry_id in ours and one.full_name in _remembered(
             one.registry_id,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 
-from shared import foreign, guards, registry, scope
+from shared import foreign, registry, scope
 from shared.errors import CallError
 from shared.http import Cloud
 from shared.manifests import Manifests
 from shared.parallel import for_each
 from shared.protect import read_manifests
-from shared.records import Image, blob_key
+from shared.retention import guards
+from shared.retention.records import Image, blob_key
 from shared.run import Run, Survey
 
 SAID = {

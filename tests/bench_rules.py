@@ -15,9 +15,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from shared.records import Image
+from shared.retention.records import Image
+from shared.retention.rules import covering, decide
 from shared.rule_settings import check_rules
-from shared.rules import covering, decide
 from tests.bench import FOLDER, measured, ratio
 from tests.cloud import unpacked
 from tests.emulator.client import emulator, service_account

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.choose import SMALL_REPOSITORY, applies, changed, over_share, union
-from shared.records import Candidate, Image, Policy
+from shared.retention.policies import SMALL_REPOSITORY, applies, changed, over_share, union
+from shared.retention.records import Candidate, Image, Policy
 
 
 def image(image_id: str, *tags: str) -> Image:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import EventError, OverrideRefused
-from shared.events import Pushed, Request, parse
+from shared.events import Request, parse
 from shared.overrides import narrow
+from shared.retention.records import RepositoryName
 from shared.settings import KEYS, LifecyclePolicies, Limits, Settings
 from tests.cloud import http, push, timer
 from tests.conftest import FOLDER, Cloud, assert_adds_up, assert_complains, images, outcomes, policy
@@ -81,7 +82,9 @@ PUSHED = {
 def test_a_registry_event_asks_for_the_repositories_that_were_pushed(
     event: dict[str, Any], repositories: set[tuple[str, str]]
 ) -> None:
-    assert parse(event) == Request(pushed=frozenset(Pushed(*repository) for repository in repositories))
+    assert parse(event) == Request(
+        pushed=frozenset(RepositoryName(*repository) for repository in repositories)
+    )
 
 
 NOT_UNDERSTOOD: dict[str, object] = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.guards import (
+from shared.retention.guards import (
     Damage,
     Kept,
     close,
@@ -21,8 +21,8 @@ from shared.guards import (
     referred_to,
     waves,
 )
-from shared.notation import whole_tag
-from shared.records import Candidate, Image, Manifest
+from shared.retention.patterns import whole_tag
+from shared.retention.records import Candidate, Image, Manifest
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

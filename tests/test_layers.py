@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.layers import COUNTED_AT_ONCE, LayerCount, layer_keys
-from shared.records import Image
+from shared.retention.layers import COUNTED_AT_ONCE, LayerCount, layer_keys
+from shared.retention.records import Image
 
 SIZES = {1: 100, 2: 20, 3: 5, 4: 0, 5: 2**40}
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.meaning import IMAGES, INDEXES, read
-from shared.records import PLAIN, Manifest
+from shared.retention.manifest_meaning import IMAGES, INDEXES, read
+from shared.retention.records import PLAIN, Manifest
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")
 LONG = "sha512:" + "d" * 128

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
-from shared import matching
 from shared.errors import SettingsError
 from shared.hard_tags import try_out
-from shared.matching import few_ways
-from shared.notation import pattern, repository_matcher, whole_tag
-from shared.rule_settings import Rule
+from shared.retention import matching
+from shared.retention.matching import few_ways
+from shared.retention.patterns import pattern, repository_matcher, whole_tag
+from shared.retention.rule import Rule
 from shared.settings import Guards, Settings
 
 

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import plan, plan_store
+from shared import plan_store
 from shared.errors import PlanRefused
 from shared.overrides import MODES
 from shared.plan_store import REJECTED, Decision
-from shared.records import Candidate, Image
+from shared.retention import plan
+from shared.retention.records import Candidate, Image
 from shared.state import StateDir
 from tests.cloud import push, timer
 from tests.commands import Commands, codes
@@ -53,9 +54,9 @@ def file_of(state: Path, plan_id: str) -> Path:
 def aged(state: Path, plan_id: str, age: timedelta) -> str:
     """The same plan, made that long ago; returns its id."""
     then = datetime.now(UTC) - age
-    rest = file_of(state, plan_id).read_bytes()[len(plan.beginning(then)) :]
-    old_id = plan.identify(then, [rest])
-    file_of(state, old_id).write_bytes(plan.beginning(then) + rest)
+    rest = file_of(state, plan_id).read_bytes()[len(plan_store.beginning(then)) :]
+    old_id = plan_store.identify(then, [rest])
+    file_of(state, old_id).write_bytes(plan_store.beginning(then) + rest)
     return old_id
 
 
@@ -493,15 +494,15 @@ def test_whatever_byte_of_a_plan_is_changed_its_id_fits_no_longer(
     position: int, byte: int, row: dict[str, str]
 ) -> None:
     now = datetime(2026, 11, 25, 3, 0, 0, 5, UTC)
-    rest = list(plan.rest({"takers": {}, "report": {"status": "ok"}}, [row, row]))
-    plan_id, text = plan.identify(now, rest), b"".join(chain([plan.beginning(now)], rest))
+    rest = list(plan_store.rest({"takers": {}, "report": {"status": "ok"}}, [row, row]))
+    plan_id, text = plan_store.identify(now, rest), b"".join(chain([plan_store.beginning(now)], rest))
     position %= len(text)
     changed = text[:position] + bytes([byte]) + text[position + 1 :]
 
-    assert plan.is_unchanged(plan_id, text)
+    assert plan_store.is_unchanged(plan_id, text)
     assert json.loads(text)["images"] == [row, row]
-    assert plan.is_unchanged(plan_id, changed) is (changed == text)
-    assert not plan.is_unchanged(plan_id, text + b" ")
+    assert plan_store.is_unchanged(plan_id, changed) is (changed == text)
+    assert not plan_store.is_unchanged(plan_id, text + b" ")
 
 
 WAS = plan.Planned("i", "crp1", "app", "sha256:1", ("a", "b"), "", 1, "would-delete", ("policy p", "rule r"))

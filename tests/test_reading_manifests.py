@@ -15,7 +15,7 @@ from shared.errors import CallError
 from shared.http import Cloud as Asked
 from shared.manifests import LARGEST, Manifests, Memory
 from shared.pace import Pace
-from shared.records import PLAIN
+from shared.retention.records import PLAIN
 from tests.conftest import Cloud
 from tests.docker_registry import docker_registry, is_installed, push_image
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.in_use.references import ANY_TAG, Reference, Usage, Use, parse
 from shared.in_use.search import search
 from shared.in_use.unpacking import Unreadable
-from shared.records import Image, blob_key
+from shared.retention.records import Image, blob_key
+from shared.retention.references import ANY_TAG, Reference, Usage, Use, parse
 
 HEX = "0123456789abcdef" * 4
 DIGEST, OTHER = f"sha256:{HEX}", "sha256:" + "f" * 64

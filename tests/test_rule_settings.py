@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import SettingsError
-from shared.rule_settings import ACCEPTS, Rule, check_rules
+from shared.retention.rule import Rule
+from shared.rule_settings import ACCEPTS, check_rules
 from shared.settings import load
 
 GOOD = 'name = "r"\ntags = ".*"\nolder_than = "30d"'

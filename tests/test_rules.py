@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from yandex.cloud.containerregistry.v1.lifecycle_policy_pb2 import LifecycleRule
 
 from shared.errors import SettingsError
-from shared.records import Image
-from shared.rule_settings import Rule, check_rules
-from shared.rules import covering, decide, label, matches
+from shared.retention.records import Image
+from shared.retention.rule import Rule
+from shared.retention.rules import covering, decide, label, matches
+from shared.rule_settings import check_rules
 from tests.emulator import lifecycle
 from tests.emulator.images import Image as EmulatedImage
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.convert import to_policies, to_rules, to_toml
-from shared.records import NativeRule
-from shared.rule_settings import Rule, check_rules
+from shared.retention.native import to_policies, to_rules, to_toml
+from shared.retention.records import NativeRule
+from shared.retention.rule import Rule
+from shared.rule_settings import check_rules
 from tests.conftest import Cloud, images, policy
 from tests.emulator.client import PROJECT_ROOT
 from tests.test_command_line import run

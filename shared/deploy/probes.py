@@ -18,7 +18,7 @@ from shared.deploy.roles import PAYLOAD, Grant
 from shared.errors import PERMISSION_DENIED, CallError
 from shared.http import Cloud, part
 from shared.in_use import compute, kubernetes, serverless_containers
-from shared.records import Repository
+from shared.retention.records import Repository
 
 ACT_AS = "iam.serviceAccounts.tokenCreator"
 

@@ -17,8 +17,8 @@ from shared.errors import CallError
 from shared.http import Cloud
 from shared.in_use import compute, instance_groups, kubernetes, serverless_containers
 from shared.in_use.asking import Seen
-from shared.in_use.references import Use
 from shared.parallel import for_each
+from shared.retention.references import Use
 
 SOURCES: dict[str, ModuleType] = {
     "serverless-containers": serverless_containers,

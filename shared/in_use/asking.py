@@ -9,9 +9,9 @@ import msgspec
 
 from shared.errors import FAILED_PRECONDITION, CallError
 from shared.http import Cloud
-from shared.in_use.references import Use
 from shared.in_use.search import search
 from shared.in_use.unpacking import Unreadable
+from shared.retention.references import Use
 
 ASKED = 2
 

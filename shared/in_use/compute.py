@@ -15,8 +15,8 @@ import msgspec
 from shared.errors import NOT_FOUND, CallError
 from shared.http import Cloud, part
 from shared.in_use.asking import ASKED, Seen, doubtful, every, named_in
-from shared.in_use.references import Use
 from shared.parallel import for_each
+from shared.retention.references import Use
 
 PLACE = "the Compute instances"
 SERVICE, ROLE = "compute", "compute.viewer"

@@ -30,9 +30,9 @@ from shared.in_use.kubernetes_objects import (
     Workloads,
     WorkloadSpec,
 )
-from shared.in_use.references import Use
 from shared.in_use.search import search
 from shared.in_use.unpacking import Unreadable
+from shared.retention.references import Use
 
 Listing = TypeVar("Listing", ConfigMaps, Others)
 

@@ -14,7 +14,7 @@ import msgspec
 from shared.http import Cloud
 from shared.in_use.asking import ASKED, Seen, doubtful, every, named_in
 from shared.in_use.fields import Start, in_field
-from shared.in_use.references import Use
+from shared.retention.references import Use
 
 PLACE = "the serverless containers"
 SERVICE, ROLE = "serverless-containers", "serverless-containers.viewer"

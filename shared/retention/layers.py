@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
-from shared.records import Image
+from shared.retention.records import Image
 
 COUNTED_AT_ONCE, NOTED_AT_ONCE = 60_000, 10_000
 

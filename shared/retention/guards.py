@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from shared.records import PLAIN, Candidate, Image, Manifest
+from shared.retention.records import PLAIN, Candidate, Image, Manifest
 
 REFERRER_TAG = re.compile(r"(sha256)-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
 

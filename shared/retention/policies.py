@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from shared.records import Candidate, Image, Policy
-from shared.rule_settings import Rule
-from shared.rules import label
+from shared.retention.records import Candidate, Image, Policy
+from shared.retention.rule import Rule
+from shared.retention.rules import label
 
 SMALL_REPOSITORY = 10
 

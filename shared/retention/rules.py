@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from shared.notation import duration, repository_matcher, whole_tag
-from shared.records import Image
-from shared.rule_settings import Rule
+from shared.retention.moments import duration
+from shared.retention.patterns import repository_matcher, whole_tag
+from shared.retention.records import Image
+from shared.retention.rule import Rule
 
 FIRST_MOMENT = datetime(2013, 1, 1, tzinfo=UTC)
 EVERY: dict[str, Callable[[Iterable[object]], bool]] = {"delete": all, "keep": any}

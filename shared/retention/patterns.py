@@ -1,30 +1,19 @@
-"""What settings write as text: durations, regular expressions, patterns of repositories, base URLs."""
+"""Regular expressions of tags and patterns of repositories, as settings write them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from shared import address
 from shared.errors import printable
-from shared.matching import LONGEST_TAG, Subject, few_ways, limited
+from shared.retention.matching import LONGEST_TAG, Subject, few_ways, limited
 
-DURATION = r"^[0-9]{1,7}[hdw]$(?!\n)"
-LONGEST_DURATION = timedelta(days=36_525)
-UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 MOST_COMPILED = 100_000
 CALLS_ITSELF = re.compile(r"\(\?(?:R|[0-9]|&|P>)")
 FIXED_COUNT = re.compile(r"(?P<nested>[)}*+?\s]?)\{\s*(?P<least>[0-9]+)")
-
-
-@cache
-def duration(text: str) -> timedelta:
-    """The time that a duration such as ``36h``, ``7d`` or ``2w`` stands for."""
-    return int(text[:-1]) * UNITS[text[-1]]
 
 
 @cache
@@ -109,11 +98,3 @@ def _bounded(text: str, translated: str, rule: str) -> Any:
     shown = f'The rule "{rule}" is refused: the pattern "{printable(text[:60])}" of its repositories'
     subject = Subject("repository", shown)
     return SimpleNamespace(match=limited(compiled.match, subject), search=limited(compiled.search, subject))
-
-
-def is_base_url(url: str) -> bool:
-    """Whether paths can be put behind ``url``."""
-    try:
-        return not address.read(url).query and "?" not in url
-    except ValueError:
-        return False

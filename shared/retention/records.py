@@ -134,3 +134,19 @@ class Problem(msgspec.Struct, frozen=True):
     code: int
     message: str
     image_id: str = ""
+
+
+class RepositoryName(msgspec.Struct, frozen=True):
+    """A repository that something was pushed to, by its full name ``<registry id>/<name>``."""
+
+    registry_id: str
+    full_name: str
+
+
+DELETED, ALREADY_GONE = Outcome("deleted"), Outcome("already-gone")
+
+
+REMAINING = Outcome("remaining")
+
+
+WOULD_DELETE = Outcome("would-delete")

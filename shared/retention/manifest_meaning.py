@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from shared.records import PLAIN, Manifest
+from shared.retention.records import PLAIN, Manifest
 
 DIGEST = re.compile(r"sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})")
 INDEXES = (

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from shared.records import Image, blob_key
+from shared.retention.records import Image, blob_key
 
 ANY_TAG = "*"
 ANYWHERE = "*"

@@ -16,10 +16,11 @@ from typing import Any
 
 import msgspec
 
-from shared.notation import duration, pattern
-from shared.records import NativeRule
-from shared.rule_settings import Rule
-from shared.rules import covering
+from shared.retention.moments import duration
+from shared.retention.patterns import pattern
+from shared.retention.records import NativeRule
+from shared.retention.rule import Rule
+from shared.retention.rules import covering
 
 DAY = timedelta(days=1)
 LONGEST_TAG_REGEXP = 256

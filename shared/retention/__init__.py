@@ -1,0 +1,1 @@
+"""What should go and what must stay: pure decisions on records, with no cloud, clock or environment."""
