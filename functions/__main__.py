@@ -24,7 +24,6 @@ from shared import (
     history,
     job,
     listing,
-    registry,
     removal,
     report,
     settings,
@@ -33,9 +32,10 @@ from shared import (
 )
 from shared.access import read_access
 from shared.answers import Work, carry_out
+from shared.cloud import registry
+from shared.cloud.client import Cloud
 from shared.errors import JanitorError, SettingsError
 from shared.explain import explain
-from shared.http import Cloud
 from shared.report import EXIT_STATUS
 from shared.retention.native import to_policies, to_rules, to_toml
 from shared.run import Run

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from shared import address
+from shared.cloud import address
 from shared.errors import SettingsError, short
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")

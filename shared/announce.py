@@ -65,13 +65,20 @@ def _notifications(run: Run, report: dict[str, Any], recipients: list[Recipient]
 
 
 def _numbers(run: Run) -> Delivery:
-    from shared import metrics  # imported here: few ask for them
+    from shared import metrics
+    from shared.cloud import monitoring  # imported here: few ask for them
+    from shared.cloud.monitoring import ROLE
 
     now = datetime.now(UTC)
     gauges = metrics.gauges(run, (now - run.started_at).total_seconds())
-    remedy = f"check metrics.folder_id, and the role {metrics.ROLE}"
+    remedy = f"check metrics.folder_id, and the role {ROLE}"
     what = "Yandex Monitoring did not get the numbers of this run"
-    return Delivery("metrics", what, remedy, partial(metrics.write, run, gauges, now))
+    return Delivery(
+        "metrics",
+        what,
+        remedy,
+        partial(monitoring.write, run.cloud, run.settings.metrics.folder_id, gauges, now),
+    )
 
 
 def _send(recipient: Recipient, news: Any, ends_at: float) -> str:

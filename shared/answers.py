@@ -14,16 +14,17 @@ from typing import Any
 
 import msgspec
 
-from shared import auth, bursts, events, job, log, planning, report, settings
+from shared import auth, bursts, events, job, planning, report, settings
 from shared.access import Access, read_access
+from shared.cloud import log
+from shared.cloud.client import Cloud
+from shared.cloud.pace import Pace
 from shared.ending import end
 from shared.errors import JanitorError, StateError
-from shared.http import Cloud
 from shared.journal import Begin, Journal
 from shared.lease import Leases
 from shared.notify.channels import Recipient, recipients
 from shared.overrides import Narrowed, narrow
-from shared.pace import Pace
 from shared.retention import moments
 from shared.retention.plan import Plan
 from shared.retention.records import RepositoryName

@@ -27,9 +27,9 @@ import urllib3
 
 from shared.access import Access
 from shared.authorized_key import Key, is_key, read_key
-from shared.connections import Connections
+from shared.cloud.client import TOKEN, Cloud, part
+from shared.cloud.connections import Connections
 from shared.errors import CallError, CredentialsError, SettingsError
-from shared.http import TOKEN, Cloud, part
 
 AUDIENCE = "https://iam.api.cloud.yandex.net/iam/v1/tokens"
 JWT_LIFE = 3600

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from shared import history, log, report
+from shared import history, report
 from shared.announce import announce
+from shared.cloud import log
 from shared.errors import StateError
 from shared.notify.channels import Recipient
 from shared.run import Run

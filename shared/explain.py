@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from shared import job, protect, registry, scope
+from shared import job, protect, scope
+from shared.cloud import registry
+from shared.cloud.client import Cloud
 from shared.errors import INVALID_ARGUMENT, NOT_FOUND, CallError, SettingsError
-from shared.http import Cloud
 from shared.retention import guards, policies, rules
 from shared.retention.records import Candidate, Image, Manifest, Policy
 from shared.retention.references import parse

@@ -9,9 +9,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
-from shared import registry
+from shared.cloud import registry
+from shared.cloud.client import Cloud
 from shared.errors import CallError
-from shared.http import Cloud
 from shared.retention.records import Image, Outcome, blob_key
 from shared.run import Run, Survey
 

@@ -10,11 +10,12 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from shared import approved, foreign, protect, recover, registry, relisting, removal, scope
+from shared import approved, foreign, protect, recover, removal, scope
+from shared.cloud import registry, relisting
+from shared.cloud.client import Cloud
+from shared.cloud.parallel import Progress, for_each
 from shared.errors import CallError, Doubtful, OutOfTime
-from shared.http import Cloud
 from shared.lease import Leases
-from shared.parallel import Progress, for_each
 from shared.retention import guards, policies, rules
 from shared.retention.layers import layer_keys
 from shared.retention.records import ALREADY_GONE, DELETED, Image, Outcome, PolicyResult, blob_key

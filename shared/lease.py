@@ -26,9 +26,9 @@ from contextlib import suppress
 
 import msgspec
 
-from shared import log
+from shared.cloud import log
+from shared.cloud.parallel import for_each
 from shared.errors import LeaseLost, OutOfTime, StateError
-from shared.parallel import for_each
 from shared.state import StateDir
 
 RENEW_EVERY, LOST_AFTER, DEAD_AFTER, LOOK_EVERY = 3.0, 10.0, 15.0, 1.0

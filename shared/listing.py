@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from shared import job, protect, registry, report, settings
+from shared import job, protect, report, settings
+from shared.cloud import registry
 from shared.errors import SettingsError
 from shared.overrides import Narrowed
 from shared.retention.layers import LayerCount, layer_keys

@@ -8,47 +8,9 @@ documentation: monitoring/api-ref/MetricsData/write, monitoring/concepts/limits)
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from shared.errors import JanitorError, OutOfTime
-from shared.http import Cloud
-from shared.pace import Pace
 from shared.run import Run
-
-LABELS = {"app": "registry-janitor"}
-ROLE = "monitoring.editor on the folder"
-ATTEMPTS = 3
-PATH = "/monitoring/v2/data/write"
-
-
-class _Written(msgspec.Struct, rename="camel"):
-    error_message: str = ""
-
-
-def write(run: Run, gauges: list[dict[str, Any]], at: datetime, ends_at: float) -> str:
-    """Writes ``gauges``, and returns why that failed, or nothing. ``ends_at`` is a monotonic time."""
-    if run.cloud is None or run.cloud.credentials is None:
-        return "there are no credentials"
-    cloud = Cloud(run.cloud.endpoint, Pace(1, ends_at))
-    cloud.credentials = run.cloud.credentials
-    try:
-        written = cloud.at(cloud.endpoint, attempts=ATTEMPTS).call(
-            "POST",
-            "monitoring",
-            PATH,
-            _Written,
-            params={"folderId": run.settings.metrics.folder_id, "service": "custom"},
-            body={"ts": at.isoformat(), "labels": LABELS, "metrics": gauges},
-            role=ROLE,
-        )
-    except OutOfTime:
-        return "no good answer in time"
-    except JanitorError as error:
-        return str(error)
-    return written.error_message[:200]
 
 
 def gauges(run: Run, seconds: float) -> list[dict[str, Any]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from shared import in_use, registry, relisting
+from shared.cloud import registry, relisting
+from shared.cloud.client import Cloud
+from shared.cloud.manifests import Manifests
+from shared.cloud.relisting import Look
+from shared.cloud.workloads.sources import SOURCES, Unavailable, look
 from shared.errors import CallError, Doubtful
-from shared.http import Cloud
-from shared.manifests import Manifests
-from shared.relisting import Look
 from shared.retention import guards, policies
 from shared.retention.moments import duration
 from shared.retention.patterns import whole_tag
@@ -32,13 +33,13 @@ KEPT_BY = {
 
 def look_in_use(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
     """Looks up what runs of the ``surveys``' registries. What an earlier look of the run has shown still counts."""
-    sources = [source for source in run.settings.guards.in_use if source in in_use.SOURCES]
+    sources = [source for source in run.settings.guards.in_use if source in SOURCES]
     if not sources or not surveys:
         return
     folders = {survey.registry.folder_id for survey in surveys} | _elsewhere(run)
     registry_ids = frozenset(survey.registry.registry_id for survey in run.surveys)
     began_at = cloud.pace.clock()
-    shown = in_use.look(cloud, sorted(filter(None, folders)), sources, registry_ids)
+    shown = look(cloud, sorted(filter(None, folders)), sources, registry_ids)
     for use in shown.uses:
         run.usage.add(use)
     for doubt in shown.doubts:
@@ -69,7 +70,7 @@ def leave_unseen(run: Run, survey: Survey) -> None:
     run.leave(survey, f"in-use: {', '.join(sorted({one.source for one in blind}))}")
 
 
-def unseen(run: Run, survey: Survey) -> list[in_use.Blind]:
+def unseen(run: Run, survey: Survey) -> list[Unavailable]:
     """What could not be looked at, and may use the repository's images."""
     folders = {survey.registry.folder_id} | _elsewhere(run)
     return [blind for blind in run.unseen if blind.folder_id in folders]

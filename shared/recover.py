@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared import journal, registry
+from shared import journal
+from shared.cloud import registry
+from shared.cloud.client import Cloud
 from shared.errors import NOT_FOUND, CallError
-from shared.http import Cloud
 from shared.lease import Leases
 from shared.retention.records import DELETED, REMAINING, Outcome, Repository
 from shared.run import Run

@@ -9,8 +9,12 @@ from functools import partial
 
 import msgspec
 
-from shared import protect, registry, relisting, retaking, whole
-from shared.delete import Deletion, delete
+from shared import protect, retaking, whole
+from shared.cloud import registry, relisting
+from shared.cloud.client import Cloud
+from shared.cloud.image_deletion import Deletion, delete
+from shared.cloud.parallel import Progress, for_each
+from shared.cloud.relisting import Look, Tags
 from shared.errors import (
     CallError,
     Doubtful,
@@ -21,9 +25,6 @@ from shared.errors import (
     Stale,
     StateError,
 )
-from shared.http import Cloud
-from shared.parallel import Progress, for_each
-from shared.relisting import Look, Tags
 from shared.retention import guards
 from shared.retention.layers import layer_keys
 from shared.retention.records import ALREADY_GONE, DELETED, Image, Manifest, Problem

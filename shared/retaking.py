@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from shared import registry
-from shared.http import Cloud
+from shared.cloud import registry
+from shared.cloud.client import Cloud
 from shared.retention import guards, policies, rules
 from shared.retention.records import ALREADY_GONE, REMAINING, Image, Outcome, Policy, PolicyResult
 from shared.run import Run, Survey

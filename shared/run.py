@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from shared import in_use, log
+from shared.cloud import log
+from shared.cloud.client import Cloud
+from shared.cloud.workloads import sources
 from shared.errors import JanitorError
-from shared.http import Cloud
 from shared.journal import Journal
 from shared.lease import Leases
 from shared.overrides import Narrowed
@@ -154,8 +155,8 @@ class Run(msgspec.Struct):
     link: str = ""
     surveys: list[Survey] = []
     usage: Usage = msgspec.field(default_factory=Usage)
-    unseen: list[in_use.Blind] = []
-    unseen_told: list[in_use.Blind] = []
+    unseen: list[sources.Unavailable] = []
+    unseen_told: list[sources.Unavailable] = []
     looked_in_use_at: float = float("-inf")
     looking: threading.Lock = msgspec.field(default_factory=threading.Lock)
     matched: Counter[str] = msgspec.field(default_factory=Counter)

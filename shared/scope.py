@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from shared import registry
+from shared.cloud import registry
+from shared.cloud.client import Cloud
+from shared.cloud.parallel import for_each
 from shared.errors import (
     NOT_FOUND,
     PERMISSION_DENIED,
@@ -13,8 +15,6 @@ from shared.errors import (
     SettingsError,
     UnknownName,
 )
-from shared.http import Cloud
-from shared.parallel import for_each
 from shared.retention.layers import LayerCount
 from shared.retention.policies import applies
 from shared.retention.records import Policy, Registry

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 
 from shared import history, journal, lease
+from shared.cloud.parallel import for_each
 from shared.errors import StateError
-from shared.parallel import for_each
 from shared.state import StateDir
 
 JOURNALS, FILES, AT_ONCE = 10, 200, 8

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shared.parallel import Progress
+from shared.cloud.parallel import Progress
 from shared.report import HELD
 
 SHOWN = 40

@@ -21,13 +21,14 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from shared import auth, bursts, calls, events, job, log, registry, settings
+from shared import auth, bursts, calls, events, job, settings
 from shared.access import Access, read_access
 from shared.answers import carry_out, fault
+from shared.cloud import log, registry
+from shared.cloud.client import Cloud
+from shared.cloud.pace import Pace
 from shared.errors import JanitorError
 from shared.events import Request
-from shared.http import Cloud
-from shared.pace import Pace
 from shared.retention.records import RepositoryName
 from shared.run import Run
 from shared.settings import Settings

@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared import calls, events, job, log, once, plan_pages, settings, signatures, unsigned
+from shared import calls, events, job, once, plan_pages, settings, signatures, unsigned
 from shared.access import read_access
 from shared.answers import carry_out, fault, http_status, refused
 from shared.calls import Call
+from shared.cloud import log
 from shared.errors import EventError, JanitorError, OverrideRefused, RequestRefused, SettingsError
 from shared.overrides import narrow
 from shared.state import StateDir

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from shared import foreign, registry, scope
+from shared import foreign, scope
+from shared.cloud import registry
+from shared.cloud.client import Cloud
+from shared.cloud.manifests import Manifests
+from shared.cloud.parallel import for_each
 from shared.errors import CallError
-from shared.http import Cloud
-from shared.manifests import Manifests
-from shared.parallel import for_each
 from shared.protect import read_manifests
 from shared.retention import guards
 from shared.retention.records import Image, blob_key

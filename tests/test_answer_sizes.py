@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from shared.cloud.client import ONE, PAGE, TOKEN, Cloud
+from shared.cloud.pace import Pace
+from shared.cloud.registry import delete_image, repositories
 from shared.errors import CallError
-from shared.http import ONE, PAGE, TOKEN, Cloud
-from shared.pace import Pace
-from shared.registry import delete_image, repositories
 from tests import conftest
 from tests.conftest import assert_complains, images, outcomes, policy
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared import pace
+from shared.cloud import pace
 from shared.deploy.__main__ import main
 from tests.deployments import ELSEWHERE, FOLDER, SIMPLE, WHOLE, Folder
 from tests.emulator.client import RunningEmulator, service_account

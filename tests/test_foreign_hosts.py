@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared import address
+from shared.cloud import address
 from tests.conftest import Cloud, assert_complains, policy
 
 TOKEN = "t1.9euelZqVmZKUkpKVz5CLj5SXlu3rnpWa-of-a-test"

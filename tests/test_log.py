@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared import log
+from shared.cloud import log
 from tests.cloud import Invocation, http, timer
 from tests.conftest import Cloud, images, policy
 

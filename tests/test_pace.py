@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.cloud.pace import BUDGET, LONGEST_PAUSE, REFILL, STEADY, Pace, backoff
 from shared.errors import OutOfTime
-from shared.pace import BUDGET, LONGEST_PAUSE, REFILL, STEADY, Pace, backoff
 from tests.conftest import Cloud, assert_adds_up, policy
 
 MOST = 16

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from shared.cloud.client import Cloud as Asked
+from shared.cloud.manifests import LARGEST, Manifests, Memory
+from shared.cloud.pace import Pace
 from shared.errors import CallError
-from shared.http import Cloud as Asked
-from shared.manifests import LARGEST, Manifests, Memory
-from shared.pace import Pace
 from shared.retention.records import PLAIN
 from tests.conftest import Cloud
 from tests.docker_registry import docker_registry, is_installed, push_image

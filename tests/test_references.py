@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.in_use.search import search
-from shared.in_use.unpacking import Unreadable
+from shared.cloud.workloads.search import search
+from shared.cloud.workloads.unpacking import Unreadable
 from shared.retention.records import Image, blob_key
 from shared.retention.references import ANY_TAG, Reference, Usage, Use, parse
 

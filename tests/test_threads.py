@@ -13,8 +13,8 @@ DECODE_AT_ONCE = """
 import sys, threading
 from typing import Optional
 import msgspec
-from shared.connections import Raw
-from shared.http import decoded
+from shared.cloud.connections import Raw
+from shared.cloud.client import decoded
 
 sys.setswitchinterval(1e-6)
 answer = Raw(200, {}, b'{"images": [{"id": "a", "config": {"digest": "d"}, "layers": [{"digest": "x"}]}]}')

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from shared.reach import LONG_PATIENCE, PATIENCE, PROBE_EVERY, SHORT_PATIENCE, Reach
+from shared.cloud.reach import LONG_PATIENCE, PATIENCE, PROBE_EVERY, SHORT_PATIENCE, Reach
 from tests.cloud import Invocation
 from tests.conftest import Cloud, assert_complains, policy
 from tests.emulator.client import RunningEmulator, emulator

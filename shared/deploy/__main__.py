@@ -14,6 +14,8 @@ from functools import partial
 
 from shared import settings
 from shared.access import read_access
+from shared.cloud.client import Cloud
+from shared.cloud.pace import Pace
 from shared.deploy import config as configured
 from shared.deploy import package, show, status, undo
 from shared.deploy.carry_out import carry_out
@@ -23,8 +25,6 @@ from shared.deploy.found import Found, find
 from shared.deploy.sign_in import sign_in
 from shared.deploy.steps import Step
 from shared.errors import ALREADY_EXISTS, CallError, DeploymentRefused, JanitorError, SettingsError
-from shared.http import Cloud
-from shared.pace import Pace
 
 CONCURRENCY, ATTEMPTS = 8, 7
 VERBS = {

@@ -15,10 +15,10 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from shared import operations
+from shared.cloud import operations
+from shared.cloud.client import Cloud, part
+from shared.cloud.operations import Operation
 from shared.errors import NOT_FOUND, UNIMPLEMENTED, CallError
-from shared.http import Cloud, part
-from shared.operations import Operation
 
 Kind = Literal["account", "secret", "function", "trigger"]
 BUCKET_SERVICE, BUCKETS = "storage", "/storage/v1/buckets"

@@ -13,6 +13,9 @@ from typing import TypeVar
 
 import msgspec
 
+from shared.cloud.client import Cloud
+from shared.cloud.operations import Operation
+from shared.cloud.pace import backoff
 from shared.deploy import api, storage, wanted
 from shared.deploy.api import Bucket, Item, Version
 from shared.deploy.deployment import Deployment
@@ -40,9 +43,6 @@ from shared.errors import (
     PERMISSION_DENIED,
     CallError,
 )
-from shared.http import Cloud
-from shared.operations import Operation
-from shared.pace import backoff
 
 TRIES = 6
 NOT_EMPTY = (FAILED_PRECONDITION, ABORTED)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from shared.access import Access
+from shared.cloud.client import Cloud
 from shared.deploy.config import Config
-from shared.http import Cloud
 
 
 class Deployment(NamedTuple):

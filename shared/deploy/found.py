@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 import msgspec
 
-from shared import registry
+from shared.cloud import registry
+from shared.cloud.client import Cloud
 from shared.deploy import api
 from shared.deploy.api import EVERYONE, Binding, Bucket, Item, Kind, Version
 from shared.deploy.config import Config, secret_of
 from shared.deploy.names import Names
 from shared.deploy.roles import Target
 from shared.errors import NOT_FOUND, CallError, SettingsError
-from shared.http import Cloud
 
 KINDS: tuple[Kind, ...] = ("account", "secret", "function", "trigger")
 

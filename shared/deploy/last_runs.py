@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
+from shared.cloud.client import Cloud
 from shared.deploy import storage
 from shared.deploy.deployment import Deployment
 from shared.deploy.names import Names
 from shared.errors import NOT_FOUND, CallError
-from shared.http import Cloud
 from shared.terminal import summary
 
 SHOWN = 3

@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from shared import manifests, registry
 from shared.auth import Bearer, Token, TokenKeeper
+from shared.cloud import manifests, registry
+from shared.cloud.client import Cloud, part
+from shared.cloud.workloads import compute, kubernetes, serverless_containers
 from shared.deploy.deployment import Deployment
 from shared.deploy.roles import PAYLOAD, Grant
 from shared.errors import PERMISSION_DENIED, CallError
-from shared.http import Cloud, part
-from shared.in_use import compute, kubernetes, serverless_containers
 from shared.retention.records import Repository
 
 ACT_AS = "iam.serviceAccounts.tokenCreator"

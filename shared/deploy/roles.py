@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from shared import manifests, registry
+from shared.cloud import manifests, registry
+from shared.cloud.workloads import compute, kubernetes, serverless_containers
 from shared.deploy.config import Config, secret_of
 from shared.deploy.names import Names
-from shared.in_use import compute, kubernetes, serverless_containers
 
 Holder = Literal["functions", "triggers", "everyone"]
 TargetKind = Literal["folder", "registry", "given secret", "secret", "bucket", "function"]

@@ -9,8 +9,8 @@ import msgspec
 
 from shared import auth
 from shared.access import Access
+from shared.cloud.client import Cloud
 from shared.errors import CredentialsError, without_secrets
-from shared.http import Cloud
 
 COMMAND = "yc iam create-token"
 SECONDS = 60

@@ -13,9 +13,9 @@ from html import unescape
 from urllib.parse import quote, urlencode
 
 from shared.access import Access
+from shared.cloud.client import Cloud, check
+from shared.cloud.parallel import for_each
 from shared.errors import FAILED_PRECONDITION, CallError
-from shared.http import Cloud, check
-from shared.parallel import for_each
 
 ENDPOINT, SERVICE = "https://storage.yandexcloud.net", "storage"
 VIEWER, EDITOR = "storage.viewer on the bucket", "storage.editor on the bucket"

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from shared import address
+from shared.cloud import address
 from shared.errors import SettingsError, key_of, known, short
 
 On = Literal["always", "changes", "problems"]

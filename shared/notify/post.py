@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 import urllib3
 
-from shared import address
-from shared.connections import Connections, Raw, lost
+from shared.cloud import address
+from shared.cloud.connections import Connections, Raw, lost
 from shared.notify.channels import Recipient, Slack, Telegram, Webhook, signing_key
 from shared.notify.text import News, details, opening
 from shared.report import ROWS

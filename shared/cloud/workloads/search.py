@@ -14,8 +14,8 @@ from itertools import islice
 
 import msgspec
 
-from shared.in_use.unpacking import readable
-from shared.in_use.variables import UNKNOWN, Filled, Variables
+from shared.cloud.workloads.unpacking import readable
+from shared.cloud.workloads.variables import UNKNOWN, Filled, Variables
 from shared.retention.references import ANY_TAG, Use, parse
 
 HOSTS = r"(?i:cr\.yandex|registry\.yandexcloud\.net)(?::\d{1,5})?"

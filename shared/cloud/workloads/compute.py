@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from shared.cloud.client import Cloud, part
+from shared.cloud.parallel import for_each
+from shared.cloud.workloads.asking import ASKED, Seen, doubtful, every, named_in
 from shared.errors import NOT_FOUND, CallError
-from shared.http import Cloud, part
-from shared.in_use.asking import ASKED, Seen, doubtful, every, named_in
-from shared.parallel import for_each
 from shared.retention.references import Use
 
 PLACE = "the Compute instances"

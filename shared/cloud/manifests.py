@@ -18,12 +18,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from shared import address
-from shared.connections import Raw
+from shared.cloud import address
+from shared.cloud.client import PAGE, Cloud, check, decoded
+from shared.cloud.connections import Raw
+from shared.cloud.parallel import for_each
+from shared.cloud.registry_token import SignIn
 from shared.errors import INTERNAL, NOT_FOUND, CallError, TooLarge, short
-from shared.http import PAGE, Cloud, check, decoded
-from shared.parallel import for_each
-from shared.registry_token import SignIn
 from shared.retention.manifest_meaning import DIGEST, IMAGES, INDEXES, read
 from shared.retention.records import Manifest
 

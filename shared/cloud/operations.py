@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from shared.cloud.client import Cloud, part
 from shared.errors import UNKNOWN, CallError
-from shared.http import Cloud, part
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 

@@ -14,7 +14,7 @@ import msgspec
 import requests
 import urllib3
 
-from shared import address
+from shared.cloud import address
 from shared.errors import INTERNAL, UNAVAILABLE, CallError, printable
 
 CHUNK = 65536

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from shared.in_use.search import HOSTS, alias
+from shared.cloud.workloads.search import HOSTS, alias
 from shared.retention.references import Use
 
 _DIGEST = re.compile(r"(?:^|[:@/])([0-9a-fA-F]{64})$")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shared.cloud.client import Cloud
+from shared.cloud.workloads.kubernetes_lists import ROLE, SERVICE, pages
+from shared.cloud.workloads.kubernetes_objects import Group, Groups, Others, Resources
+from shared.cloud.workloads.kubernetes_workloads import SOME, Gathering, add_objects
 from shared.errors import NOT_FOUND, PERMISSION_DENIED, CallError
-from shared.http import Cloud
-from shared.in_use.kubernetes_lists import ROLE, SERVICE, pages
-from shared.in_use.kubernetes_objects import Group, Groups, Others, Resources
-from shared.in_use.kubernetes_workloads import SOME, Gathering, add_objects
 
 BUILT_IN = frozenset(
     {

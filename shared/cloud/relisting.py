@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from shared import registry
+from shared.cloud import registry
+from shared.cloud.client import Cloud
+from shared.cloud.parallel import for_each
 from shared.errors import NOT_FOUND, CallError, Doubtful
-from shared.http import Cloud
-from shared.parallel import for_each
 from shared.retention.records import Image, Repository
 
 QUICK = 2.0

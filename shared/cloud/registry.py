@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
+from shared.cloud.client import Cloud, part
+from shared.cloud.operations import Operation, wait
 from shared.errors import INTERNAL, CallError
-from shared.http import Cloud, part
-from shared.operations import Operation, wait
 from shared.retention.records import Image, NativeRule, Policy, Registry, Repository, blob_key
 
 SERVICE = "container-registry"

@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from shared.cloud.client import Cloud
+from shared.cloud.workloads.search import search
+from shared.cloud.workloads.unpacking import Unreadable
 from shared.errors import FAILED_PRECONDITION, CallError
-from shared.http import Cloud
-from shared.in_use.search import search
-from shared.in_use.unpacking import Unreadable
 from shared.retention.references import Use
 
 ASKED = 2

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.address import read
-from shared.errors import INTERNAL, UNAVAILABLE, CallError, short
-from shared.http import PAGE, Cloud
-from shared.in_use import kubernetes_lists
-from shared.in_use.asking import Seen, doubtful, every
-from shared.in_use.kubernetes_custom import look_at_custom
-from shared.in_use.kubernetes_workloads import (
+from shared.cloud.address import read
+from shared.cloud.client import PAGE, Cloud
+from shared.cloud.parallel import for_each
+from shared.cloud.workloads import kubernetes_lists
+from shared.cloud.workloads.asking import Seen, doubtful, every
+from shared.cloud.workloads.kubernetes_custom import look_at_custom
+from shared.cloud.workloads.kubernetes_workloads import (
     PODS,
     Gathering,
     look_at_config_maps,
     look_at_revisions,
     look_at_workloads,
 )
-from shared.parallel import for_each
+from shared.errors import INTERNAL, UNAVAILABLE, CallError, short
 
 PLACE = "the Managed Kubernetes clusters"
 SERVICE, ROLE, CLUSTER_ROLE = "mks", "k8s.viewer", kubernetes_lists.ROLE

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from shared.http import Cloud
-from shared.in_use.asking import ASKED, Seen, doubtful, every, named_in
-from shared.in_use.fields import Start, in_field
+from shared.cloud.client import Cloud
+from shared.cloud.workloads.asking import ASKED, Seen, doubtful, every, named_in
+from shared.cloud.workloads.fields import Start, in_field
 from shared.retention.references import Use
 
 PLACE = "the serverless containers"

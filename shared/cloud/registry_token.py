@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from shared import address
-from shared.address import PORTS, Address
-from shared.connections import Raw
+from shared.cloud import address
+from shared.cloud.address import PORTS, Address
+from shared.cloud.client import TOKEN, Cloud, check, decoded
+from shared.cloud.connections import Raw
 from shared.errors import INTERNAL, UNAUTHENTICATED, CallError, short
-from shared.http import TOKEN, Cloud, check, decoded
 
 PING = "GET /v2/"
 OWN_HOSTS = ("cr.yandex", "registry.yandexcloud.net")

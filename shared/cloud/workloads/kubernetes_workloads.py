@@ -12,12 +12,11 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.errors import NOT_FOUND, PERMISSION_DENIED, CallError
-from shared.http import Cloud
-from shared.in_use.asking import doubtful
-from shared.in_use.fields import Start, in_field
-from shared.in_use.kubernetes_lists import SERVICE, pages
-from shared.in_use.kubernetes_objects import (
+from shared.cloud.client import Cloud
+from shared.cloud.workloads.asking import doubtful
+from shared.cloud.workloads.fields import Start, in_field
+from shared.cloud.workloads.kubernetes_lists import SERVICE, pages
+from shared.cloud.workloads.kubernetes_objects import (
     ConfigMaps,
     Container,
     CronJobs,
@@ -30,8 +29,9 @@ from shared.in_use.kubernetes_objects import (
     Workloads,
     WorkloadSpec,
 )
-from shared.in_use.search import search
-from shared.in_use.unpacking import Unreadable
+from shared.cloud.workloads.search import search
+from shared.cloud.workloads.unpacking import Unreadable
+from shared.errors import NOT_FOUND, PERMISSION_DENIED, CallError
 from shared.retention.references import Use
 
 Listing = TypeVar("Listing", ConfigMaps, Others)

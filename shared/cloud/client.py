@@ -18,8 +18,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 import urllib3
 
-from shared import log
-from shared.connections import Connections, Raw, lost
+from shared.cloud import log
+from shared.cloud.connections import Connections, Raw, lost
+from shared.cloud.pace import Pace, backoff
+from shared.cloud.reach import Server
 from shared.errors import (
     GRPC_NAMES,
     INTERNAL,
@@ -30,8 +32,6 @@ from shared.errors import (
     TooLarge,
     without_secrets,
 )
-from shared.pace import Pace, backoff
-from shared.reach import Server
 
 PAGE_SIZE = 1000
 PAGE, ONE, TOKEN = 64 * 1024**2, 4 * 1024**2, 64 * 1024  # bytes that an answer may have, by its kind

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.http import Cloud
-from shared.in_use.asking import ASKED, Seen, doubtful, every
-from shared.in_use.compute import ROLE, SERVICE, metadata_uses
+from shared.cloud.client import Cloud
+from shared.cloud.workloads.asking import ASKED, Seen, doubtful, every
+from shared.cloud.workloads.compute import ROLE, SERVICE, metadata_uses
 
 PLACE = "the instance groups"
 ROOT = "/compute/v1/instanceGroups"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from shared.cloud.client import Cloud
+from shared.cloud.workloads.asking import ASKED, doubtful
+from shared.cloud.workloads.kubernetes_objects import ConfigMaps, CronJobs, Others, Pods, Workloads
 from shared.errors import CallError
-from shared.http import Cloud
-from shared.in_use.asking import ASKED, doubtful
-from shared.in_use.kubernetes_objects import ConfigMaps, CronJobs, Others, Pods, Workloads
 
 SERVICE, ROLE = "kubernetes", "k8s.cluster-api.viewer"
 PAGE_SIZE = 1000

@@ -13,11 +13,11 @@ from types import ModuleType
 
 import msgspec
 
+from shared.cloud.client import Cloud
+from shared.cloud.parallel import for_each
+from shared.cloud.workloads import compute, instance_groups, kubernetes, serverless_containers
+from shared.cloud.workloads.asking import Seen
 from shared.errors import CallError
-from shared.http import Cloud
-from shared.in_use import compute, instance_groups, kubernetes, serverless_containers
-from shared.in_use.asking import Seen
-from shared.parallel import for_each
 from shared.retention.references import Use
 
 SOURCES: dict[str, ModuleType] = {
@@ -28,7 +28,7 @@ SOURCES: dict[str, ModuleType] = {
 }
 
 
-class Blind(msgspec.Struct, frozen=True):
+class Unavailable(msgspec.Struct, frozen=True):
     """A source that could not be looked at in a folder, so that nothing it may use can be deleted."""
 
     source: str
@@ -47,7 +47,7 @@ class Found(msgspec.Struct):
     """What was found: the uses, what could not be looked at, and what is worth a warning."""
 
     uses: list[Use] = []
-    blind: list[Blind] = []
+    blind: list[Unavailable] = []
     doubts: list[str] = []
 
 
@@ -73,7 +73,7 @@ def _look_at(
     try:
         seen: Seen = SOURCES[source].look(cloud, folder_id, registry_ids)
     except CallError as error:
-        found.blind.append(Blind(source, folder_id, error))
+        found.blind.append(Unavailable(source, folder_id, error))
     else:
         found.uses.extend(seen.uses)
         found.doubts.extend(seen.doubts)

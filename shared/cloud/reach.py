@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from shared import log
+from shared.cloud import log
 from shared.errors import UNAVAILABLE, CallError
 
 WARN_AFTER = 5.0

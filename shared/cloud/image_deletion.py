@@ -15,11 +15,11 @@ from contextlib import suppress
 
 import msgspec
 
-from shared import operations, registry, relisting
+from shared.cloud import operations, registry, relisting
+from shared.cloud.client import Cloud
+from shared.cloud.parallel import for_each
+from shared.cloud.relisting import Look
 from shared.errors import INTERNAL, NOT_FOUND, UNKNOWN, CallError, JanitorError, OutOfTime
-from shared.http import Cloud
-from shared.parallel import for_each
-from shared.relisting import Look
 from shared.retention.records import ALREADY_GONE, DELETED, Image, Outcome, Repository
 
 SETTLE_WAIT, LISTING_WAIT = 60.0, 5.0

@@ -13,8 +13,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from shared.cloud.reach import Reach
 from shared.errors import OutOfTime
-from shared.reach import Reach
 
 STEADY = 50
 BUDGET = 100.0

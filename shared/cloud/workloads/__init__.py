@@ -1,0 +1,1 @@
+"""What runs somewhere, looked up in every place where Yandex Cloud can run an image; `sources` looks at all."""
