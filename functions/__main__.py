@@ -30,8 +30,8 @@ from shared import (
     terminal,
     whole,
 )
-from shared.access import read_access
 from shared.answers import Work, carry_out
+from shared.auth.environment import read_access
 from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.errors import JanitorError, SettingsError

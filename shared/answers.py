@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
-from shared import auth, bursts, events, job, planning, report, settings
-from shared.access import Access, read_access
+from shared import bursts, events, job, planning, report, settings
+from shared.auth import sources
+from shared.auth.environment import Access, read_access
 from shared.cloud import log
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
@@ -97,7 +98,7 @@ def carry_out(
         if run.pushed != frozenset():
             _open_journal(run)
             run.cloud = _cloud(run.settings, access, ends_at)
-            auth.sign_in(run.cloud, access, context)
+            sources.sign_in(run.cloud, access, context)
             work(run, run.cloud)
     except JanitorError as known:
         error = known

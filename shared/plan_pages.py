@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from shared import calls, history, job, links, plan_store, planning, settings
+from shared import calls, history, job, plan_store, planning, settings
 from shared.answers import carry_out, http_status
+from shared.auth import plan_links
 from shared.calls import Call
 from shared.errors import PlanRefused, RequestRefused
 from shared.events import Request
@@ -42,14 +43,14 @@ def serve(call: Call, context: object, environment: Mapping[str, str], key: byte
             raise RequestRefused(
                 422, "The form says neither approve nor reject; send it from the plan's page."
             )
-        links.check(key, form.get("token", ""), plan_id, action, now)
+        plan_links.check(key, form.get("token", ""), plan_id, action, now)
         answer = _approve if action == "approve" else _reject
         return answer(plan_id, context, environment)
     if call.method not in ("GET", "HEAD"):
         raise RequestRefused(
             405, "A plan's page is read by GET and answered by POST.", {"Allow": "GET, HEAD, POST"}
         )
-    links.check(key, call.query.get("token", ""), plan_id, "view", now)
+    plan_links.check(key, call.query.get("token", ""), plan_id, "view", now)
     return _page(call, environment, key, now)
 
 
@@ -68,8 +69,8 @@ def _page(call: Call, environment: Mapping[str, str], key: bytes, now: datetime)
     approve = {
         "action": _form_address(call, asked.webhook_url or ""),
         "plan_id": plan_id,
-        "approve_token": links.token(key, plan_id, "approve", answer_by),
-        "reject_token": links.token(key, plan_id, "reject", answer_by),
+        "approve_token": plan_links.token(key, plan_id, "approve", answer_by),
+        "reject_token": plan_links.token(key, plan_id, "reject", answer_by),
         "expires_at": timestamp(answer_by),
     }
     about = _about(plan_id, ends_at, said)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from shared import links, plan_store, report
+from shared import plan_store, report
+from shared.auth import plan_links
 from shared.errors import OverrideRefused, PlanRefused, StateError
 from shared.retention import plan
 from shared.retention.moments import duration
@@ -61,4 +62,4 @@ def link(key: bytes, settings: Settings, plan_id: str | None) -> str:
     if not key or not settings.webhook_url or not plan_id:
         return ""
     ends_at = plan_store.ends_at(plan_id, duration(settings.plans.valid_for))
-    return links.link(settings.webhook_url, key, plan_id, ends_at)
+    return plan_links.link(settings.webhook_url, key, plan_id, ends_at)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from shared.access import is_base_url
+from shared.auth.environment import is_base_url
 from shared.errors import SettingsError, key_of, known, short
 from shared.notify.channels import Channel, check_channels
 from shared.retention.matching import renew

@@ -21,9 +21,10 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from shared import auth, bursts, calls, events, job, settings
-from shared.access import Access, read_access
+from shared import bursts, calls, events, job, settings
 from shared.answers import carry_out, fault
+from shared.auth import sources
+from shared.auth.environment import Access, read_access
 from shared.cloud import log, registry
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
@@ -97,7 +98,7 @@ def _existing(
     @cache
     def cloud() -> Cloud:
         made = Cloud(access.api_endpoint, Pace(configured.limits.concurrency, time.monotonic() + LOOKING))
-        auth.sign_in(made, access, context)
+        sources.sign_in(made, access, context)
         return made
 
     def registries() -> frozenset[str]:

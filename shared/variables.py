@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from shared.access import VARIABLES
+from shared.auth.environment import VARIABLES
 from shared.errors import SettingsError
 
 SHORTEST = 8
@@ -15,7 +15,7 @@ FOREIGN = {"LOGLEVEL"}  # of many a program
 
 
 def refuse_misspelt(names: Iterable[str], who: str = "The environment", known: Iterable[str] = ()) -> None:
-    """Raises SettingsError for a name that is nearly one of ``known`` or of `shared.access`.
+    """Raises SettingsError for a name that is nearly one of ``known`` or of `shared.auth.environment`.
 
     Nearly: in any case, two characters longer or shorter at most, and with most of the others in their order. Short
     names, and those with a number at the end, are nearly everything.

@@ -1,7 +1,7 @@
 """Who calls the webhook, and what each may have done.
 
 A signed call       does what its body says: ``{"action": "dry-run" | "plan" | "cleanup" | "apply", ...overrides}``
-A browser           sees a plan's page and approves or rejects it, with the tokens that `shared.links` makes
+A browser           sees a plan's page and approves or rejects it, with the tokens that `shared.auth.plan_links` makes
 Anybody else        may send an event, as a registry trigger does, which nothing proves that it is: `shared.unsigned`
                     answers all of them alike, and makes a dry run at most, of repositories that exist
 
@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared import calls, events, job, once, plan_pages, settings, signatures, unsigned
-from shared.access import read_access
+from shared import calls, events, job, once, plan_pages, settings, unsigned
 from shared.answers import carry_out, fault, http_status, refused
+from shared.auth import standard_webhooks
+from shared.auth.environment import read_access
 from shared.calls import Call
 from shared.cloud import log
 from shared.errors import EventError, JanitorError, OverrideRefused, RequestRefused, SettingsError
@@ -89,7 +90,7 @@ def _unsigned_event(call: Call) -> dict[str, Any] | None:
 
 
 def _signed(call: Call, context: object, environment: Mapping[str, str], key: bytes) -> dict[str, Any]:
-    signed = signatures.check(key, call.headers, call.body, time.time())
+    signed = standard_webhooks.check(key, call.headers, call.body, time.time())
     asked = _asked(call)
     action, plan_id = asked.pop("action", None), asked.pop("plan_id", None)
     if not isinstance(action, str) or action not in ACTIONS:
@@ -122,7 +123,7 @@ def _asked(call: Call) -> dict[str, Any]:
 
 
 def _only_once(
-    signed: signatures.Signed, action: str, overrides: dict[str, Any], environment: Mapping[str, str]
+    signed: standard_webhooks.Signed, action: str, overrides: dict[str, Any], environment: Mapping[str, str]
 ) -> None:
     """Raises RequestRefused for a call that was there before, or that deletes and could be repeated unseen."""
     try:

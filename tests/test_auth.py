@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from shared.authorized_key import read_key
+from shared.auth.authorized_key import read_key
 from shared.errors import SettingsError
 from tests.cloud import timer
 from tests.conftest import Cloud, assert_complains, images, policy

@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import pytest
 import requests
 
-from shared import links, settings
+from shared import settings
+from shared.auth import plan_links
 from shared.errors import SettingsError
 from tests.conftest import Cloud, images, policy
 from tests.deployments import FOLDER, Folder
@@ -54,7 +55,7 @@ def link(folder: Folder, plan_id: str) -> str:
     secret = folder.cloud.resources()["payloads"][secret_id]["WEBHOOK_SECRET"]
     key = base64.b64decode(secret.removeprefix("whsec_"))
     base = f"{folder.cloud.url}{url.path}?{url.query}".rstrip("?")
-    return links.link(base, key, plan_id, datetime.now(UTC) + timedelta(days=1))
+    return plan_links.link(base, key, plan_id, datetime.now(UTC) + timedelta(days=1))
 
 
 def called(folder: Folder) -> set[str]:
@@ -110,7 +111,7 @@ LINKS = {
 
 @pytest.mark.parametrize("url", LINKS)
 def test_a_link_keeps_the_address_and_its_tag(url: str) -> None:
-    made = urlsplit(links.link(url, bytes(32), "20261125T030000000000Z-" + "0" * 32, datetime.now(UTC)))
+    made = urlsplit(plan_links.link(url, bytes(32), "20261125T030000000000Z-" + "0" * 32, datetime.now(UTC)))
 
     query = parse_qs(made.query, strict_parsing=True)
     assert f"{made.scheme}://{made.netloc}{made.path}" == url.partition("?")[0]

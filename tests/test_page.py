@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, Route, expect
 
-from shared import links
 from shared import page as pages
+from shared.auth import plan_links
 from shared.page import pictures, words
 from shared.terminal import size
 from tests.browser import Watched, barriers, chromium
@@ -713,7 +713,7 @@ class Served:
 
     def token(self, action: str, *, lasts: float = 600, plan_id: str = "") -> str:
         ends_at = datetime.now(UTC) + timedelta(seconds=lasts)
-        return links.token(SECRET_KEY, plan_id or self.plan_id, action, ends_at)
+        return plan_links.token(SECRET_KEY, plan_id or self.plan_id, action, ends_at)
 
     def link(self, token: str = "", plan_id: str = "") -> str:
         return f"{self.url}?plan={plan_id or self.plan_id}&token={token or self.token('view')}"

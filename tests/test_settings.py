@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.access import LOG_LEVELS, read_access
+from shared.auth.environment import LOG_LEVELS, read_access
 from shared.errors import SettingsError
 from shared.settings import Limits, load
 from tests.cloud import http

@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from shared import links, once
+from shared import once
+from shared.auth import plan_links
+from shared.auth.standard_webhooks import HEADERS, check
+from shared.auth.standard_webhooks import sign as sign_call
 from shared.errors import RequestRefused
-from shared.signatures import HEADERS, check
-from shared.signatures import sign as sign_call
 from shared.state import StateDir
 from tests.cloud import http, push
 from tests.commands import codes
@@ -612,7 +613,7 @@ def form(plan_id: str, action: str, token: str) -> Event:
 
 
 def token(plan_id: str, action: str, lasts: float = 3600, key: bytes = KEY) -> str:
-    return links.token(key, plan_id, action, datetime.now(UTC) + timedelta(seconds=lasts))
+    return plan_links.token(key, plan_id, action, datetime.now(UTC) + timedelta(seconds=lasts))
 
 
 def offered(page: Event) -> dict[str, str]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from shared import settings
-from shared.access import read_access
+from shared.auth.environment import read_access
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
 from shared.deploy import config as configured

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shared.access import Access
+from shared.auth.environment import Access
 from shared.cloud.client import Cloud
 from shared.deploy.config import Config
 

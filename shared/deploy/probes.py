@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from shared.auth import Bearer, Token, TokenKeeper
+from shared.auth.tokens import Bearer, Token, TokenKeeper
 from shared.cloud import manifests, registry
 from shared.cloud.client import Cloud, part
 from shared.cloud.workloads import compute, kubernetes, serverless_containers

@@ -7,8 +7,8 @@ import subprocess
 
 import msgspec
 
-from shared import auth
-from shared.access import Access
+from shared.auth import sources
+from shared.auth.environment import Access
 from shared.cloud.client import Cloud
 from shared.errors import CredentialsError, without_secrets
 
@@ -21,7 +21,7 @@ def sign_in(cloud: Cloud, access: Access) -> None:
     given = access.iam_token or access.sa_key or access.sa_key_file or access.sa_key_secret_id
     if not given and shutil.which("yc"):
         access = msgspec.structs.replace(access, iam_token=_of_yc())
-    auth.sign_in(cloud, access, None)
+    sources.sign_in(cloud, access, None)
 
 
 def _of_yc() -> str:

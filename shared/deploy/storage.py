@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from html import unescape
 from urllib.parse import quote, urlencode
 
-from shared.access import Access
+from shared.auth.environment import Access
 from shared.cloud.client import Cloud, check
 from shared.cloud.parallel import for_each
 from shared.errors import FAILED_PRECONDITION, CallError

@@ -6,8 +6,6 @@ variables, which the cloud fills from Lockbox.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
@@ -15,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.auth.standard_webhooks import signing_key
 from shared.cloud import address
 from shared.errors import SettingsError, key_of, known, short
 
@@ -211,11 +210,3 @@ def _expected(channel: Channel) -> str:
             return "the URL of an incoming webhook"
         case _:
             return "a Standard Webhooks secret: whsec_ and Base64"
-
-
-def signing_key(secret: str) -> bytes | None:
-    """The key of a Standard Webhooks secret, ``whsec_`` and Base64, or None when it is none."""
-    try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True) or None
-    except (binascii.Error, ValueError):
-        return None

@@ -80,3 +80,12 @@ def _looks(timestamp: str) -> str:
 
 def _refused(why: str) -> RequestRefused:
     return RequestRefused(401, f"The call is not accepted: {why}.", {"WWW-Authenticate": "Standard-Webhooks"})
+
+
+def signing_key(secret: str) -> bytes | None:
+    """The key in a Standard Webhooks secret, ``whsec_`` and Base64, padded or not; None when it is none."""
+    encoded = secret.removeprefix("whsec_").rstrip("=")
+    try:
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True) or None
+    except ValueError:
+        return None

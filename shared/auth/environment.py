@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 
 import msgspec
 
+from shared.auth.standard_webhooks import signing_key
 from shared.cloud import address
 from shared.errors import SettingsError, short
 
@@ -76,14 +76,10 @@ def read_access(environment: Mapping[str, str]) -> Access:
 
 
 def _webhook_key(secret: str) -> bytes:
-    """The bytes of a Standard Webhooks secret: ``whsec_`` and the Base64 of 24 to 64 bytes, padded or not."""
+    """The bytes of a Standard Webhooks secret with its prefix, 24 to 64 of them."""
     if not secret:
         return b""
-    encoded = secret.removeprefix("whsec_").rstrip("=")
-    try:
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except ValueError:
-        key = b""
+    key = signing_key(secret) or b""
     if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
         raise SettingsError(
             "WEBHOOK_SECRET is no secret of Standard Webhooks; give whsec_ and the Base64 of 24 to 64 random bytes, as"

@@ -1,0 +1,1 @@
+"""Credentials: how a key becomes a token, what the environment holds, what is signed."""
