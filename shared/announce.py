@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from shared.notify.channels import Email, Recipient
 from shared.retention.records import Notice
 from shared.run import Run
+from shared.settings.channels import Email, Recipient
 
 LONGEST, SHORTEST = 10.0, 0.2
 REMEDY = {

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from shared import bursts, events, job, planning, report, settings
+from shared import bursts, events, job, planning, report
 from shared.auth import sources
 from shared.auth.environment import Access, read_access
 from shared.cloud import log
@@ -24,12 +24,13 @@ from shared.ending import end
 from shared.errors import JanitorError, StateError
 from shared.journal import Begin, Journal
 from shared.lease import Leases
-from shared.notify.channels import Recipient, recipients
-from shared.overrides import Narrowed, narrow
 from shared.retention import moments
 from shared.retention.plan import Plan
 from shared.retention.records import RepositoryName
 from shared.run import Run
+from shared.settings import settings
+from shared.settings.channels import Recipient, recipients
+from shared.settings.overrides import Narrowed, narrow
 from shared.state import StateDir
 
 RESERVE = 2.0

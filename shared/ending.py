@@ -14,8 +14,8 @@ from shared import history, report
 from shared.announce import announce
 from shared.cloud import log
 from shared.errors import StateError
-from shared.notify.channels import Recipient
 from shared.run import Run
+from shared.settings.channels import Recipient
 from shared.sweep import sweep
 
 SWEEPING = 2.0

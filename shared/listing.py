@@ -10,14 +10,15 @@ from typing import Any
 
 import msgspec
 
-from shared import job, protect, report, settings
+from shared import job, protect, report
 from shared.cloud import registry
 from shared.errors import SettingsError
-from shared.overrides import Narrowed
 from shared.retention.layers import LayerCount, layer_keys
 from shared.retention.records import Image, Registry, Repository
 from shared.retention.rules import covering
 from shared.run import Run, Survey
+from shared.settings import settings
+from shared.settings.overrides import Narrowed
 
 REMEDY = "save one with: yc container image list --format json"
 

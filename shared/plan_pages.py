@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from shared import calls, history, job, plan_store, planning, settings
+from shared import calls, history, job, plan_store, planning
 from shared.answers import carry_out, http_status
 from shared.auth import plan_links
 from shared.calls import Call
@@ -19,6 +19,7 @@ from shared.errors import PlanRefused, RequestRefused
 from shared.events import Request
 from shared.plan_store import ID, REJECTED, Decision
 from shared.retention.moments import duration, timestamp
+from shared.settings import settings
 
 FORM = "application/x-www-form-urlencoded"
 ANSWER_WITHIN = timedelta(hours=1)

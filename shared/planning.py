@@ -12,7 +12,7 @@ from shared.retention import plan
 from shared.retention.moments import duration
 from shared.retention.plan import Plan
 from shared.run import Run
-from shared.settings import Settings
+from shared.settings.settings import Settings
 from shared.state import StateDir
 
 

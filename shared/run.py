@@ -18,7 +18,6 @@ from shared.cloud.workloads import sources
 from shared.errors import JanitorError
 from shared.journal import Journal
 from shared.lease import Leases
-from shared.overrides import Narrowed
 from shared.retention.layers import LayerCount
 from shared.retention.plan import Plan
 from shared.retention.records import (
@@ -35,7 +34,8 @@ from shared.retention.records import (
 )
 from shared.retention.references import Usage
 from shared.retention.rule import Rule
-from shared.settings import Settings
+from shared.settings.overrides import Narrowed
+from shared.settings.settings import Settings
 
 PACKED_AT_ONCE = 500
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from shared import bursts, calls, events, job, settings
+from shared import bursts, calls, events, job
 from shared.answers import carry_out, fault
 from shared.auth import sources
 from shared.auth.environment import Access, read_access
@@ -32,7 +32,8 @@ from shared.errors import JanitorError
 from shared.events import Request
 from shared.retention.records import RepositoryName
 from shared.run import Run
-from shared.settings import Settings
+from shared.settings import settings
+from shared.settings.settings import Settings
 from shared.state import StateDir
 
 ANSWER = json.dumps({"status": "accepted"})

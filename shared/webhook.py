@@ -19,14 +19,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared import calls, events, job, once, plan_pages, settings, unsigned
+from shared import calls, events, job, once, plan_pages, unsigned
 from shared.answers import carry_out, fault, http_status, refused
 from shared.auth import standard_webhooks
 from shared.auth.environment import read_access
 from shared.calls import Call
 from shared.cloud import log
 from shared.errors import EventError, JanitorError, OverrideRefused, RequestRefused, SettingsError
-from shared.overrides import narrow
+from shared.settings import settings
+from shared.settings.overrides import narrow
 from shared.state import StateDir
 
 ACTIONS = {"dry-run": "dry-run", "plan": "plan", "cleanup": None, "apply": None}

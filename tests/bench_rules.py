@@ -17,7 +17,7 @@ from typing import Any
 
 from shared.retention.records import Image
 from shared.retention.rules import covering, decide
-from shared.rule_settings import check_rules
+from shared.settings.rules import check_rules
 from tests.bench import FOLDER, measured, ratio
 from tests.cloud import unpacked
 from tests.emulator.client import emulator, service_account

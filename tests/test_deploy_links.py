@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import pytest
 import requests
 
-from shared import settings
 from shared.auth import plan_links
 from shared.errors import SettingsError
+from shared.settings import settings
 from tests.conftest import Cloud, images, policy
 from tests.deployments import FOLDER, Folder
 from tests.emulator.client import RunningEmulator

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from shared import deploy_table, settings
 from shared.deploy import config, roles
 from shared.deploy.__main__ import main
 from shared.deploy.roles import Target
 from shared.errors import SettingsError
+from shared.settings import deploy_table, settings
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 FOLDER = 'folder_id = "b1gfolder"\n'

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import cron
+from shared.settings import cron
 from tests.emulator.cron import schedule_of
 
 NOW = "2026-11-25T14:30:30"  # a Wednesday

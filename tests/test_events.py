@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from shared.errors import EventError, OverrideRefused
 from shared.events import Request, parse
-from shared.overrides import narrow
 from shared.retention.records import RepositoryName
-from shared.settings import KEYS, LifecyclePolicies, Limits, Settings
+from shared.settings.overrides import narrow
+from shared.settings.settings import KEYS, LifecyclePolicies, Limits, Settings
 from tests.cloud import http, push, timer
 from tests.conftest import FOLDER, Cloud, assert_adds_up, assert_complains, images, outcomes, policy
 

@@ -20,9 +20,9 @@ from standardwebhooks.webhooks import Webhook as StandardWebhook
 
 from shared.errors import SettingsError
 from shared.notify import mail, post
-from shared.notify.channels import KINDS, Email, Recipient, Slack, Telegram, Webhook, recipients
 from shared.notify.text import News, details, opening, worth_telling
-from shared.settings import load
+from shared.settings.channels import KINDS, Email, Recipient, Slack, Telegram, Webhook, recipients
+from shared.settings.settings import load
 from tests.cloud import Invocation, http, push
 from tests.commands import Commands
 from tests.conftest import FOLDER, Cloud, assert_adds_up, images, outcomes, policy

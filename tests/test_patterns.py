@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
 from shared.errors import SettingsError
-from shared.hard_tags import try_out
 from shared.retention import matching
 from shared.retention.matching import few_ways
 from shared.retention.patterns import pattern, repository_matcher, whole_tag
 from shared.retention.rule import Rule
-from shared.settings import Guards, Settings
+from shared.settings.hard_tags import try_out
+from shared.settings.settings import Guards, Settings
 
 
 @pytest.fixture(autouse=True)

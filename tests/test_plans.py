@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from shared import plan_store
 from shared.errors import PlanRefused
-from shared.overrides import MODES
 from shared.plan_store import REJECTED, Decision
 from shared.retention import plan
 from shared.retention.records import Candidate, Image
+from shared.settings.overrides import MODES
 from shared.state import StateDir
 from tests.cloud import push, timer
 from tests.commands import Commands, codes

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from shared.errors import SettingsError
 from shared.retention.rule import Rule
-from shared.rule_settings import ACCEPTS, check_rules
-from shared.settings import load
+from shared.settings.rules import ACCEPTS, check_rules
+from shared.settings.settings import load
 
 GOOD = 'name = "r"\ntags = ".*"\nolder_than = "30d"'
 KEEP = 'name = "k"\naction = "keep"'

@@ -15,7 +15,7 @@ from shared.errors import SettingsError
 from shared.retention.records import Image
 from shared.retention.rule import Rule
 from shared.retention.rules import covering, decide, label, matches
-from shared.rule_settings import check_rules
+from shared.settings.rules import check_rules
 from tests.emulator import lifecycle
 from tests.emulator.images import Image as EmulatedImage
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.retention.native import to_policies, to_rules, to_toml
 from shared.retention.records import NativeRule
 from shared.retention.rule import Rule
-from shared.rule_settings import check_rules
+from shared.settings.rules import check_rules
 from tests.conftest import Cloud, images, policy
 from tests.emulator.client import PROJECT_ROOT
 from tests.test_command_line import run

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.auth.environment import LOG_LEVELS, read_access
 from shared.errors import SettingsError
-from shared.settings import Limits, load
+from shared.settings.settings import Limits, load
 from tests.cloud import http
 from tests.conftest import FOLDER, Cloud, assert_complains, images, policy
 

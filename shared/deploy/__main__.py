@@ -12,7 +12,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from shared import settings
 from shared.auth.environment import read_access
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
@@ -25,6 +24,7 @@ from shared.deploy.found import Found, find
 from shared.deploy.sign_in import sign_in
 from shared.deploy.steps import Step
 from shared.errors import ALREADY_EXISTS, CallError, DeploymentRefused, JanitorError, SettingsError
+from shared.settings import settings
 
 CONCURRENCY, ATTEMPTS = 8, 7
 VERBS = {

@@ -33,7 +33,6 @@ from shared.deploy.steps import (
     Step,
     UpdateTrigger,
 )
-from shared.deploy_table import WEBHOOK_SECRET
 from shared.errors import (
     ABORTED,
     ALREADY_EXISTS,
@@ -43,6 +42,7 @@ from shared.errors import (
     PERMISSION_DENIED,
     CallError,
 )
+from shared.settings.deploy_table import WEBHOOK_SECRET
 
 TRIES = 6
 NOT_EMPTY = (FAILED_PRECONDITION, ABORTED)

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from shared import deploy_table, settings
-from shared.deploy_table import WEBHOOK_SECRET, Deploy
 from shared.errors import SettingsError
-from shared.settings import Settings
+from shared.settings import deploy_table, settings
+from shared.settings.deploy_table import WEBHOOK_SECRET, Deploy
+from shared.settings.settings import Settings
 
 MOUNT_NAME = "state"
 MIB = 2**20

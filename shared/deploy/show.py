@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 
-from shared import cron
 from shared.deploy.config import Config
 from shared.deploy.names import Names
 from shared.deploy.steps import Step
-from shared.deploy_table import WEBHOOK_SECRET
+from shared.settings import cron
+from shared.settings.deploy_table import WEBHOOK_SECRET
 
 MARKS = {"create": "+", "change": "~", "delete": "-", "leave": "="}
 RUNS = 3

@@ -15,7 +15,7 @@ from shared.deploy.api import Item
 from shared.deploy.config import MIB, MOUNT_NAME, Config, secret_of
 from shared.deploy.found import Found
 from shared.deploy.names import Names
-from shared.deploy_table import WEBHOOK_SECRET, function_environment
+from shared.settings.deploy_table import WEBHOOK_SECRET, function_environment
 
 LIVE, PREVIOUS = "live", "previous"
 RUNTIME = "python312"

@@ -17,9 +17,9 @@ import urllib3
 from shared.auth.standard_webhooks import sign, signing_key
 from shared.cloud import address
 from shared.cloud.connections import Connections, Raw, lost
-from shared.notify.channels import Recipient, Slack, Telegram, Webhook
 from shared.notify.text import News, details, opening
 from shared.report import ROWS
+from shared.settings.channels import Recipient, Slack, Telegram, Webhook
 
 MOST_READ = 4096
 

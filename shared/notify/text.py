@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from shared.errors import printable
-from shared.notify.channels import On
+from shared.settings.channels import On
 from shared.terminal import summary
 
 SHOWN = 3

@@ -16,7 +16,7 @@ from typing import Any
 from shared.errors import short
 from shared.retention.matching import LONGEST_TAG, Subject, few_ways, timed, too_slow
 from shared.retention.patterns import pattern, pattern_subject, repository_matcher
-from shared.settings import Settings
+from shared.settings.settings import Settings
 
 TAG_SECONDS, ALL_SECONDS = 0.1, 2.0
 MOST_LETTERS, MOST_PLACES = 10, 12

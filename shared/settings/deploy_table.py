@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from shared import cron, variables
 from shared.errors import SettingsError, key_of, known, short
-from shared.settings import FILE, KEYS, Id
+from shared.settings import cron, variables
+from shared.settings.settings import FILE, KEYS, Id
 
 WEBHOOK_SECRET = "WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 WEBHOOK_BYTES = len("WEBHOOK_SECRET" + "whsec_") + 44 + len("WEBHOOK_URL") + 64

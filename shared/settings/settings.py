@@ -17,13 +17,13 @@ from msgspec import Meta
 
 from shared.auth.environment import is_base_url
 from shared.errors import SettingsError, key_of, known, short
-from shared.notify.channels import Channel, check_channels
 from shared.retention.matching import renew
 from shared.retention.moments import DURATION, LONGEST_DURATION, duration
 from shared.retention.patterns import pattern
 from shared.retention.rule import Rule, Text
-from shared.rule_settings import check_rules
-from shared.variables import named, refuse_misspelt
+from shared.settings.channels import Channel, check_channels
+from shared.settings.rules import check_rules
+from shared.settings.variables import named, refuse_misspelt
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]
@@ -122,7 +122,7 @@ KEYS = {
     "allow_overrides": _Key(None, "list", "keys of this file that an event may set"),
 }
 FILE = "janitor.toml"
-BUNDLE = Path(__file__).resolve().parents[1]
+BUNDLE = Path(__file__).resolve().parents[2]
 
 
 def file_of(file: str | None, environment: Mapping[str, str]) -> str:
@@ -164,9 +164,9 @@ def _checked_file(file: str) -> dict[str, Any]:
     """The settings that the file says, without its table for the deployment, both of which are right."""
     document = read(file)
     if "deploy" in document:
-        from shared import (
-            deploy_table,
-        )  # imported here: it needs this module, and most functions have no such table
+        from shared.settings import (
+            deploy_table,  # imported here: it needs this module, and most functions have no such table
+        )
 
         deploy_table.check(document, file)
         del document["deploy"]

@@ -13,7 +13,7 @@ import msgspec
 
 from shared.errors import EventError, OverrideRefused, SettingsError
 from shared.retention.moments import duration
-from shared.settings import KEYS, Settings, check
+from shared.settings.settings import KEYS, Settings, check
 
 DEEPEST = 4
 MODES = ("dry-run", "plan", "apply")

@@ -1,0 +1,1 @@
+"""What users write: the TOML file and the environment, checked before any call."""
