@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shared import compare, history, job, listing, removal, report, terminal, whole
+from shared import compare, job, listing, removal, report, terminal, whole
 from shared.answers import Work, carry_out
 from shared.auth.environment import read_access
 from shared.cloud import registry
@@ -28,7 +28,8 @@ from shared.report import EXIT_STATUS
 from shared.retention.native import to_policies, to_rules, to_toml
 from shared.run import Run
 from shared.settings import deploy_table, hard_tags, settings
-from shared.state import StateDir
+from shared.state import history
+from shared.state.directory import StateDir
 
 COMMANDS = {
     "dry-run": "what a clean-up would do now; deletes nothing",

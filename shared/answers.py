@@ -22,8 +22,6 @@ from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
 from shared.ending import end
 from shared.errors import JanitorError, StateError
-from shared.journal import Begin, Journal
-from shared.lease import Leases
 from shared.retention import moments
 from shared.retention.plan import Plan
 from shared.retention.records import RepositoryName
@@ -31,7 +29,10 @@ from shared.run import Run
 from shared.settings import settings
 from shared.settings.channels import Recipient, recipients
 from shared.settings.overrides import Narrowed, narrow
-from shared.state import StateDir
+from shared.state import plans
+from shared.state.directory import StateDir
+from shared.state.journal import Begin, Journal
+from shared.state.leases import Leases
 
 RESERVE = 2.0
 TELLING, TELLING_SHARE = 3.0, 0.1
@@ -133,10 +134,10 @@ def _read(event: object, environment: Mapping[str, str], mode: str | None, plan_
     request = event if isinstance(event, events.Request) else events.parse(event)
     narrowed = _in_mode(narrow(configured, request.overrides), mode)
     if plan_id is not None:
-        plan = planning.load(narrowed.settings, plan_id)
+        plan = plans.to_carry_out(narrowed.settings, plan_id)
         return _Asked(_in_mode(narrowed, "apply"), plan.repositories, plan)
     if narrowed.settings.mode == "plan":
-        planning.state(narrowed.settings)
+        plans.directory(narrowed.settings)
     return _Asked(narrowed, request.pushed)
 
 

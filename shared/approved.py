@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from shared import plan_store
-from shared.plan_store import CARRIED_OUT, Decision
 from shared.retention import guards, moments, plan
 from shared.retention.layers import LayerCount
 from shared.retention.plan import Plan
 from shared.retention.records import ALREADY_GONE, REMAINING, Image, Outcome, Registry, Repository
 from shared.run import Run, Survey
+from shared.state import plans
+from shared.state.plans import CARRIED_OUT, Decision
 
 EXAMPLES = 3
 UNSEEN = "it could not be looked at"
@@ -65,10 +65,10 @@ def begin(run: Run) -> None:
         return
     state, plan_id = run.journal.state, run.plan.plan_id
     if not any(survey.going_count for survey in run.surveys):
-        plan_store.check_undecided(state, plan_id)  # perhaps another run was quicker
+        plans.check_undecided(state, plan_id)  # perhaps another run was quicker
         return
     now = moments.timestamp(datetime.now(UTC))
-    plan_store.decide(state, plan_id, Decision(CARRIED_OUT, now, run.run_id))
+    plans.decide(state, plan_id, Decision(CARRIED_OUT, now, run.run_id))
     run.plan_begun = True
 
 

@@ -4,9 +4,9 @@ those of the next five to ten minutes. What these bring is left to the timer, or
 
 from __future__ import annotations
 
-from shared import once
 from shared.retention.records import Notice, RepositoryName
-from shared.state import StateDir
+from shared.state import seen
+from shared.state.directory import StateDir
 
 SECONDS = 300
 UNSIGNED_SECONDS = 600
@@ -22,12 +22,12 @@ def fresh(
 ) -> frozenset[RepositoryName]:
     """Those of the pushed repositories that no run in this mode has just been cleaning. Raises StateError."""
     return frozenset(
-        one for one in pushed if once.first(state, f"pushes/{mode}", one.full_name, now, SECONDS)
+        one for one in pushed if seen.first(state, f"pushes/{mode}", one.full_name, now, SECONDS)
     )
 
 
 def unsigned(state: StateDir, pushed: frozenset[RepositoryName], now: float) -> frozenset[RepositoryName]:
     """Those that no unsigned event has named for ten minutes at least. They take no turn of a push's. Raises StateError."""
     return frozenset(
-        one for one in pushed if once.first(state, "pushes/unsigned", one.full_name, now, UNSIGNED_SECONDS)
+        one for one in pushed if seen.first(state, "pushes/unsigned", one.full_name, now, UNSIGNED_SECONDS)
     )

@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 
-from shared import history, report
+from shared import report
 from shared.announce import announce
 from shared.cloud import log
 from shared.errors import StateError
 from shared.run import Run
 from shared.settings.channels import Recipient
-from shared.sweep import sweep
+from shared.state import history
+from shared.state.expiry import sweep
 
 SWEEPING = 2.0
 

@@ -15,11 +15,11 @@ from shared.cloud import registry, relisting
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import Progress, for_each
 from shared.errors import CallError, Doubtful, OutOfTime
-from shared.lease import Leases
 from shared.retention import guards, policies, rules
 from shared.retention.layers import layer_keys
 from shared.retention.records import ALREADY_GONE, DELETED, Image, Outcome, PolicyResult, blob_key
 from shared.run import Run, Survey
+from shared.state.leases import Leases
 
 CLAIMED_AT_ONCE = 64
 

@@ -11,15 +11,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from shared import calls, history, job, plan_store, planning
+from shared import calls, job
 from shared.answers import carry_out, http_status
 from shared.auth import plan_links
 from shared.calls import Call
 from shared.errors import PlanRefused, RequestRefused
 from shared.events import Request
-from shared.plan_store import ID, REJECTED, Decision
 from shared.retention.moments import duration, timestamp
 from shared.settings import settings
+from shared.state import history, plans
+from shared.state.plans import ID, REJECTED, Decision
 
 FORM = "application/x-www-form-urlencoded"
 ANSWER_WITHIN = timedelta(hours=1)
@@ -57,10 +58,10 @@ def serve(call: Call, context: object, environment: Mapping[str, str], key: byte
 
 def _page(call: Call, environment: Mapping[str, str], key: bytes, now: datetime) -> dict[str, Any]:
     asked, plan_id = settings.load(environment), call.query["plan"]
-    state = planning.state(asked)
-    shown = plan_store.report(plan_id, plan_store.text(state, plan_id))
-    ends_at = plan_store.ends_at(plan_id, duration(asked.plans.valid_for))
-    decided = plan_store.decision(state, plan_id)
+    state = plans.directory(asked)
+    shown = plans.report(plan_id, plans.text(state, plan_id))
+    ends_at = plans.ends_at(plan_id, duration(asked.plans.valid_for))
+    decided = plans.decision(state, plan_id)
     said = f"This plan {decided}." if decided else ""
     if not said and now >= ends_at:
         said = "This plan has run out."
@@ -96,18 +97,18 @@ def _approve(plan_id: str, context: object, environment: Mapping[str, str]) -> d
     if error and status >= 400:
         return message(status, str(error), {})
     asked = settings.load(environment)
-    ends_at = plan_store.ends_at(plan_id, duration(asked.plans.valid_for))
+    ends_at = plans.ends_at(plan_id, duration(asked.plans.valid_for))
     about = _about(plan_id, ends_at, "You have approved this plan; here is what came of it.")
-    trend = history.trend(planning.state(asked))
+    trend = history.trend(plans.directory(asked))
     return _html(status, _pages().plan_page(told, plan=about, approve=None, trend=trend))
 
 
 def _reject(plan_id: str, context: object, environment: Mapping[str, str]) -> dict[str, Any]:
     asked, now = settings.load(environment), datetime.now(UTC)
-    state = planning.state(asked)
-    plan_store.text(state, plan_id)
-    plan_store.check_open(state, plan_id, now, duration(asked.plans.valid_for))
-    plan_store.decide(state, plan_id, Decision(REJECTED, timestamp(now)))
+    state = plans.directory(asked)
+    plans.text(state, plan_id)
+    plans.check_open(state, plan_id, now, duration(asked.plans.valid_for))
+    plans.decide(state, plan_id, Decision(REJECTED, timestamp(now)))
     return message(
         200, f"You have rejected the plan {plan_id}. Nothing was deleted, and it cannot be carried out.", {}
     )

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-from shared import plan_store, report
+from shared import report
 from shared.auth import plan_links
-from shared.errors import OverrideRefused, PlanRefused, StateError
+from shared.errors import StateError
 from shared.retention import plan
 from shared.retention.moments import duration
-from shared.retention.plan import Plan
 from shared.run import Run
 from shared.settings.settings import Settings
-from shared.state import StateDir
-
-
-def state(settings: Settings) -> StateDir:
-    """Where plans are kept. Raises PlanRefused, StateError."""
-    if not settings.state_dir:
-        raise PlanRefused(
-            "STATE_DIR is not set, and plans are kept there; set it to a directory, in the cloud to a mounted bucket.",
-            where="STATE_DIR",
-        )
-    return StateDir(settings.state_dir)
-
-
-def load(settings: Settings, plan_id: str) -> Plan:
-    """The plan, if it may be carried out now. Raises OverrideRefused, PlanRefused, StateError."""
-    if settings.mode == "dry-run":
-        raise OverrideRefused(
-            "In mode dry-run no event deletes anything, and no plan is carried out; set CLEANUP_MODE to plan or apply.",
-            where="CLEANUP_MODE",
-        )
-    return plan_store.load(state(settings), plan_id, datetime.now(UTC), duration(settings.plans.valid_for))
+from shared.state import plans
+from shared.state.plans import directory
 
 
 def keep(run: Run, told: dict[str, Any]) -> str | None:
@@ -47,10 +26,10 @@ def keep(run: Run, told: dict[str, Any]) -> str | None:
     }
     if not takers:
         return None
-    head, rows = plan_store.head(takers, told), lambda: report.plan_rows(run)
+    head, rows = plans.head(takers, told), lambda: report.plan_rows(run)
     try:
         valid = duration(run.settings.plans.valid_for)
-        return plan_store.save(state(run.settings), head, rows, run.started_at, valid)
+        return plans.save(directory(run.settings), head, rows, run.started_at, valid)
     except StateError as error:
         run.refuse("plan-not-kept", f"The plan could not be kept. {error}")
         told["status"] = "refused"
@@ -61,5 +40,5 @@ def link(key: bytes, settings: Settings, plan_id: str | None) -> str:
     """The address of the plan's page, if there can be one."""
     if not key or not settings.webhook_url or not plan_id:
         return ""
-    ends_at = plan_store.ends_at(plan_id, duration(settings.plans.valid_for))
+    ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
     return plan_links.link(settings.webhook_url, key, plan_id, ends_at)

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from shared import journal
 from shared.errors import JanitorError, SettingsError, without_secrets
-from shared.journal import Entry, Intent, Row
 from shared.retention.moments import timestamp
 from shared.retention.records import REMAINING, WOULD_DELETE, Candidate, Outcome
 from shared.run import Run, Survey
-from shared.state import StateDir
+from shared.state import journal
+from shared.state.directory import StateDir
+from shared.state.journal import Entry, Intent, Row
 
 ROWS = 1000
 GIB = 2**30

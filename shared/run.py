@@ -16,8 +16,6 @@ from shared.cloud import log
 from shared.cloud.client import Cloud
 from shared.cloud.workloads import sources
 from shared.errors import JanitorError
-from shared.journal import Journal
-from shared.lease import Leases
 from shared.retention.layers import LayerCount
 from shared.retention.plan import Plan
 from shared.retention.records import (
@@ -36,6 +34,8 @@ from shared.retention.references import Usage
 from shared.retention.rule import Rule
 from shared.settings.overrides import Narrowed
 from shared.settings.settings import Settings
+from shared.state.journal import Journal
+from shared.state.leases import Leases
 
 PACKED_AT_ONCE = 500
 

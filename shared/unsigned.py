@@ -34,7 +34,7 @@ from shared.retention.records import RepositoryName
 from shared.run import Run
 from shared.settings import settings
 from shared.settings.settings import Settings
-from shared.state import StateDir
+from shared.state.directory import StateDir
 
 ANSWER = json.dumps({"status": "accepted"})
 LISTED_FOR = 600.0

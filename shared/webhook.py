@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared import calls, events, job, once, plan_pages, unsigned
+from shared import calls, events, job, plan_pages, unsigned
 from shared.answers import carry_out, fault, http_status, refused
 from shared.auth import standard_webhooks
 from shared.auth.environment import read_access
@@ -28,7 +28,8 @@ from shared.cloud import log
 from shared.errors import EventError, JanitorError, OverrideRefused, RequestRefused, SettingsError
 from shared.settings import settings
 from shared.settings.overrides import narrow
-from shared.state import StateDir
+from shared.state import seen
+from shared.state.directory import StateDir
 
 ACTIONS = {"dry-run": "dry-run", "plan": "plan", "cleanup": None, "apply": None}
 REMEMBERED = 600.0
@@ -141,7 +142,7 @@ def _only_once(
             )
         return
     state = StateDir(configured.state_dir)
-    if not once.first(state, "calls", signed.message_id, signed.timestamp, REMEMBERED):
+    if not seen.first(state, "calls", signed.message_id, signed.timestamp, REMEMBERED):
         raise RequestRefused(409, "A call with this webhook-id was there before; each is carried out once.")
 
 

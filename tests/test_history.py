@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared import sweep as sweeping
-from shared.history import KEPT, keep, trend
-from shared.state import StateDir
-from shared.sweep import FILES, sweep
+from shared.state import expiry as sweeping
+from shared.state.directory import StateDir
+from shared.state.expiry import FILES, sweep
+from shared.state.history import KEPT, keep, trend
 from tests.cloud import push
 from tests.commands import Commands
 from tests.conftest import Cloud, assert_complains, images, policy

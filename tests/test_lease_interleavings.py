@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import LeaseLost, OutOfTime, StateError
-from shared.lease import RENEW_EVERY, Leases
-from shared.state import StateDir
+from shared.state.directory import StateDir
+from shared.state.leases import RENEW_EVERY, Leases
 
 REGISTRY, FOLDER = "crp1", "leases/crp1"
 LAST_PAUSE = 100.0

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import plan_store
 from shared.errors import PlanRefused
-from shared.plan_store import REJECTED, Decision
 from shared.retention import plan
 from shared.retention.records import Candidate, Image
 from shared.settings.overrides import MODES
-from shared.state import StateDir
+from shared.state import plans
+from shared.state.directory import StateDir
+from shared.state.plans import REJECTED, Decision
 from tests.cloud import push, timer
 from tests.commands import Commands, codes
 from tests.conftest import FOLDER, Cloud, assert_adds_up, assert_complains, images, outcomes, policy
@@ -54,9 +54,9 @@ def file_of(state: Path, plan_id: str) -> Path:
 def aged(state: Path, plan_id: str, age: timedelta) -> str:
     """The same plan, made that long ago; returns its id."""
     then = datetime.now(UTC) - age
-    rest = file_of(state, plan_id).read_bytes()[len(plan_store.beginning(then)) :]
-    old_id = plan_store.identify(then, [rest])
-    file_of(state, old_id).write_bytes(plan_store.beginning(then) + rest)
+    rest = file_of(state, plan_id).read_bytes()[len(plans.beginning(then)) :]
+    old_id = plans.identify(then, [rest])
+    file_of(state, old_id).write_bytes(plans.beginning(then) + rest)
     return old_id
 
 
@@ -114,7 +114,7 @@ def test_a_plan_that_ran_out_or_was_decided_about_is_made_anew(cloud: Cloud, tmp
     state = StateDir(str(tmp_path))
     first = planned(cloud, tmp_path)["plan_id"]
     old = aged(tmp_path, first, timedelta(days=8))
-    plan_store.decide(state, first, Decision(REJECTED))
+    plans.decide(state, first, Decision(REJECTED))
 
     again = planned(cloud, tmp_path)["plan_id"]
 
@@ -244,7 +244,7 @@ def test_what_is_no_candidate_any_more_stays(cloud: Cloud, commands: Commands) -
     assert outcomes(report) == dict.fromkeys(OLD, "remaining")
     assert "8 of the plan's images left out, as what took it does so no longer" in changes(report)
     assert len(cloud.left()) == 9
-    assert not plan_store.decision(StateDir(str(commands.state)), plan_id), "nothing was carried out"
+    assert not plans.decision(StateDir(str(commands.state)), plan_id), "nothing was carried out"
 
 
 def rules(tmp_path: Path, **rule: str) -> str:
@@ -414,7 +414,7 @@ def test_whoever_decides_first_has_decided(tmp_path: Path) -> None:
 
     def decide(number: int) -> None:
         try:
-            plan_store.decide(state, "plan", Decision(by=str(number)))
+            plans.decide(state, "plan", Decision(by=str(number)))
         except PlanRefused:
             return
         won.append(str(number))
@@ -425,7 +425,7 @@ def test_whoever_decides_first_has_decided(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
 
-    decided = plan_store.decision(state, "plan")
+    decided = plans.decision(state, "plan")
     assert decided
     assert won == [decided.by]
 
@@ -436,7 +436,7 @@ def cut_off(state: Path, plan_id: str) -> str:
 
 
 def rejected(state: Path, plan_id: str) -> str:
-    plan_store.decide(StateDir(str(state)), plan_id, Decision(REJECTED, "2026-01-01T00:00:00Z"))
+    plans.decide(StateDir(str(state)), plan_id, Decision(REJECTED, "2026-01-01T00:00:00Z"))
     return plan_id
 
 
@@ -482,11 +482,11 @@ def test_a_plan_is_not_carried_out_when(
 
 def test_a_plan_lasts_as_long_as_the_settings_say(tmp_path: Path) -> None:
     state, now = StateDir(str(tmp_path)), datetime.now(UTC)
-    plan_id = plan_store.save(state, {"takers": {}, "report": {}}, list, now, VALID)
+    plan_id = plans.save(state, {"takers": {}, "report": {}}, list, now, VALID)
 
-    plan_store.check_open(state, plan_id, now + timedelta(hours=1), timedelta(hours=2))
+    plans.check_open(state, plan_id, now + timedelta(hours=1), timedelta(hours=2))
     with pytest.raises(PlanRefused, match=r"plans\.valid_for"):
-        plan_store.check_open(state, plan_id, now + timedelta(hours=2), timedelta(hours=2))
+        plans.check_open(state, plan_id, now + timedelta(hours=2), timedelta(hours=2))
 
 
 @given(position=st.integers(0, 10_000), byte=st.integers(0, 255), row=st.dictionaries(st.text(), st.text()))
@@ -494,15 +494,15 @@ def test_whatever_byte_of_a_plan_is_changed_its_id_fits_no_longer(
     position: int, byte: int, row: dict[str, str]
 ) -> None:
     now = datetime(2026, 11, 25, 3, 0, 0, 5, UTC)
-    rest = list(plan_store.rest({"takers": {}, "report": {"status": "ok"}}, [row, row]))
-    plan_id, text = plan_store.identify(now, rest), b"".join(chain([plan_store.beginning(now)], rest))
+    rest = list(plans.rest({"takers": {}, "report": {"status": "ok"}}, [row, row]))
+    plan_id, text = plans.identify(now, rest), b"".join(chain([plans.beginning(now)], rest))
     position %= len(text)
     changed = text[:position] + bytes([byte]) + text[position + 1 :]
 
-    assert plan_store.is_unchanged(plan_id, text)
+    assert plans.is_unchanged(plan_id, text)
     assert json.loads(text)["images"] == [row, row]
-    assert plan_store.is_unchanged(plan_id, changed) is (changed == text)
-    assert not plan_store.is_unchanged(plan_id, text + b" ")
+    assert plans.is_unchanged(plan_id, changed) is (changed == text)
+    assert not plans.is_unchanged(plan_id, text + b" ")
 
 
 WAS = plan.Planned("i", "crp1", "app", "sha256:1", ("a", "b"), "", 1, "would-delete", ("policy p", "rule r"))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from shared.errors import StateError
-from shared.state import StateDir
+from shared.state.directory import StateDir
 from tests.commands import KEPT, Commands, builds, codes, slow_deletes, wait_for_deletes
 from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
 

@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from shared import once
 from shared.auth import plan_links
 from shared.auth.standard_webhooks import HEADERS, check
 from shared.auth.standard_webhooks import sign as sign_call
 from shared.errors import RequestRefused
-from shared.state import StateDir
+from shared.state import seen
+from shared.state.directory import StateDir
 from tests.cloud import http, push
 from tests.commands import codes
 from tests.conftest import Cloud, assert_adds_up, images, outcomes, policy
@@ -227,10 +227,10 @@ def test_an_id_is_remembered_for_as_long_as_its_signature_is_good(tmp_path: Path
 
     for offset in range(0, 600, 7):
         word = f"msg_{offset}"
-        assert once.first(state, "calls", word, at + offset, 600)
-        assert not once.first(state, "calls", word, at + offset + 599, 600)
-        assert not once.first(state, "calls", word, at + offset - 1, 600)
-    assert once.first(state, "calls", "later", at + 3000, 600)
+        assert seen.first(state, "calls", word, at + offset, 600)
+        assert not seen.first(state, "calls", word, at + offset + 599, 600)
+        assert not seen.first(state, "calls", word, at + offset - 1, 600)
+    assert seen.first(state, "calls", "later", at + 3000, 600)
     assert len(list((tmp_path / "calls").iterdir())) == 1
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared import once
-from shared.state import StateDir
+from shared.state import seen
+from shared.state.directory import StateDir
 from tests.cloud import http, push, timer
 from tests.conftest import FOLDER, Cloud, images, outcomes, policy
 from tests.function_server import Function
@@ -284,9 +284,9 @@ def test_of_two_at_the_border_of_ten_minutes_one_is_first(tmp_path: Path) -> Non
 
     class Overtaken(StateDir):
         def claim(self, name: str, text: bytes) -> bool:
-            later.append(once.first(StateDir(str(tmp_path)), "pushes", "app", 600.0, 600))
+            later.append(seen.first(StateDir(str(tmp_path)), "pushes", "app", 600.0, 600))
             return super().claim(name, text)
 
-    earlier = once.first(Overtaken(str(tmp_path)), "pushes", "app", 599.9, 600)
+    earlier = seen.first(Overtaken(str(tmp_path)), "pushes", "app", 599.9, 600)
 
     assert [*later, earlier] == [True, False]

@@ -39,7 +39,7 @@ def plan_page(
 
     ``plan`` has ``plan_id`` and ``valid_until`` (RFC 3339), and may say in ``state`` why it is not open any more.
     ``approve`` has the ``action`` that both forms are sent to, ``plan_id``, ``approve_token``, ``reject_token`` and
-    ``expires_at``; None when there is nothing to decide. ``trend`` are rows of `shared.history`.
+    ``expires_at``; None when there is nothing to decide. ``trend`` are rows of `shared.state.history`.
     """
     return _page(report, plan, approve, trend, MOST_BYTES)
 

@@ -91,7 +91,7 @@ def repositories(report: Mapping[str, Any]) -> Repositories:
 
 
 def trend(runs: Iterable[Mapping[str, Any]]) -> Trend:
-    """``runs`` are rows of `shared.history`. After a push only some repositories were counted: the line leaves it out."""
+    """``runs`` are rows of `shared.state.history`. After a push only some repositories were counted: the line leaves it out."""
     ordered = sorted(runs, key=lambda run: str(run["finished_at"]))
     last: list[Mapping[str, Any]] = [{**run, **run["totals"]} for run in ordered[-RUNS:]]
     most = max((run["deleted"] for run in last), default=0)

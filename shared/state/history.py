@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from shared.errors import StateError
-from shared.state import StateDir
+from shared.state.directory import StateDir
 
 FOLDER = "history"
 KEPT = 90

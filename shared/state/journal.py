@@ -20,9 +20,9 @@ from typing import Any
 
 import msgspec
 
-from shared import json_file
 from shared.retention.records import Image, Outcome, Repository
-from shared.state import StateDir
+from shared.state import json_file
+from shared.state.directory import StateDir
 
 BEGIN, REPORT, SETTLED = "begin.json", "report.json", "settled."
 

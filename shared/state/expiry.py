@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from shared import history, journal, lease
 from shared.cloud.parallel import for_each
 from shared.errors import StateError
-from shared.state import StateDir
+from shared.state import history, journal
+from shared.state.directory import StateDir
+from shared.state.leases import left_behind
 
 JOURNALS, FILES, AT_ONCE = 10, 200, 8
 
@@ -35,7 +36,7 @@ def sweep(state: StateDir, until: float, clock: Callable[[], float] = time.monot
         return len(some) == len(names) and clock() < until
 
     try:
-        leases = list(lease.left_behind(state, partial(journal.ended, state)))
+        leases = list(left_behind(state, partial(journal.ended, state)))
         if not gone(history.outlived(state)) or not gone(leases):
             return
         old = journal.runs(state)[: -history.KEPT]

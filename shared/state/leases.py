@@ -29,7 +29,7 @@ import msgspec
 from shared.cloud import log
 from shared.cloud.parallel import for_each
 from shared.errors import LeaseLost, OutOfTime, StateError
-from shared.state import StateDir
+from shared.state.directory import StateDir
 
 RENEW_EVERY, LOST_AFTER, DEAD_AFTER, LOOK_EVERY = 3.0, 10.0, 15.0, 1.0
 RENEWED_AT_ONCE = 8

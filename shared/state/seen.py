@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from shared.state import StateDir
+from shared.state.directory import StateDir
 
 
 def first(state: StateDir, folder: str, word: str, at: float, seconds: float) -> bool:

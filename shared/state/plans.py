@@ -20,11 +20,12 @@ from typing import Any
 
 import msgspec
 
-from shared import json_file
-from shared.errors import PlanRefused
-from shared.retention.moments import timestamp
+from shared.errors import OverrideRefused, PlanRefused
+from shared.retention.moments import duration, timestamp
 from shared.retention.plan import Plan, Planned, Takers
-from shared.state import StateDir
+from shared.settings.settings import Settings
+from shared.state import json_file
+from shared.state.directory import StateDir
 
 FOLDER = "plans"
 CARRIED_OUT, REJECTED = "carried out", "rejected"
@@ -207,3 +208,23 @@ def report(plan_id: str, text: bytes) -> dict[str, Any]:
     moment = {"started_at": file["created_at"], "finished_at": file["created_at"]}
     rows = {"images": file["images"], "images_truncated": False}
     return {"run_id": "", "plan_id": plan_id, **moment, **file["report"], **rows}
+
+
+def directory(settings: Settings) -> StateDir:
+    """Where plans are kept. Raises PlanRefused, StateError."""
+    if not settings.state_dir:
+        raise PlanRefused(
+            "STATE_DIR is not set, and plans are kept there; set it to a directory, in the cloud to a mounted bucket.",
+            where="STATE_DIR",
+        )
+    return StateDir(settings.state_dir)
+
+
+def to_carry_out(settings: Settings, plan_id: str) -> Plan:
+    """The plan, if it may be carried out now. Raises OverrideRefused, PlanRefused, StateError."""
+    if settings.mode == "dry-run":
+        raise OverrideRefused(
+            "In mode dry-run no event deletes anything, and no plan is carried out; set CLEANUP_MODE to plan or apply.",
+            where="CLEANUP_MODE",
+        )
+    return load(directory(settings), plan_id, datetime.now(UTC), duration(settings.plans.valid_for))

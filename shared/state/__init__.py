@@ -1,0 +1,1 @@
+"""What is kept in ``STATE_DIR`` between runs: journal, leases, plans, history."""
