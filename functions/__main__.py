@@ -17,14 +17,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shared import compare, job, listing, removal, report, terminal, whole
+from shared import job, listing, removal, whole
 from shared.answers import Work, carry_out
 from shared.auth.environment import read_access
 from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.errors import JanitorError, SettingsError
 from shared.explain import explain
-from shared.report import EXIT_STATUS
+from shared.report import report, terminal
+from shared.report.difference import difference_between
+from shared.report.report import EXIT_STATUS
 from shared.retention.native import to_policies, to_rules, to_toml
 from shared.run import Run
 from shared.settings import deploy_table, hard_tags, settings
@@ -141,7 +143,7 @@ def show_difference(asked: argparse.Namespace, environment: Mapping[str, str]) -
     settings.load(other, whole=not asked.listing)
     before, status_before = tell(asked, environment)
     after, status_after = tell(asked, other)
-    difference = compare.difference(before, after)
+    difference = difference_between(before, after)
     if asked.json:
         show(difference, as_json=True)
     else:
@@ -162,7 +164,7 @@ def show_kept(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
 def write_page(file: Path, kept: dict[str, Any], trend: list[dict[str, Any]]) -> None:
     """Writes the report as a page. Raises SettingsError when the file cannot be written."""
-    from shared import page  # imported here: nothing else here needs Jinja
+    from shared.report.page import page  # imported here: nothing else here needs Jinja
 
     try:
         file.write_text(page.report_page(kept, trend), encoding="utf-8")

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from shared import bursts, events, job, planning, report
+from shared import bursts, events, job, planning
 from shared.auth import sources
 from shared.auth.environment import Access, read_access
 from shared.cloud import log
@@ -22,6 +22,7 @@ from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
 from shared.ending import end
 from shared.errors import JanitorError, StateError
+from shared.report import report
 from shared.retention import moments
 from shared.retention.plan import Plan
 from shared.retention.records import RepositoryName

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from shared import report
-from shared.announce import announce
 from shared.cloud import log
 from shared.errors import StateError
+from shared.report import report
+from shared.report.announce import announce
 from shared.run import Run
 from shared.settings.channels import Recipient
 from shared.state import history

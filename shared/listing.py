@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from shared import job, protect, report
+from shared import job, protect
 from shared.cloud import registry
 from shared.errors import SettingsError
+from shared.report import report
 from shared.retention.layers import LayerCount, layer_keys
 from shared.retention.records import Image, Registry, Repository
 from shared.retention.rules import covering

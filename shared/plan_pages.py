@@ -135,7 +135,7 @@ def _html(status: int, page: str, headers: Mapping[str, str] | None = None) -> d
 
 
 def _pages() -> Any:
-    from shared import page  # imported here: Jinja is for pages alone, and takes a while
+    from shared.report.page import page  # imported here: Jinja is for pages alone, and takes a while
 
     return page
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared import report
 from shared.auth import plan_links
 from shared.errors import StateError
+from shared.report import report
 from shared.retention import plan
 from shared.retention.moments import duration
 from shared.run import Run

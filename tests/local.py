@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from shared import terminal
+from shared.report import terminal
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator, emulator, service_account
 
 SEED = Path(__file__).with_name("local.yaml")

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 
 from shared.errors import SettingsError
-from shared.notify import mail, post
-from shared.notify.text import News, details, opening, worth_telling
+from shared.report.notify import mail, post
+from shared.report.notify.text import News, details, opening, worth_telling
 from shared.settings.channels import KINDS, Email, Recipient, Slack, Telegram, Webhook, recipients
 from shared.settings.settings import load
 from tests.cloud import Invocation, http, push

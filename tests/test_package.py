@@ -69,7 +69,7 @@ def test_the_archive_has_entry_points_at_its_root_and_shared_beside_them(tmp_pat
     assert {"dry_run.py", "cleanup.py", "requirements.txt"} <= root
     assert {name.split("/")[0] for name in names if "/" in name} == {"shared"}
     assert "shared/__init__.py" in names
-    assert {f"shared/page/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
+    assert {f"shared/report/page/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
     assert not [name for name in names if name.endswith((".pyc", ".toml", ".sh", ".yaml"))]
     assert not [name for name in names if "test" in name or "__main__" in name or "emulator" in name]
 
@@ -119,7 +119,7 @@ def test_a_start_with_the_functions_own_token_loads_no_more_than_it_needs(
     assert invocation.results[0]["status"] == "ok"
     loaded = {module.partition(".")[0] for module in invocation.modules}
     assert not loaded & {"cryptography", "jwt", "rich", "jinja2", "dateutil", "argparse", "tests", "yaml"}
-    assert "shared.terminal" not in invocation.modules
+    assert "shared.report.terminal" not in invocation.modules
     assert "shared.deploy" not in invocation.modules
 
 

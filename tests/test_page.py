@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, Route, expect
 
-from shared import page as pages
 from shared.auth import plan_links
-from shared.page import pictures, words
-from shared.terminal import size
+from shared.report.page import page as pages
+from shared.report.page import pictures, words
+from shared.report.summary import size
 from tests.browser import Watched, barriers, chromium
 from tests.conftest import Cloud
 from tests.conftest import images as images_seed

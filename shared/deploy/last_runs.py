@@ -12,7 +12,7 @@ from shared.deploy import storage
 from shared.deploy.deployment import Deployment
 from shared.deploy.names import Names
 from shared.errors import NOT_FOUND, CallError
-from shared.terminal import summary
+from shared.report.summary import summary
 
 SHOWN = 3
 LOOKED_BACK = timedelta(days=35)

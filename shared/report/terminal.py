@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from shared.cloud.parallel import Progress
-from shared.report import HELD
+from shared.report.report import HELD
+from shared.report.summary import size, summary
 
 SHOWN = 40
 PIPE_WIDTH = 120
@@ -84,7 +85,7 @@ def show(report: dict[str, Any], most: int = SHOWN) -> None:
 
 
 def show_difference(difference: dict[str, Any]) -> None:
-    """Prints what `shared.compare` found out about two settings files."""
+    """Prints what `shared.report.difference` found out about two settings files."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -128,31 +129,6 @@ def show_explained(images: list[dict[str, Any]]) -> None:
         if not image["guards"]:
             console.print(Text("  no guard keeps it"))
         console.print(Text(f"  {EXPLAINED[image['outcome']]}", style="bold"))
-
-
-def summary(report: dict[str, Any]) -> str:
-    """The run in one line."""
-    totals = report["totals"]
-    verb = "freed" if report["mode"] == "apply" else "to free"
-    counts = ", ".join(
-        f"{totals[name]} {name.replace('_', ' ')}"
-        for name in ("protected", "deleted", "already_gone", "failed", "remaining")
-        if totals[name]
-    )
-    parts = [f"{totals['images']} images", f"{totals['candidates']} candidates", counts]
-    price = report.get("price")
-    money = f" ({price['reclaimed_per_month']:.2f} {price['currency']} a month)" if price else ""
-    return ", ".join(part for part in parts if part) + f"; {size(totals['reclaimed_bytes'])} {verb}{money}"
-
-
-def size(count: int) -> str:
-    """Bytes as people read them, in powers of 1,024 as the cloud bills them."""
-    number = float(count)
-    for unit in ("B", "KB", "MB", "GB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TB"
 
 
 _POLICY_COLUMNS = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shared.page.words import visible
+from shared.report.page.words import visible
 
 FIRST = 100
 ORDER = ("failed", "remaining", "would-delete", "deleted", "already-gone", "protected")

@@ -21,9 +21,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from shared.page import pictures, words
-from shared.page.rows import FIRST, pack
-from shared.terminal import size
+from shared.report.page import pictures, words
+from shared.report.page.rows import FIRST, pack
+from shared.report.summary import size
 
 HERE = Path(__file__).parent
 MOST_BYTES = 3_300_000  # Cloud Functions answers 413 when a response, as JSON, has more than 3.5 MB

@@ -10,7 +10,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 
-from shared.notify.text import News, details, headline, opening
+from shared.report.notify.text import News, details, headline, opening
 from shared.settings.channels import Email
 
 PORTS = {"starttls": 587, "ssl": 465, "plain": 25}

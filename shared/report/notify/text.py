@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from shared.errors import printable
+from shared.report.summary import summary
 from shared.settings.channels import On
-from shared.terminal import summary
 
 SHOWN = 3
 LONGEST_LINE = 300

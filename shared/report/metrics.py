@@ -1,9 +1,4 @@
-"""A run's numbers for Yandex Monitoring: one gauge a number and registry, labelled ``registry_id``.
-
-``POST /monitoring/v2/data/write?folderId=..&service=custom`` takes ``{"ts", "labels", "metrics": [{"name", "labels",
-"type", "value"}]}``, at most 10,000 metrics, and may answer 200 with an ``errorMessage`` (Yandex Cloud's
-documentation: monitoring/api-ref/MetricsData/write, monitoring/concepts/limits).
-"""
+"""A run's numbers for Yandex Monitoring: one gauge a number and registry, labelled ``registry_id``."""
 
 from __future__ import annotations
 

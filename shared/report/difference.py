@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+def difference_between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """Compares two reports that list all of their images."""
     old, new = _going(before), _going(after)
     seen = {row["image_id"]: row for row in after["images"]}

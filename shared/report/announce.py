@@ -49,7 +49,7 @@ def announce(run: Run, report: dict[str, Any], recipients: list[Recipient], ends
 
 
 def _notifications(run: Run, report: dict[str, Any], recipients: list[Recipient]) -> list[Delivery]:
-    from shared.notify.text import News, worth_telling  # imported here: most functions tell nobody
+    from shared.report.notify.text import News, worth_telling  # imported here: most functions tell nobody
 
     news = News(report, _where(run), run.link)
     return [
@@ -65,9 +65,9 @@ def _notifications(run: Run, report: dict[str, Any], recipients: list[Recipient]
 
 
 def _numbers(run: Run) -> Delivery:
-    from shared import metrics
     from shared.cloud import monitoring  # imported here: few ask for them
     from shared.cloud.monitoring import ROLE
+    from shared.report import metrics
 
     now = datetime.now(UTC)
     gauges = metrics.gauges(run, (now - run.started_at).total_seconds())
@@ -83,10 +83,10 @@ def _numbers(run: Run) -> Delivery:
 
 def _send(recipient: Recipient, news: Any, ends_at: float) -> str:
     if isinstance(recipient.channel, Email):
-        from shared.notify import mail  # imported here: smtplib and email are needed for nothing else
+        from shared.report.notify import mail  # imported here: smtplib and email are needed for nothing else
 
         return mail.deliver(recipient.channel, recipient.secret, news, ends_at)
-    from shared.notify import post  # imported here: as above
+    from shared.report.notify import post  # imported here: as above
 
     return post.deliver(recipient, news, ends_at)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shared.terminal import size
+from shared.report.summary import size
 
 STATUS = {
     "ok": "Everything was looked at",

@@ -1,0 +1,1 @@
+"""What a run is reported as: JSON, the terminal, messages, a page, numbers."""

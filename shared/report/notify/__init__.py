@@ -1,0 +1,1 @@
+"""Messages to people and programs: text, then post and mail."""

@@ -1,0 +1,1 @@
+"""The page of a plan or a report; `page` makes it, the templates stand beside it."""
