@@ -17,18 +17,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shared import job, listing, removal, whole
+from shared import listing
 from shared.answers import Work, carry_out
 from shared.auth.environment import read_access
+from shared.cleanup import deletion, integrity, job
+from shared.cleanup.explanation import explain
+from shared.cleanup.run import Run
 from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.errors import JanitorError, SettingsError
-from shared.explain import explain
 from shared.report import report, terminal
 from shared.report.difference import difference_between
 from shared.report.report import EXIT_STATUS
 from shared.retention.native import to_policies, to_rules, to_toml
-from shared.run import Run
 from shared.settings import deploy_table, hard_tags, settings
 from shared.state import history
 from shared.state.directory import StateDir
@@ -102,7 +103,7 @@ def tell(
     with terminal.progress() as progress:
         works: dict[str, Work] = {
             "apply": lambda run, cloud: job.carry_out_plan(run, cloud, progress),
-            "validate": whole.validate,
+            "validate": integrity.validate,
         }
         by_default: Work = partial(job.clean_up, progress=progress)
         told, error = carry_out(
@@ -259,7 +260,7 @@ def stoppable(work: Work) -> Work:
 
     def stop(cloud: Cloud) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        cloud.pace.stop(removal.SETTLING)
+        cloud.pace.stop(deletion.SETTLING)
 
     def stoppable_work(run: Run, cloud: Cloud) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -14,9 +14,11 @@ from typing import Any
 
 import msgspec
 
-from shared import bursts, events, job, planning
+from shared import bursts, events, planning
 from shared.auth import sources
 from shared.auth.environment import Access, read_access
+from shared.cleanup import job
+from shared.cleanup.run import Run
 from shared.cloud import log
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
@@ -26,7 +28,6 @@ from shared.report import report
 from shared.retention import moments
 from shared.retention.plan import Plan
 from shared.retention.records import RepositoryName
-from shared.run import Run
 from shared.settings import settings
 from shared.settings.channels import Recipient, recipients
 from shared.settings.overrides import Narrowed, narrow

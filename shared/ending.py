@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
+from shared.cleanup.run import Run
 from shared.cloud import log
 from shared.errors import StateError
 from shared.report import report
 from shared.report.announce import announce
-from shared.run import Run
 from shared.settings.channels import Recipient
 from shared.state import history
 from shared.state.expiry import sweep

@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from shared import job, protect
+from shared.cleanup import job, protection
+from shared.cleanup.run import Run, Survey
 from shared.cloud import registry
 from shared.errors import SettingsError
 from shared.report import report
 from shared.retention.layers import LayerCount, layer_keys
 from shared.retention.records import Image, Registry, Repository
 from shared.retention.rules import covering
-from shared.run import Run, Survey
 from shared.settings import settings
 from shared.settings.overrides import Narrowed
 
@@ -96,8 +96,8 @@ def decide(run: Run, images: dict[str, list[Image]]) -> None:
 def _decide_one(run: Run, survey: Survey, images: list[Image]) -> None:
     survey.images = len(images)
     job.take_by_rules(run, survey, images)
-    candidates, kept = protect.guarded(run, survey, images, survey.going(), {})
+    candidates, kept = protection.guarded(run, survey, images, survey.going(), {})
     survey.candidates |= candidates
-    protect.settle(survey, kept)
+    protection.settle(survey, kept)
     staying = (image for image in images if image.image_id not in survey.candidates)
     run.layers[survey.registry.registry_id].stays(layer_keys(staying))

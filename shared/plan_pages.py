@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from shared import calls, job
+from shared import calls
 from shared.answers import carry_out, http_status
 from shared.auth import plan_links
 from shared.calls import Call
+from shared.cleanup import job
 from shared.errors import PlanRefused, RequestRefused
 from shared.events import Request
 from shared.retention.moments import duration, timestamp

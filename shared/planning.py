@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from shared.auth import plan_links
+from shared.cleanup.run import Run
 from shared.errors import StateError
 from shared.report import report
 from shared.retention import plan
 from shared.retention.moments import duration
-from shared.run import Run
 from shared.settings.settings import Settings
 from shared.state import plans
 from shared.state.plans import directory

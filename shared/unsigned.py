@@ -21,17 +21,18 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from shared import bursts, calls, events, job
+from shared import bursts, calls, events
 from shared.answers import carry_out, fault
 from shared.auth import sources
 from shared.auth.environment import Access, read_access
+from shared.cleanup import job
+from shared.cleanup.run import Run
 from shared.cloud import log, registry
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
 from shared.errors import JanitorError
 from shared.events import Request
 from shared.retention.records import RepositoryName
-from shared.run import Run
 from shared.settings import settings
 from shared.settings.settings import Settings
 from shared.state.directory import StateDir

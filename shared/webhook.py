@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared import calls, events, job, plan_pages, unsigned
+from shared import calls, events, plan_pages, unsigned
 from shared.answers import carry_out, fault, http_status, refused
 from shared.auth import standard_webhooks
 from shared.auth.environment import read_access
 from shared.calls import Call
+from shared.cleanup import job
 from shared.cloud import log
 from shared.errors import EventError, JanitorError, OverrideRefused, RequestRefused, SettingsError
 from shared.settings import settings

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from shared.cleanup.run import Run
 from shared.retention.records import Notice
-from shared.run import Run
 from shared.settings.channels import Email, Recipient
 
 LONGEST, SHORTEST = 10.0, 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from shared.run import Run
+from shared.cleanup.run import Run
 
 
 def gauges(run: Run, seconds: float) -> list[dict[str, Any]]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
+from shared.cleanup.run import Run, Survey
 from shared.errors import JanitorError, SettingsError, without_secrets
 from shared.retention.moments import timestamp
 from shared.retention.records import REMAINING, WOULD_DELETE, Candidate, Outcome
-from shared.run import Run, Survey
 from shared.state import journal
 from shared.state.directory import StateDir
 from shared.state.journal import Entry, Intent, Row

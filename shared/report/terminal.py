@@ -106,7 +106,7 @@ def show_difference(difference: dict[str, Any]) -> None:
 
 
 def show_explained(images: list[dict[str, Any]]) -> None:
-    """Prints what `shared.explain` found out about images."""
+    """Prints what `shared.cleanup.explanation` found out about images."""
     from rich.console import Console
     from rich.text import Text
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from shared.cleanup.run import Run
 from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.errors import NOT_FOUND, CallError
 from shared.retention.records import DELETED, REMAINING, Outcome, Repository
-from shared.run import Run
 from shared.state import journal
 from shared.state.directory import StateDir
 from shared.state.leases import Leases

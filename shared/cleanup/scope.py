@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from shared.cleanup.run import Run, Survey
 from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each
@@ -19,7 +20,6 @@ from shared.retention.layers import LayerCount
 from shared.retention.policies import applies
 from shared.retention.records import Policy, Registry
 from shared.retention.rules import covering
-from shared.run import Run, Survey
 
 UNSEEN = (NOT_FOUND, PERMISSION_DENIED)
 

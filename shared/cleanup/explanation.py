@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from shared import job, protect, scope
+from shared.cleanup import job, protection, scope
+from shared.cleanup.run import Run, Survey
 from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.errors import INVALID_ARGUMENT, NOT_FOUND, CallError, SettingsError
@@ -14,7 +15,6 @@ from shared.retention import guards, policies, rules
 from shared.retention.records import Candidate, Image, Manifest, Policy
 from shared.retention.references import parse
 from shared.retention.rule import Rule
-from shared.run import Run, Survey
 
 
 def explain(run: Run, cloud: Cloud, wanted: str) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def explain(run: Run, cloud: Cloud, wanted: str) -> list[dict[str, Any]]:
         )
     run.surveys = [survey for survey in run.surveys if any(survey is one for one, _, _ in found)]
     taken = {survey.repository.full_name: _taken(run, cloud, survey) for survey in run.surveys}
-    protect.look_in_use(run, cloud, run.surveys)
+    protection.look_in_use(run, cloud, run.surveys)
     for survey, images, _ in found:
         job.take_by_rules(run, survey, images)
     for unseen in run.unseen:
@@ -95,9 +95,9 @@ def _explained(
     image: Image,
     taken: list[tuple[Policy, bool, set[str]]],
 ) -> dict[str, Any]:
-    manifests = protect.needed_manifests(run, cloud, survey.repository, images)
+    manifests = protection.needed_manifests(run, cloud, survey.repository, images)
     found = list(_guards(run, survey, images, image, manifests))
-    candidates, _ = protect.guarded(run, survey, images, survey.candidates, manifests)
+    candidates, _ = protection.guarded(run, survey, images, survey.candidates, manifests)
     candidate = image.image_id in candidates
     return {
         "image_id": image.image_id,
@@ -143,10 +143,10 @@ def _guards(
     run: Run, survey: Survey, images: list[Image], image: Image, manifests: dict[str, Manifest]
 ) -> Iterator[guards.Kept]:
     """Every guard that keeps the image, or would if a policy took it."""
-    yield from protect.each_own_guard(run, survey, image)
+    yield from protection.each_own_guard(run, survey, image)
     candidates = {**survey.candidates, image.image_id: Candidate(image, ())}
-    kept = protect.own_guards(run, survey, candidates)
+    kept = protection.own_guards(run, survey, candidates)
     kept.pop(image.image_id, None)
-    bound = protect.bound(run, images, candidates, manifests, kept).get(image.image_id)
+    bound = protection.bound(run, images, candidates, manifests, kept).get(image.image_id)
     if bound:
         yield bound

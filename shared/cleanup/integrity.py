@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from functools import cache
 
-from shared import foreign, scope
+from shared.cleanup import foreign_referrers, scope
+from shared.cleanup.protection import read_manifests
+from shared.cleanup.run import Run, Survey
 from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.cloud.manifests import Manifests
 from shared.cloud.parallel import for_each
 from shared.errors import CallError
-from shared.protect import read_manifests
 from shared.retention import guards
 from shared.retention.records import Image, blob_key
-from shared.run import Run, Survey
 
 SAID = {
     "broken-index": "The index {image} has lost all of its images",
@@ -34,7 +34,7 @@ def validate(run: Run, cloud: Cloud) -> None:
             run.problem(error)
             return
         survey.images = len(images)
-        run.digests[survey.repository.full_name] = foreign.keys_of(images)
+        run.digests[survey.repository.full_name] = foreign_referrers.keys_of(images)
         damaged.extend(damage(run, cloud, survey, images))
 
     for_each(run.surveys, validate_one, cloud.concurrency)
@@ -65,7 +65,7 @@ def tell(run: Run, cloud: Cloud, damaged: list[tuple[str, guards.Damage]]) -> No
     """Warns of what is damaged, but for referrers whose image another repository has."""
     subjects = {digest for _, one in damaged if one.code == "orphaned-referrer" for digest in one.missing}
     try:
-        elsewhere = foreign.listed(run, cloud, set(map(blob_key, subjects))) if subjects else set()
+        elsewhere = foreign_referrers.listed(run, cloud, set(map(blob_key, subjects))) if subjects else set()
     except CallError as error:
         run.problem(error)
         elsewhere = set()

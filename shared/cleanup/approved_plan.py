@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from shared.cleanup.run import Run, Survey
 from shared.retention import guards, moments, plan
 from shared.retention.layers import LayerCount
 from shared.retention.plan import Plan
 from shared.retention.records import ALREADY_GONE, REMAINING, Image, Outcome, Registry, Repository
-from shared.run import Run, Survey
 from shared.state import plans
 from shared.state.plans import CARRIED_OUT, Decision
 

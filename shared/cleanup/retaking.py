@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from shared.cleanup.run import Run, Survey
 from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.retention import guards, policies, rules
 from shared.retention.records import ALREADY_GONE, REMAINING, Image, Outcome, Policy, PolicyResult
-from shared.run import Run, Survey
 
 UNTAKEN = Outcome("remaining", kept_by="no policy and no rule takes it any more")
 

@@ -1,6 +1,6 @@
 """The job in order: find the repositories, run their policies dry, see what runs, list, decide, guard, delete, look again.
 
-Nothing here decides or knows HTTP: `policies`, `rules` and `guards` decide, `registry` asks, `removal` deletes. What a run
+Nothing here decides or knows HTTP: `policies`, `rules` and `guards` decide, `registry` asks, `deletion` deletes. What a run
 learns is gathered in a `Run`, from which `report` tells it.
 """
 
@@ -10,7 +10,16 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from shared import approved, foreign, protect, recover, removal, scope
+from shared.cleanup import (
+    active_policies,
+    approved_plan,
+    deletion,
+    foreign_referrers,
+    protection,
+    recovery,
+    scope,
+)
+from shared.cleanup.run import Run, Survey
 from shared.cloud import registry, relisting
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import Progress, for_each
@@ -18,7 +27,6 @@ from shared.errors import CallError, Doubtful, OutOfTime
 from shared.retention import guards, policies, rules
 from shared.retention.layers import layer_keys
 from shared.retention.records import ALREADY_GONE, DELETED, Image, Outcome, PolicyResult, blob_key
-from shared.run import Run, Survey
 from shared.state.leases import Leases
 
 CLAIMED_AT_ONCE = 64
@@ -33,14 +41,14 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     scope.find(run, cloud)
     take_over(run, cloud)
     in_parallel(run, progress, "dry runs", partial(dry_run, run, cloud))
-    protect.look_in_use(run, cloud, [survey for survey in run.surveys if may_lose(survey)])
+    protection.look_in_use(run, cloud, [survey for survey in run.surveys if may_lose(survey)])
     in_parallel(run, progress, "repositories", partial(look, run, cloud))
-    foreign.keep_referrers(run, cloud)
+    foreign_referrers.keep_referrers(run, cloud)
     tell_of_rules(run)
     check_limits(run)
     if run.settings.mode == "apply":
-        approved.begin(run)
-        removal.delete_all(run, cloud, progress)
+        approved_plan.begin(run)
+        deletion.delete_all(run, cloud, progress)
     if run.pushed is not None and any(survey.candidate_count for survey in run.surveys):
         count_other_repositories(run, cloud)
 
@@ -50,7 +58,7 @@ def carry_out_plan(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     try:
         clean_up(run, cloud, progress)
     finally:
-        approved.account(run)
+        approved_plan.account(run)
 
 
 def take_over(run: Run, cloud: Cloud) -> None:
@@ -63,7 +71,7 @@ def take_over(run: Run, cloud: Cloud) -> None:
         )
         run.surveys = [one for one in run.surveys if one.registry.registry_id != registry_id]
         del run.layers[registry_id]
-    recover.settle_cut_off(run, cloud, run.journal.state, run.leases, run.layers)
+    recovery.settle_cut_off(run, cloud, run.journal.state, run.leases, run.layers)
 
 
 def _claim(leases: Leases, cloud: Cloud, registry_ids: list[str]) -> dict[str, str]:
@@ -166,7 +174,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
 def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
     """Adds what the rules take of the repository's ``images``, and settles what a guard keeps. Raises CallError."""
     take_by_rules(run, survey, images)
-    approved.restrict(run.plan, survey, images)
+    approved_plan.restrict(run.plan, survey, images)
     try:
         relisting.check_understood(survey.repository, images)
         gone = [image_id for image_id, outcome in survey.outcomes.items() if outcome == ALREADY_GONE]
@@ -175,14 +183,14 @@ def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
         survey.outcomes.clear()
         run.hold_back("guard-unavailable", str(error))
         run.leave(survey, "guard-unavailable")
-    protect.leave_unseen(run, survey)
-    manifests = protect.guard_candidates(run, cloud, survey, images)
-    approved.add_referrers(run.plan, survey, images)
+    protection.leave_unseen(run, survey)
+    manifests = protection.guard_candidates(run, cloud, survey, images)
+    approved_plan.add_referrers(run.plan, survey, images)
     if run.settings.guards.referrers:
         survey.foreign = guards.foreign_subjects(images, survey.going().values(), manifests)
     if run.settings.mode == "apply" and survey.going():
         survey.note_tags(images)
-    protect.warn_of_active_policies(run, cloud, survey, images)
+    active_policies.warn_of_active_policies(run, cloud, survey, images)
 
 
 def take_by_rules(run: Run, survey: Survey, images: list[Image]) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
+from shared.cleanup.run import Run, Survey
 from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.errors import CallError
 from shared.retention.records import Image, Outcome, blob_key
-from shared.run import Run, Survey
 
 
 def keys_of(images: Iterable[Image]) -> array[int]:

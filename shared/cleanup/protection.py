@@ -8,27 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from shared.cleanup.run import Run, Survey
 from shared.cloud import registry, relisting
 from shared.cloud.client import Cloud
 from shared.cloud.manifests import Manifests
 from shared.cloud.relisting import Look
 from shared.cloud.workloads.sources import SOURCES, Unavailable, look
 from shared.errors import CallError, Doubtful
-from shared.retention import guards, policies
+from shared.retention import guards
 from shared.retention.moments import duration
 from shared.retention.patterns import whole_tag
 from shared.retention.plan import Plan
-from shared.retention.records import PLAIN, Candidate, Image, Manifest, Outcome, Policy, Repository
-from shared.run import Run, Survey
+from shared.retention.records import PLAIN, Candidate, Image, Manifest, Outcome, Repository
 
-NAMED = 20
 LOOK_AGAIN_AFTER = 50.0
 BOUND = "index-child, referrer"
-KEPT_BY = {
-    "index-child": "that belong to images which stay, such as {image} of {by}",
-    "referrer": "that belong to images which stay, such as {image} of {by}",
-    "keep-rule": "that keep rules keep, such as {image} by the {by}",
-}
 
 
 def look_in_use(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
@@ -196,46 +190,6 @@ def _leave_newly_signed(
             signed, Outcome("remaining", kept_by="it has been signed, or the like")
         )
     return survey.going()
-
-
-def warn_of_active_policies(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
-    """Warns of what Yandex Cloud's own ACTIVE policy will delete although a guard keeps it here."""
-    for policy, taken in survey.taken_by_active:
-        candidates = policies.union([(policy.label, [image for image in images if image.image_id in taken])])
-        try:
-            manifests = needed_manifests(run, cloud, survey.repository, images)
-        except CallError:
-            manifests = {}  # guard_candidates has told of it
-        _, kept = guarded(run, survey, images, candidates, manifests)
-        _warn_of(run, policy, survey.repository, candidates, kept)
-
-
-def _warn_of(
-    run: Run,
-    policy: Policy,
-    repository: Repository,
-    candidates: dict[str, Candidate],
-    kept: dict[str, guards.Kept],
-) -> None:
-    deletes = f"The ACTIVE policy {policy.label} of {repository.full_name}, which Yandex Cloud itself carries out, takes"
-    running = {image_id: one for image_id, one in kept.items() if one.guard == "in-use"}
-    for image_id, one in list(running.items())[:NAMED]:
-        image = candidates[image_id].image
-        run.warn(
-            "active-policy-takes-image-in-use",
-            f"{deletes} the image {guards.described(image)}, which is in use: {one.by}.",
-        )
-    if len(running) > NAMED:
-        run.warn("active-policy-takes-image-in-use", f"{deletes} {len(running) - NAMED} more images in use.")
-    for name, why in KEPT_BY.items():
-        bound = [(image_id, one) for image_id, one in kept.items() if one.guard == name]
-        if bound:
-            image_id, one = bound[0]
-            described = guards.described(candidates[image_id].image)
-            run.warn(
-                f"active-policy-takes-{name}",
-                f"{deletes} {len(bound)} images {why.format(image=described, by=one.by)}.",
-            )
 
 
 def guarded(

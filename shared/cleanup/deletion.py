@@ -9,7 +9,8 @@ from functools import partial
 
 import msgspec
 
-from shared import protect, retaking, whole
+from shared.cleanup import integrity, protection, retaking
+from shared.cleanup.run import Run, Survey
 from shared.cloud import registry, relisting
 from shared.cloud.client import Cloud
 from shared.cloud.image_deletion import Deletion, delete
@@ -28,7 +29,6 @@ from shared.errors import (
 from shared.retention import guards
 from shared.retention.layers import layer_keys
 from shared.retention.records import ALREADY_GONE, DELETED, Image, Manifest, Problem
-from shared.run import Run, Survey
 
 REPOSITORIES_AT_ONCE = 4
 SETTLING = 3.0
@@ -98,7 +98,7 @@ def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Surve
     keys = layer_keys(look.images)
     with run.lock:
         run.layers[survey.registry.registry_id].stays(keys)
-    whole.check(run, cloud, survey, look.images)
+    integrity.check(run, cloud, survey, look.images)
 
 
 def _next_batch(
@@ -111,7 +111,7 @@ def _next_batch(
     """
     for _ in range(LOOKS_AT_MOST):
         if first and survey.going():
-            look = protect.with_all_tags(run, cloud, survey.repository, look)
+            look = protection.with_all_tags(run, cloud, survey.repository, look)
         look = relisting.settled(cloud, survey.repository, look, _expected(survey, before))
         manifests = _ask_again(run, cloud, survey, look, before, first=first)
         before, first = relisting.tags_by_id(look.images), False
@@ -137,10 +137,10 @@ def _ask_again(
     retaking.leave_changed(run, survey, look.images)
     lost = relisting.lost_tags(before, look.images) | relisting.missing(look.images, before.keys())
     retaking.leave_untaken(run, cloud, survey, look.images, lost=lost, first=first)
-    protect.look_again_in_use(run, cloud)
-    protect.leave_unseen(run, survey)
+    protection.look_again_in_use(run, cloud)
+    protection.leave_unseen(run, survey)
     images = [*look.images, *_not_deleted(survey, look.images)]
-    return protect.guard_candidates(run, cloud, survey, images)
+    return protection.guard_candidates(run, cloud, survey, images)
 
 
 def _not_deleted(survey: Survey, images: list[Image]) -> list[Image]:
