@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shared import listing
-from shared.answers import Work, carry_out
 from shared.auth.environment import read_access
 from shared.cleanup import deletion, integrity, job
 from shared.cleanup.explanation import explain
@@ -26,6 +24,8 @@ from shared.cleanup.run import Run
 from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.errors import JanitorError, SettingsError
+from shared.invocation import saved_listing
+from shared.invocation.carry_out import Work, carry_out
 from shared.report import report, terminal
 from shared.report.difference import difference_between
 from shared.report.report import EXIT_STATUS
@@ -98,7 +98,7 @@ def tell(
 ) -> tuple[dict[str, Any], int]:
     """The report of what was asked for, and the exit status."""
     if asked.command == "dry-run" and asked.listing:
-        told = listing.dry_run(environment, asked.listing)
+        told = saved_listing.dry_run(environment, asked.listing)
         return told, EXIT_STATUS[told["status"]]
     with terminal.progress() as progress:
         works: dict[str, Work] = {

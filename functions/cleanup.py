@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.answers import answer
+from shared.invocation.answer import answer
 
 
 def handler(event: object, context: object) -> dict[str, Any]:

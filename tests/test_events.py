@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import EventError, OverrideRefused
-from shared.events import Request, parse
+from shared.invocation.events import Request, parse
 from shared.retention.records import RepositoryName
 from shared.settings.overrides import narrow
 from shared.settings.settings import KEYS, LifecyclePolicies, Limits, Settings

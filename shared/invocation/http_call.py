@@ -122,6 +122,11 @@ def _texts(value: object, what: str) -> dict[str, str]:
     return value
 
 
+def content(body: str, encoded: object) -> bytes:
+    """The bytes of a body, which is in Base64 or plain text. Raises ValueError."""
+    return base64.b64decode(body, validate=True) if encoded else body.encode()
+
+
 def _body(event: Mapping[str, Any]) -> bytes:
     body, encoded = event.get("body"), event.get("isBase64Encoded")
     if body is None:
@@ -129,11 +134,11 @@ def _body(event: Mapping[str, Any]) -> bytes:
     try:
         if not isinstance(body, str) or not isinstance(encoded, bool | None):
             raise ValueError
-        content = base64.b64decode(body, validate=True) if encoded else body.encode()
+        sent = content(body, encoded)
     except ValueError:
         raise RequestRefused(
             400, "The body of the call cannot be read: it is no text in UTF-8, or no Base64."
         ) from None
-    if len(content) > MOST_BYTES:
-        raise RequestRefused(413, f"The body has {len(content)} bytes; send {MOST_BYTES} at most.")
-    return content
+    if len(sent) > MOST_BYTES:
+        raise RequestRefused(413, f"The body has {len(sent)} bytes; send {MOST_BYTES} at most.")
+    return sent

@@ -1,20 +1,15 @@
-"""From an event to an answer: settings, credentials, the work, the report. Errors end here, as reports."""
+"""From an event to a report: settings, credentials, the work. Errors end here, as reports."""
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from shared import bursts, events, planning
 from shared.auth import sources
 from shared.auth.environment import Access, read_access
 from shared.cleanup import job
@@ -22,8 +17,8 @@ from shared.cleanup.run import Run
 from shared.cloud import log
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
-from shared.ending import end
 from shared.errors import JanitorError, StateError
+from shared.invocation import bursts, events, finish
 from shared.report import report
 from shared.retention import moments
 from shared.retention.plan import Plan
@@ -40,22 +35,6 @@ RESERVE = 2.0
 TELLING, TELLING_SHARE = 3.0, 0.1
 
 Work = Callable[[Run, Cloud], None]
-
-
-def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:
-    """What a handler returns: the report, or for an HTTP call a response with the report as its JSON body."""
-    told, error = carry_out(event, context, os.environ, mode=None if deletes else "dry-run")
-    if not events.is_http(event):
-        return told
-    status = http_status(told, error)
-    return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": json.dumps(told)}
-
-
-def http_status(told: dict[str, Any], error: JanitorError | None) -> int:
-    """The HTTP status with which a report is answered."""
-    if error and told["status"] in ("failed", "refused"):
-        return error.http_status
-    return 500 if told["status"] == "failed" else 200
 
 
 def refused(error: JanitorError) -> dict[str, Any]:
@@ -107,12 +86,12 @@ def carry_out(
     except JanitorError as known:
         error = known
     except Exception as unknown:
-        error = fault(unknown)
+        error = finish.fault(unknown)
     try:
-        told = _told(heading, run, error, rows)
+        told = finish.report_of(heading, run, error, rows)
         if run:
-            run.link = planning.link(access.webhook_key, run.settings, told["plan_id"])
-            end(run, told, told_to, ends_at, remembers=remembers)
+            run.link = finish.plan_link(access.webhook_key, run.settings, told["plan_id"])
+            finish.end(run, told, told_to, ends_at, remembers=remembers)
         return told, error
     finally:
         if run and run.leases:
@@ -195,22 +174,6 @@ def _open_journal(run: Run) -> None:
         run.warn("state-dir", str(error))
 
 
-def _told(
-    heading: report.Heading, run: Run | None, error: JanitorError | None, rows: int | None
-) -> dict[str, Any]:
-    if run is None:
-        told = report.of_error(heading, error or JanitorError("The run did not begin."), datetime.now(UTC))
-    else:
-        job.count_layers(run)
-        told = report.build(heading, run, error, datetime.now(UTC), rows)
-        told["plan_id"] = run.plan.plan_id if run.plan else planning.keep(run, told)
-    say = log.info if told["status"] == "ok" else log.fatal if told["status"] == "failed" else log.warn
-    say(f"{heading.mode}: {told['status']}", run_id=heading.run_id, **told["totals"])
-    if error is not None:
-        log.error(str(error), where=error.where)
-    return told
-
-
 def _ends_at(context: object) -> float:
     """The monotonic time at which no call may be under way any more, so that the report still gets out."""
     remaining = getattr(context, "get_remaining_time_in_millis", None)
@@ -228,14 +191,3 @@ def _works_until(ends_at: float, asked: settings.Settings) -> float:
 
 def _run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
-
-
-def fault(error: Exception) -> JanitorError:
-    """A fault of the bundle itself: the report says where, the log says no more, for it might hold a secret."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(last.filename).name}:{last.lineno}"
-    return JanitorError(
-        f"The bundle has a fault ({type(error).__name__} at {place}); please report it. What was not told as deleted"
-        " was left alone, or its deletion is unknown.",
-        where=place,
-    )

@@ -21,8 +21,6 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from shared import bursts, calls, events
-from shared.answers import carry_out, fault
 from shared.auth import sources
 from shared.auth.environment import Access, read_access
 from shared.cleanup import job
@@ -31,7 +29,10 @@ from shared.cloud import log, registry
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
 from shared.errors import JanitorError
-from shared.events import Request
+from shared.invocation import bursts, events, http_call
+from shared.invocation.carry_out import carry_out
+from shared.invocation.events import Request
+from shared.invocation.finish import fault
 from shared.retention.records import RepositoryName
 from shared.settings import settings
 from shared.settings.settings import Settings
@@ -53,7 +54,7 @@ def take(event: object, context: object, environment: Mapping[str, str]) -> dict
     except Exception as unknown:
         error = fault(unknown)
         log.error(str(error), where=error.where)
-    return calls.response(202, "application/json", ANSWER, {})
+    return http_call.response(202, "application/json", ANSWER, {})
 
 
 def _look(event: object, context: object, environment: Mapping[str, str]) -> None:

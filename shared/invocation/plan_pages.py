@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from shared import calls
-from shared.answers import carry_out, http_status
 from shared.auth import plan_links
-from shared.calls import Call
 from shared.cleanup import job
 from shared.errors import PlanRefused, RequestRefused
-from shared.events import Request
+from shared.invocation import http_call
+from shared.invocation.answer import http_status
+from shared.invocation.carry_out import carry_out
+from shared.invocation.events import Request
+from shared.invocation.http_call import Call
 from shared.retention.moments import duration, timestamp
 from shared.settings import settings
 from shared.state import history, plans
@@ -116,7 +117,7 @@ def _reject(plan_id: str, context: object, environment: Mapping[str, str]) -> di
 
 
 def _form(call: Call) -> dict[str, str]:
-    if calls.media_type(call) != FORM:
+    if http_call.media_type(call) != FORM:
         raise RequestRefused(415, f"The form is not {FORM}; send it from the plan's page.")
     try:
         return dict(parse_qsl(call.body.decode(), keep_blank_values=True, max_num_fields=8))
@@ -132,7 +133,7 @@ def message(status: int, text: str, headers: Mapping[str, str]) -> dict[str, Any
 
 def _html(status: int, page: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     policy = {"Content-Security-Policy": _pages().content_security_policy()}
-    return calls.response(status, "text/html; charset=utf-8", page, {**policy, **(headers or {})})
+    return http_call.response(status, "text/html; charset=utf-8", page, {**policy, **(headers or {})})
 
 
 def _pages() -> Any:

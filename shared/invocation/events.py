@@ -8,14 +8,13 @@ functions/concepts/trigger.)
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from typing import Any
 
 import msgspec
 
 from shared.errors import EventError
+from shared.invocation.http_call import content
 from shared.retention.records import RepositoryName
 
 TIMER = "yandex.cloud.events.serverless.triggers.TimerMessage"
@@ -51,16 +50,14 @@ def parse(event: object) -> Request:
 
 
 def _body(event: dict[str, Any]) -> dict[str, Any]:
-    body = event.get("body") or ""
-    if not isinstance(body, str):
+    if not isinstance(event.get("body") or "", str):
         raise EventError("The body of the HTTP event is not text; send a JSON object.", where="event")
-    if event.get("isBase64Encoded"):
-        try:
-            body = base64.b64decode(body, validate=True).decode()
-        except (binascii.Error, ValueError):
-            raise EventError(
-                "The body of the HTTP event is not Base64 of UTF-8 text; send a JSON object.", where="event"
-            ) from None
+    try:
+        body = content(event.get("body") or "", event.get("isBase64Encoded")).decode()
+    except ValueError:
+        raise EventError(
+            "The body of the HTTP event is not Base64 of UTF-8 text; send a JSON object.", where="event"
+        ) from None
     return _object(body, "The body") if body.strip() else {}
 
 

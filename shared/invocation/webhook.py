@@ -2,7 +2,7 @@
 
 A signed call       does what its body says: ``{"action": "dry-run" | "plan" | "cleanup" | "apply", ...overrides}``
 A browser           sees a plan's page and approves or rejects it, with the tokens that `shared.auth.plan_links` makes
-Anybody else        may send an event, as a registry trigger does, which nothing proves that it is: `shared.unsigned`
+Anybody else        may send an event, as a registry trigger does, which nothing proves that it is: `shared.invocation.unsigned`
                     answers all of them alike, and makes a dry run at most, of repositories that exist
 
 Errors are ``application/problem+json`` (RFC 9457), or a small page for a browser.
@@ -19,14 +19,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared import calls, events, plan_pages, unsigned
-from shared.answers import carry_out, fault, http_status, refused
 from shared.auth import standard_webhooks
 from shared.auth.environment import read_access
-from shared.calls import Call
 from shared.cleanup import job
 from shared.cloud import log
 from shared.errors import EventError, JanitorError, OverrideRefused, RequestRefused, SettingsError
+from shared.invocation import events, http_call, plan_pages, unsigned
+from shared.invocation.answer import http_status
+from shared.invocation.carry_out import carry_out, refused
+from shared.invocation.finish import fault
+from shared.invocation.http_call import Call
 from shared.settings import settings
 from shared.settings.overrides import narrow
 from shared.state import seen
@@ -70,7 +72,7 @@ def _key(environment: Mapping[str, str]) -> bytes:
 def _served(
     event: Mapping[str, Any], context: object, environment: Mapping[str, str], key: bytes
 ) -> dict[str, Any]:
-    call = calls.read(event, _paths(context, environment))
+    call = http_call.read(event, _paths(context, environment))
     if "plan" in call.query:
         return plan_pages.serve(call, context, environment, key)
     if call.method != "POST":
@@ -111,8 +113,10 @@ def _signed(call: Call, context: object, environment: Mapping[str, str], key: by
     )
     status = http_status(told, error)
     if status >= 400:
-        return calls.problem(status, str(error or "Nothing could be done; the report says why."), {}, told)
-    return calls.response(status, "application/json", json.dumps(told), {})
+        return http_call.problem(
+            status, str(error or "Nothing could be done; the report says why."), {}, told
+        )
+    return http_call.response(status, "application/json", json.dumps(told), {})
 
 
 def _asked(call: Call) -> dict[str, Any]:
@@ -158,6 +162,6 @@ def _paths(context: object, environment: Mapping[str, str]) -> set[str]:
 
 def _failed(event: Mapping[str, Any], error: JanitorError) -> dict[str, Any]:
     headers = error.headers if isinstance(error, RequestRefused) else {}
-    if calls.wants_page(event):
+    if http_call.wants_page(event):
         return plan_pages.message(error.http_status, str(error), headers)
-    return calls.problem(error.http_status, str(error), headers)
+    return http_call.problem(error.http_status, str(error), headers)

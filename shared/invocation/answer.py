@@ -1,0 +1,27 @@
+"""What a handler returns: the report, or an HTTP response with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from shared.errors import JanitorError
+from shared.invocation import events
+from shared.invocation.carry_out import carry_out
+
+
+def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:
+    """What a handler returns: the report, or for an HTTP call a response with the report as its JSON body."""
+    told, error = carry_out(event, context, os.environ, mode=None if deletes else "dry-run")
+    if not events.is_http(event):
+        return told
+    status = http_status(told, error)
+    return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": json.dumps(told)}
+
+
+def http_status(told: dict[str, Any], error: JanitorError | None) -> int:
+    """The HTTP status with which a report is answered."""
+    if error and told["status"] in ("failed", "refused"):
+        return error.http_status
+    return 500 if told["status"] == "failed" else 200
