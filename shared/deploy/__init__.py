@@ -1,0 +1,1 @@
+"""``./deploy.sh``: facts and wishes, the steps between them, and carrying them out. Never in the archive."""

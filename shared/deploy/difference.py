@@ -13,7 +13,7 @@ import msgspec
 
 from shared.deploy import wanted
 from shared.deploy.api import EVERYONE, Binding, Kind, Subject, Version
-from shared.deploy.compare import changes, present
+from shared.deploy.api_difference import changes, present
 from shared.deploy.config import Config
 from shared.deploy.found import KINDS, Found
 from shared.deploy.names import Names
