@@ -23,8 +23,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.cloud import unpacked
 from tests.emulator.client import RunningEmulator, emulator, service_account
+from tests.support.cloud import unpacked
 
 PROCESS = Path(__file__).with_name("bench_process.py")
 FOLDER, REGISTRY, REPOSITORY, TOKEN = "b1gfolder", "crp1", "team-a/app", "t1.bench"

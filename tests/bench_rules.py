@@ -19,8 +19,8 @@ from shared.retention.records import Image
 from shared.retention.rules import covering, decide
 from shared.settings.rules import check_rules
 from tests.bench import FOLDER, measured, ratio
-from tests.cloud import unpacked
 from tests.emulator.client import emulator, service_account
+from tests.support.cloud import unpacked
 
 RULES: list[dict[str, Any]] = [
     {"name": "branches", "tags": "feature-.*", "older_than": "7d", "keep_newest": 5,

@@ -11,8 +11,8 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.cloud import Invocation, invoke, unpacked
 from tests.emulator.client import RunningEmulator, emulator, service_account
+from tests.support.cloud import Invocation, invoke, unpacked
 
 FOLDER = "b1gfolder"
 

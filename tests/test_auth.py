@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from shared.auth.authorized_key import read_key
 from shared.errors import SettingsError
-from tests.cloud import timer
 from tests.conftest import Cloud, assert_complains, images, policy
 from tests.emulator.client import service_account
 from tests.emulator.keys import authorized_key, key_pair
+from tests.support.cloud import timer
 
 EXCHANGE = "POST /iam/v1/tokens"
 READY = "t1.ready-made-token-of-a-test"

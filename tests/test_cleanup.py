@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.cloud import push, timer
 from tests.conftest import FOLDER, Cloud, assert_adds_up, assert_complains, images, outcomes, policy
+from tests.support.cloud import push, timer
 
 GIB = 2**30
 

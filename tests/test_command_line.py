@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,29 +14,7 @@ import pytest
 
 from tests.conftest import Cloud, assert_adds_up, images, policy
 from tests.emulator.client import PROJECT_ROOT
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "functions", *arguments]
-
-
-def environment(cloud: Cloud, **settings: str) -> dict[str, str]:
-    path = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"}
-    return {**path, **{name: value for name, value in (cloud.environment | settings).items() if value}}
-
-
-def run(cloud: Cloud, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    ended = subprocess.run(
-        command(*arguments),
-        cwd=PROJECT_ROOT,
-        env=environment(cloud, **settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in ended.stdout + ended.stderr
-    return ended
+from tests.support.command_line import command, environment, run
 
 
 @pytest.fixture

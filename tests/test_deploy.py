@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployments import ELSEWHERE, FOLDER, QUEUE, SIMPLE, TOKEN, WHOLE, Folder
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator, service_account
+from tests.support.deployments import ELSEWHERE, FOLDER, QUEUE, SIMPLE, TOKEN, WHOLE, Folder
 
 LABELS = {"app": "registry-janitor", "deployment": "registry-janitor"}
 

@@ -12,8 +12,8 @@ import pytest
 
 from shared.cloud import pace
 from shared.deploy.__main__ import main
-from tests.deployments import ELSEWHERE, FOLDER, SIMPLE, WHOLE, Folder
 from tests.emulator.client import RunningEmulator, service_account
+from tests.support.deployments import ELSEWHERE, FOLDER, SIMPLE, WHOLE, Folder
 
 ALL = "* /*"
 

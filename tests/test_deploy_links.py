@@ -17,8 +17,8 @@ from shared.auth import plan_links
 from shared.errors import SettingsError
 from shared.settings import settings
 from tests.conftest import Cloud, images, policy
-from tests.deployments import FOLDER, Folder
 from tests.emulator.client import RunningEmulator
+from tests.support.deployments import FOLDER, Folder
 from tests.test_webhook import Hook, get, token
 
 WEBHOOK = "registry-janitor-webhook"

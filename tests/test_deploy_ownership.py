@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.deployments import ELSEWHERE, FOLDER, SIMPLE, WHOLE, Folder
 from tests.emulator.client import RunningEmulator
+from tests.support.deployments import ELSEWHERE, FOLDER, SIMPLE, WHOLE, Folder
 
 LABELS = {"app": "registry-janitor", "deployment": "registry-janitor"}
 NOT_A_NAME = "left: carries the deployment's labels, but not a name of its"

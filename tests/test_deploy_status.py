@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployments import SIMPLE, WHOLE, Folder
 from tests.emulator.client import RunningEmulator
+from tests.support.deployments import SIMPLE, WHOLE, Folder
 
 ACT_AS = "POST /iam/v1/tokens:createForServiceAccount"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.emulator.client import RunningEmulator, service_account
-from tests.rest import (
+from tests.support.rest import (
     ACCOUNTS,
     BUCKETS,
     FOLDER,

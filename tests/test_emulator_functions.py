@@ -14,7 +14,7 @@ import requests
 from shared.deploy.package import package
 from tests.conftest import images, policy
 from tests.emulator.client import RunningEmulator, emulator, service_account
-from tests.rest import (
+from tests.support.rest import (
     ACCOUNTS,
     BUCKETS,
     FOLDER,

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import requests
 
-from tests.docker_registry import docker_registry, is_installed, push_image, push_index
 from tests.emulator.client import RunningEmulator, emulator, service_account
 from tests.emulator.manifests import (
     ARTIFACT_TYPE,
@@ -22,6 +21,7 @@ from tests.emulator.manifests import (
     OCI_INDEX,
     OCI_MANIFEST,
 )
+from tests.support.docker_registry import docker_registry, is_installed, push_image, push_index
 
 ACCOUNT, _ = service_account()
 TOKEN = "t1.test"

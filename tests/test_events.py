@@ -16,8 +16,8 @@ from shared.invocation.events import Request, parse
 from shared.retention.records import RepositoryName
 from shared.settings.overrides import narrow
 from shared.settings.settings import KEYS, LifecyclePolicies, Limits, Settings
-from tests.cloud import http, push, timer
 from tests.conftest import FOLDER, Cloud, assert_adds_up, assert_complains, images, outcomes, policy
+from tests.support.cloud import http, push, timer
 
 APPLY = '{"mode": "apply"}'
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Cloud, policy
-from tests.test_command_line import run
+from tests.support.command_line import run
 
 APP = "cr.yandex/crp1/team-a/app"
 OLD = policy("old", tag_regexp="v.*", expire_period="24h")

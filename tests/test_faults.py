@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.cloud import push, timer
-from tests.commands import slow_deletes
 from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
 from tests.emulator.client import service_account
+from tests.support.cloud import push, timer
+from tests.support.commands import slow_deletes
 
 API = "/container-registry/v1"
 CALLS = [

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import FOLDER, Cloud, assert_adds_up, outcomes, policy
-from tests.test_command_line import run
+from tests.support.command_line import run
 
 OLD = {"tag_regexp": ".*", "expire_period": "24h"}
 

@@ -12,9 +12,9 @@ from shared.state import expiry as sweeping
 from shared.state.directory import StateDir
 from shared.state.expiry import FILES, sweep
 from shared.state.history import KEPT, keep, trend
-from tests.cloud import push
-from tests.commands import Commands
 from tests.conftest import Cloud, assert_complains, images, policy
+from tests.support.cloud import push
+from tests.support.commands import Commands
 
 TOTALS = dict.fromkeys(
     ("images", "candidates", "protected", "deleted", "already_gone", "failed", "remaining"), 0

@@ -14,7 +14,7 @@ import requests
 
 from tests.conftest import FOLDER, Cloud, assert_adds_up, assert_complains, outcomes
 from tests.emulator.client import emulator, service_account
-from tests.test_command_line import run
+from tests.support.command_line import run
 
 REPOSITORY = "team-a/app"
 APP = f"cr.yandex/crp1/{REPOSITORY}"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from shared.state.leases import DEAD_AFTER
-from tests.commands import KEPT, Commands, builds, codes, gone_by, slow_deletes, wait_for_deletes
 from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
+from tests.support.commands import KEPT, Commands, builds, codes, gone_by, slow_deletes, wait_for_deletes
 
 KILLS = 12
 

@@ -18,9 +18,18 @@ import pytest
 from shared.errors import LeaseLost
 from shared.state.directory import StateDir
 from shared.state.leases import DEAD_AFTER, LOST_AFTER, Leases
-from tests.commands import KEPT, Commands, builds, codes, gone_by, slow_deletes, wait_for_deletes, wait_until
 from tests.conftest import FOLDER, Cloud, assert_adds_up, images, outcomes, policy
-from tests.function_server import Instance
+from tests.support.commands import (
+    KEPT,
+    Commands,
+    builds,
+    codes,
+    gone_by,
+    slow_deletes,
+    wait_for_deletes,
+    wait_until,
+)
+from tests.support.function_server import Instance
 
 TOKEN = "t1.lease-test"  # whose holder's clock nobody asks
 

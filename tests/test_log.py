@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from shared.cloud import log
-from tests.cloud import Invocation, http, timer
 from tests.conftest import Cloud, images, policy
+from tests.support.cloud import Invocation, http, timer
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 MOST_BYTES = 64 * 1024

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Cloud, assert_adds_up, assert_complains, outcomes, policy
 from tests.emulator.client import RunningEmulator, emulator, service_account
-from tests.test_command_line import run
+from tests.support.command_line import run
 
 REPOSITORY = "app"
 MANIFESTS = f"GET /v2/crp1/{REPOSITORY}/manifests/"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.cloud import push
 from tests.conftest import FOLDER, Cloud, images, policy
 from tests.emulator.client import service_account
+from tests.support.cloud import push
 
 MATCH = "POST /monitoring/v2/data/write"
 NAMES = {"images", "candidates", "protected", "deleted", "failed", "bytes_reclaimed", "seconds"}

@@ -23,11 +23,11 @@ from shared.report.notify import mail, post
 from shared.report.notify.text import News, details, opening, worth_telling
 from shared.settings.channels import KINDS, Email, Recipient, Slack, Telegram, Webhook, recipients
 from shared.settings.settings import load
-from tests.cloud import Invocation, http, push
-from tests.commands import Commands
 from tests.conftest import FOLDER, Cloud, assert_adds_up, images, outcomes, policy
 from tests.emulator.client import PROJECT_ROOT
-from tests.receivers import (
+from tests.support.cloud import Invocation, http, push
+from tests.support.commands import Commands
+from tests.support.receivers import (
     HOST,
     HttpReceiver,
     closed_port,

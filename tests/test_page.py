@@ -23,12 +23,12 @@ from shared.auth import plan_links
 from shared.report.page import page as pages
 from shared.report.page import pictures, words
 from shared.report.summary import size
-from tests.browser import Watched, barriers, chromium
 from tests.conftest import Cloud
 from tests.conftest import images as images_seed
 from tests.conftest import policy as policy_seed
 from tests.emulator.client import PROJECT_ROOT
-from tests.function_server import serve
+from tests.support.browser import Watched, barriers, chromium
+from tests.support.function_server import serve
 
 STARTED = datetime(2026, 11, 24, 3, tzinfo=UTC)
 ADDRESS = "http://janitor.test/function"

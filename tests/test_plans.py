@@ -21,10 +21,10 @@ from shared.settings.overrides import MODES
 from shared.state import plans
 from shared.state.directory import StateDir
 from shared.state.plans import REJECTED, Decision
-from tests.cloud import push, timer
-from tests.commands import Commands, codes
 from tests.conftest import FOLDER, Cloud, assert_adds_up, assert_complains, images, outcomes, policy
-from tests.test_command_line import run
+from tests.support.cloud import push, timer
+from tests.support.command_line import run
+from tests.support.commands import Commands, codes
 
 OLD = tuple(f"old{number}" for number in range(8))
 VALID = timedelta(days=7)

@@ -17,7 +17,7 @@ from shared.cloud.pace import Pace
 from shared.errors import CallError
 from shared.retention.records import PLAIN
 from tests.conftest import Cloud
-from tests.docker_registry import docker_registry, is_installed, push_image
+from tests.support.docker_registry import docker_registry, is_installed, push_image
 
 NAME = "crp1/app"
 MANIFESTS = f"GET /v2/{NAME}/manifests/"

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tests.conftest import Cloud, assert_adds_up, outcomes, policy
-from tests.docker_registry import (
+from tests.support.docker_registry import (
     INDEX,
     LAYER,
     MANIFEST,

@@ -17,7 +17,7 @@ from shared.retention.rule import Rule
 from shared.settings.rules import check_rules
 from tests.conftest import Cloud, images, policy
 from tests.emulator.client import PROJECT_ROOT
-from tests.test_command_line import run
+from tests.support.command_line import run
 
 OLD = '[[rules]]\nname = "old"\ntags = ".*"\nolder_than = "3d"\n'
 KEEP = '[[rules]]\nname = "releases"\naction = "keep"\ntags = "v.*"\n'

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.cloud import push
 from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
 from tests.emulator.client import PROJECT_ROOT
+from tests.support.cloud import push
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cloud import Invocation, http, timer
 from tests.conftest import Cloud, images, policy
+from tests.support.cloud import Invocation, http, timer
 
 READY = "t1.9euelZqVmZKUkpKVz5CLj5SXlu3rnpWa-a-test"
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from shared.auth.environment import LOG_LEVELS, read_access
 from shared.errors import SettingsError
 from shared.settings.settings import Limits, load
-from tests.cloud import http
 from tests.conftest import FOLDER, Cloud, assert_complains, images, policy
+from tests.support.cloud import http
 
 BAD_VARIABLES = {
     "a mode that there isn't": ("CLEANUP_MODE", "delete", ["delete", "dry-run", "apply"]),

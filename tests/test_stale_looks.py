@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import FOLDER, Cloud, assert_adds_up, images, outcomes, policy
-from tests.function_server import Instance
+from tests.support.function_server import Instance
 
 DRY_RUN = "GET /container-registry/v1/dryRunLifecyclePolicyResults/*"
 LISTING = "GET /container-registry/v1/images"

@@ -15,8 +15,8 @@ import pytest
 
 from shared.errors import StateError
 from shared.state.directory import StateDir
-from tests.commands import KEPT, Commands, builds, codes, slow_deletes, wait_for_deletes
 from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
+from tests.support.commands import KEPT, Commands, builds, codes, slow_deletes, wait_for_deletes
 
 
 @pytest.mark.parametrize("broken", ["missing", "a file"])

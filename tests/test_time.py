@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.commands import slow_deletes
 from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
+from tests.support.commands import slow_deletes
 
 KEPT = 20
 

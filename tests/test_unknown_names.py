@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cloud import http
 from tests.conftest import FOLDER, Cloud, images, policy
+from tests.support.cloud import http
 from tests.test_webhook import SECRET, problem, signed
 
 WIDE = 'allow_overrides = ["registries", "folder_id", "lifecycle_policies.apply"]\n'

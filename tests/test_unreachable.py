@@ -17,10 +17,10 @@ import pytest
 import requests
 
 from shared.cloud.reach import LONG_PATIENCE, PATIENCE, PROBE_EVERY, SHORT_PATIENCE, Reach
-from tests.cloud import Invocation
 from tests.conftest import Cloud, assert_complains, policy
 from tests.emulator.client import RunningEmulator, emulator
-from tests.receivers import HOST, closed_port, dripping_receiver
+from tests.support.cloud import Invocation
+from tests.support.receivers import HOST, closed_port, dripping_receiver
 
 REPOSITORIES = 6
 

@@ -25,10 +25,10 @@ from shared.auth.standard_webhooks import sign as sign_call
 from shared.errors import RequestRefused
 from shared.state import seen
 from shared.state.directory import StateDir
-from tests.cloud import http, push
-from tests.commands import codes
 from tests.conftest import Cloud, assert_adds_up, images, outcomes, policy
-from tests.function_server import FUNCTION_ID, Function
+from tests.support.cloud import http, push
+from tests.support.commands import codes
+from tests.support.function_server import FUNCTION_ID, Function
 
 KEY = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(KEY).decode()

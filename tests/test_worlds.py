@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.client import RunningEmulator
-from tests.world_making import world
+from tests.support.world_making import world
 from tests.worlds import FIRST_SEED, cleaner, story
 
 WORLDS = 50

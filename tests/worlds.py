@@ -26,14 +26,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from tests.cloud import unpacked
 from tests.conftest import FOLDER
 from tests.emulator.client import RunningEmulator, emulator, service_account
-from tests.function_server import Instance
-from tests.world_making import World, world
-from tests.world_needs import held_by, subjects_of
-from tests.world_oracle import Fault, judge
-from tests.world_replay import Replay
+from tests.support.cloud import unpacked
+from tests.support.function_server import Instance
+from tests.support.world_making import World, world
+from tests.support.world_needs import held_by, subjects_of
+from tests.support.world_oracle import Fault, judge
+from tests.support.world_replay import Replay
 
 SPEED = 20.0
 FIRST_SEED = int(os.environ.get("REGISTRY_JANITOR_SEED", "0"))

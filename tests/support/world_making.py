@@ -14,9 +14,9 @@ from tests.conftest import FOLDER
 from tests.emulator.images import Image
 from tests.emulator.manifests import OCI_INDEX, OCI_MANIFEST
 from tests.emulator.seed import state_from
-from tests.world_needs import needed, taken_by_policy, taken_by_rules
-from tests.world_replay import Replay
-from tests.world_trouble import Scene, forbidden_source, trouble_in
+from tests.support.world_needs import needed, taken_by_policy, taken_by_rules
+from tests.support.world_replay import Replay
+from tests.support.world_trouble import Scene, forbidden_source, trouble_in
 
 Document = dict[str, Any]
 

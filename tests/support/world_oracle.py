@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from tests.conftest import assert_adds_up
 from tests.emulator.images import Image
-from tests.world_needs import (
+from tests.support.world_needs import (
     REFERRER_TAG,
     are_together,
     needed,
@@ -23,7 +23,7 @@ from tests.world_needs import (
     taken_by_policy,
     taken_by_rules,
 )
-from tests.world_replay import SOURCES, Removal, Replay, Snapshot
+from tests.support.world_replay import SOURCES, Removal, Replay, Snapshot
 
 Document = dict[str, Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 from tests.emulator.clock import span_seconds
 from tests.emulator.images import Image
 from tests.emulator.lifecycle import affected_images
-from tests.world_replay import Snapshot
+from tests.support.world_replay import Snapshot
 
 Document = dict[str, Any]
 
