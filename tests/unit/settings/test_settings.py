@@ -219,7 +219,7 @@ def test_a_missing_file_is_told_with_the_places_where_it_was_looked_for(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsError) as caught:
         load({"FOLDER_ID": FOLDER, "JANITOR_CONFIG": "nowhere.toml"})
-    for place in (tmp_path / "nowhere.toml", Path(__file__).parents[1] / "nowhere.toml", "JANITOR_CONFIG"):
+    for place in (tmp_path / "nowhere.toml", Path(__file__).parents[3] / "nowhere.toml", "JANITOR_CONFIG"):
         assert str(place) in str(caught.value)
 
 
