@@ -18,8 +18,8 @@ from shared.errors import SettingsError
 from shared.settings import settings
 from tests.conftest import Cloud, images, policy
 from tests.emulator.client import RunningEmulator
+from tests.runs.test_webhook import Hook, get, token
 from tests.support.deployments import FOLDER, Folder
-from tests.test_webhook import Hook, get, token
 
 WEBHOOK = "registry-janitor-webhook"
 PLANNING = f"""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import FOLDER, Cloud, assert_complains
-from tests.test_in_use import (
+from tests.runs.test_in_use import (
     APP,
     CALLS,
     LOOKING,
