@@ -1,4 +1,4 @@
-"""`python -m tests.bench_rules`: how fast rules decide, and what a dry run of 200,000 images in 2,000 repositories takes.
+"""`python -m tests.bench.bench_rules`: how fast rules decide, and what a dry run of 200,000 images in 2,000 repositories takes.
 
 One JSON document on standard output. Deciding alone is measured in this process, on images made up beforehand; the
 dry run is the packaged handler's, in a process of its own (`bench_process.py`), against the emulator.
@@ -18,7 +18,7 @@ from typing import Any
 from shared.retention.records import Image
 from shared.retention.rules import covering, decide
 from shared.settings.rules import check_rules
-from tests.bench import FOLDER, measured, ratio
+from tests.bench.bench import FOLDER, measured, ratio
 from tests.emulator.client import emulator, service_account
 from tests.support.cloud import unpacked
 
@@ -122,7 +122,7 @@ def toml() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.bench_rules", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m tests.bench.bench_rules", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the images, once")
     quick = parser.parse_args().quick

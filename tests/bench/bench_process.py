@@ -1,4 +1,4 @@
-"""What the benchmark measures, in a fresh process: `python -I tests/bench_process.py`.
+"""What the benchmark measures, in a fresh process: `python -I tests/bench/bench_process.py`.
 
 Standard input is `{"what": NAME, "with": {...}}`, standard output one line of JSON: the `seconds` of the work without
 what it imports first, the processor seconds of the whole process, its peak of resident memory, and what came of it.
