@@ -15,13 +15,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, Route, expect
 
 from shared.auth import plan_links
 from shared.report.page import page as pages
-from shared.report.page import pictures, words
 from shared.report.summary import size
 from tests.conftest import Cloud
 from tests.conftest import images as images_seed
@@ -29,17 +26,9 @@ from tests.conftest import policy as policy_seed
 from tests.emulator.client import PROJECT_ROOT
 from tests.support.browser import Watched, barriers, chromium
 from tests.support.function_server import serve
+from tests.support.pages import APPROVE, HIDDEN, PLAN, count, image, kinds, plan, policy, report, runs
 
-STARTED = datetime(2026, 11, 24, 3, tzinfo=UTC)
 ADDRESS = "http://janitor.test/function"
-APPROVE = {
-    "action": "?plan=the-plan",
-    "plan_id": "the-plan",
-    "approve_token": "approve-it",
-    "reject_token": "reject-it",
-    "expires_at": "2026-12-01T03:00:00Z",
-}
-PLAN = {"plan_id": "the-plan", "valid_until": "2026-12-01T03:00:00Z"}
 Open = Callable[..., Watched]
 
 
@@ -70,121 +59,10 @@ def opened(browser: Browser) -> Iterator[Open]:
         watched.close()
 
 
-def image(number: int, repository: str = "team-a/app", **more: Any) -> dict[str, Any]:
-    return {
-        "image_id": f"crp{number:017}",
-        "registry_id": "crp1",
-        "repository": repository,
-        "digest": f"sha256:{number:064x}",
-        "tags": [f"build-{number}"],
-        "created_at": (STARTED - timedelta(hours=number)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "size_bytes": (number + 1) * 2**20,
-        "outcome": "would-delete",
-        "reason": "policy old-builds",
-        "guard": None,
-        "kept_by": None,
-        **more,
-    }
-
-
-def report(images: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    """A report of these images, of 10 more in each repository, and of one repository where nothing goes."""
-    outcomes = [one["outcome"] for one in images]
-    names = dict.fromkeys(one["repository"] for one in images)
-    whole = {
-        "run_id": "the-run",
-        "plan_id": "the-plan",
-        "mode": "plan",
-        "status": "ok",
-        "started_at": "2026-11-24T03:00:00Z",
-        "finished_at": "2026-11-24T03:01:00Z",
-        "totals": {
-            "images": len(images) + 10 * len(names) + 7,
-            "candidates": len(images),
-            **{name: outcomes.count(name) for name in ("protected", "deleted", "failed", "remaining")},
-            "already_gone": outcomes.count("already-gone"),
-            "candidate_bytes": 2**40,
-            "reclaimed_bytes": 3 * 2**30,
-        },
-        "repositories": [
-            {
-                "registry_id": "crp1",
-                "repository": name,
-                "images": sum(one["repository"] == name for one in images) + 10,
-                "size_bytes": sum(one["size_bytes"] for one in images if one["repository"] == name) + 2**30,
-            }
-            for name in names
-        ]
-        + [{"registry_id": "crp1", "repository": "quiet", "images": 7, "size_bytes": 2**30}],
-        "policies": [policy(name) for name in names],
-        "images": images,
-        "images_truncated": False,
-        "warnings": [],
-        "errors": [],
-    }
-    return {**whole, **more}
-
-
-def policy(repository: str, name: str = "old-builds", candidates: int = 3) -> dict[str, Any]:
-    return {
-        "policy_id": "pol",
-        "policy_name": name,
-        "registry_id": "crp1",
-        "repository": repository,
-        "status": "ACTIVE",
-        "applied": True,
-        "dry_run_result_id": "result",
-        "candidates": candidates,
-    }
-
-
-def runs(count: int) -> list[dict[str, Any]]:
-    """Rows of the history, oldest first; the first of them ended badly."""
-    return [
-        {
-            "run_id": f"run-{number}",
-            "mode": "apply",
-            "status": "ok" if number else "partial",
-            "started_at": (STARTED - timedelta(days=count - number)).isoformat(),
-            "finished_at": (STARTED - timedelta(days=count - number)).isoformat(),
-            "totals": {
-                "images": 1000 - number,
-                "candidates": 12,
-                "protected": 2,
-                "deleted": 10,
-                "failed": 0,
-                "reclaimed_bytes": 2**30,
-            },
-            "whole": True,
-        }
-        for number in range(count)
-    ]
-
-
-def kinds() -> list[dict[str, Any]]:
-    """An image of each outcome."""
-    return [
-        image(1),
-        image(2, tags=[]),
-        image(3, "team-b/web", outcome="protected", guard="in-use", kept_by="serverless container web"),
-        image(4, "team-b/web", tags=["a", "b"], size_bytes=5),
-        image(5, outcome="failed"),
-        image(6, outcome="remaining", kept_by="it has gained a tag"),
-    ]
-
-
-def plan(images: list[dict[str, Any]], **more: Any) -> str:
-    return pages.plan_page(report(images, **more), plan=PLAN, approve=APPROVE, trend=runs(90))
-
-
 def rows(page: Page) -> list[str]:
     """The images that the table shows, by their numbers."""
     ids = page.locator("table.images tbody [data-field=image_id]").all_text_contents()
     return [one.removeprefix("crp").lstrip("0") or "0" for one in ids]
-
-
-def count(page: Page) -> str:
-    return page.locator("#count").inner_text()
 
 
 # --- what it says ---
@@ -225,46 +103,6 @@ def test_a_failure_is_told_in_its_row(opened: Open) -> None:
     page = opened(pages.report_page(report(kinds(), mode="apply", errors=[error]), [])).page
 
     assert "PERMISSION_DENIED" in page.get_by_role("row").filter(has_text="failed").inner_text()
-
-
-@pytest.mark.parametrize(
-    ("change", "headline"),
-    [
-        ({"mode": "dry-run"}, "4 of 33 images would be deleted"),
-        ({"mode": "apply"}, "Nothing was deleted"),
-        ({"mode": "plan"}, "4 of 33 images would be deleted"),
-    ],
-)
-def test_a_report_that_asks_nothing_has_nothing_to_answer(change: dict[str, Any], headline: str) -> None:
-    html = pages.report_page(report(kinds(), **change), [])
-
-    assert f"<h1>{headline}</h1>" in html
-    assert "<form" not in html
-
-
-@pytest.mark.parametrize("status", ["ok", "partial", "refused", "held-back", "unfinished", "failed"])
-@pytest.mark.parametrize("mode", ["dry-run", "plan", "apply"])
-def test_a_report_of_nothing_has_a_page_in_every_state(mode: str, status: str) -> None:
-    told = report([], mode=mode, status=status, plan_id=None, policies=[], finished_at=None)
-    del told["repositories"]
-
-    assert words.status(told) in pages.report_page(told, [])
-
-
-def test_why_a_plan_is_not_open_is_said() -> None:
-    html = pages.plan_page(
-        report(kinds()), plan={**PLAN, "state": "This plan has run out."}, approve=None, trend=[]
-    )
-
-    assert "This plan has run out." in html
-    assert "<form" not in html
-
-
-def test_images_of_several_registries_are_told_apart() -> None:
-    html = pages.report_page(report([image(1), {**image(2), "registry_id": "crp2"}]), [])
-
-    assert "crp1/team-a/app" in html
-    assert "crp2/team-a/app" in html
 
 
 # --- thousands of images ---
@@ -402,27 +240,6 @@ HOSTILE = (
     "&lt;b&gt; ${alert(6)} \\u003cb>",
     "]]>\\",
 )
-HIDDEN = {
-    "a\u202egnp.exe": "a⟨U+202E⟩gnp.exe",
-    "a\x00b\x1b[31m": "a⟨U+0000⟩b⟨U+001B⟩[31m",
-    "two\nlines\u2028more": "two⟨U+000A⟩lines⟨U+2028⟩more",
-    "zero\u200bwidth\ufeff": "zero⟨U+200B⟩width⟨U+FEFF⟩",
-    "o\u0300\u0301": "o⟨U+0300⟩⟨U+0301⟩",
-    "a\u00a0b\ud800": "a⟨U+00A0⟩b⟨U+D800⟩",
-}
-
-
-@pytest.mark.parametrize(("text", "shown"), HIDDEN.items(), ids=HIDDEN.values())
-def test_characters_that_hide_are_shown(text: str, shown: str) -> None:
-    assert words.visible(text) == shown
-
-
-@given(st.text())
-def test_what_is_shown_can_be_seen_and_is_shown_once(text: str) -> None:
-    shown = words.visible(text)
-
-    assert shown.isprintable()
-    assert words.visible(shown) == shown
 
 
 @pytest.mark.parametrize("asks", [True, False], ids=["a plan", "a report"])
@@ -595,13 +412,6 @@ def test_an_answer_is_given_only_once(opened: Open) -> None:
     expect(page.get_by_role("button", name="Approve")).to_be_enabled()
 
 
-def test_no_token_is_in_an_address_of_the_page() -> None:
-    html = plan(kinds())
-
-    assert html.count("approve-it") == html.count("reject-it") == 1
-    assert 'name="token" value="approve-it"' in html
-
-
 # --- for everybody ---
 
 SCREENS: dict[str, dict[str, Any]] = {
@@ -658,39 +468,6 @@ def test_nothing_moves_for_those_who_mind(opened: Open) -> None:
 
 
 # --- pictures ---
-
-
-@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
-def test_a_bar_is_whole_and_shows_all_that_there_is(stay: int, kept: int, go: int) -> None:
-    one = pictures.Repository("app", images=stay + kept + go, size_bytes=0, go=go, kept=kept)
-
-    assert [part.kind for part in one.before] == [
-        kind for kind, count in (("stay", stay), ("kept", kept), ("go", go)) if count
-    ]
-    assert sum(part.length for part in one.before) == pytest.approx(100 if one.images else 0, abs=0.1)
-    assert all(part.length > 0.5 for part in one.before)
-    assert one.after == [part for part in one.before if part.kind != "go"]
-
-
-def test_repositories_that_lose_most_come_first_and_too_many_are_counted() -> None:
-    images = [image(n, f"app-{n % 100}") for n in range(250)]
-
-    found = pictures.repositories(report(images))
-
-    assert [one.go for one in found.pictured] == [3] * 50 + [2] * 10
-    assert (found.not_pictured, found.others) == (40, 1)
-
-
-def test_the_trend_is_of_the_last_ninety_runs_and_counts_only_whole_ones() -> None:
-    history = runs(100)
-    history[50]["whole"] = False
-
-    found = pictures.trend(reversed(history))
-
-    assert [run["run_id"] for run in found.runs] == [f"run-{n}" for n in range(10, 100)]
-    assert len(found.bars) == 90
-    assert len(found.images) == len(found.line.split()) == 89
-    assert found.troubled == 0
 
 
 def test_sizes_are_written_alike(opened: Open) -> None:

@@ -7,28 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.cloud import log
 from tests.conftest import Cloud, images, policy
 from tests.support.cloud import Invocation, http, timer
-
-LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-MOST_BYTES = 64 * 1024
-
-
-def lines_of(text: str) -> list[dict[str, Any]]:
-    """Every line, which must be one of the service's."""
-    lines = []
-    for line in text.splitlines():
-        assert len(line.encode()) <= MOST_BYTES
-        document = json.loads(line)
-        assert isinstance(document, dict)
-        assert document["level"] in LEVELS
-        assert isinstance(document["message"], str)
-        assert document["message"]
-        assert "Traceback" not in line
-        lines.append(document)
-    assert lines
-    return lines
+from tests.support.log import lines_of
 
 
 def logged(invocation: Invocation) -> list[dict[str, Any]]:
@@ -87,17 +68,3 @@ def test_a_run_that_does_not_end_well_says_so_in_whole_lines(
 
     assert level in {line["level"] for line in lines}
     assert stocked.left() == {"new", "old"}
-
-
-def test_a_line_that_would_be_too_long_keeps_its_message(capsys: pytest.CaptureFixture[str]) -> None:
-    log.start("TRACE")
-    log.error("m" * 200_000, where="w" * 200_000)
-    log.error("\N{FIRE}" * 200_000)
-    log.warn("short", where="\N{FIRE}" * 200_000)
-    log.info("eyJhbGciOiJQUzI1NiJ9.e30.c2lnbmF0dXJl", token="t1.9euelZqVmZKUkpKVz5CLj5SX")
-
-    first, second, third, last = lines_of(capsys.readouterr().err)
-    assert first["message"].startswith("mmmm")
-    assert second["message"].startswith("\N{FIRE}")
-    assert third["message"] == "short"
-    assert (last["message"], last["token"]) == ("[secret]", "[secret]")

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import FOLDER, Cloud, images, policy
-from tests.runs.test_webhook import SECRET, problem, signed
+from tests.runs.test_webhook import problem
 from tests.support.cloud import http
+from tests.support.signing import SECRET, signed
 
 WIDE = 'allow_overrides = ["registries", "folder_id", "lifecycle_policies.apply"]\n'
 PLAN = "20261125T030000000000Z-" + "0" * 32

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
-import itertools
 import json
 import random
 import re
@@ -17,28 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from standardwebhooks.webhooks import Webhook
 
 from shared.auth import plan_links
-from shared.auth.standard_webhooks import HEADERS, check
 from shared.auth.standard_webhooks import sign as sign_call
-from shared.errors import RequestRefused
-from shared.state import seen
-from shared.state.directory import StateDir
 from tests.conftest import Cloud, assert_adds_up, images, outcomes, policy
 from tests.support.cloud import http, push
 from tests.support.commands import codes
-from tests.support.function_server import FUNCTION_ID, Function
+from tests.support.function_server import Function
+from tests.support.signing import CLEANUP, KEY, PLACES, SECRET, Event, signed
 
-KEY = bytes(range(32))
-SECRET = "whsec_" + base64.b64encode(KEY).decode()
 OTHER_SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 MUTATIONS = 1_000
-NUMBERS = itertools.count(1)
-CLEANUP = '{"action": "cleanup"}'
 EVERYTHING = {"new", "old1", "old2"}
-
-Event = dict[str, Any]
 
 
 class Hook:
@@ -68,37 +55,6 @@ class Hook:
 def hook(cloud: Cloud, tmp_path: Path) -> Hook:
     cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old1", "old2")})
     return Hook(cloud, tmp_path)
-
-
-def signed(
-    body: str | bytes = CLEANUP,
-    *,
-    message_id: str = "",
-    secret: str = SECRET,
-    late: float = 0,
-    encoded: bool = False,
-) -> Event:
-    """The event of a call that a client signs with the public package."""
-    message_id = message_id or f"msg_{next(NUMBERS)}"
-    raw = body if isinstance(body, bytes) else body.encode()
-    at = datetime.now(UTC) - timedelta(seconds=late)
-    event = http(base64.b64encode(raw).decode() if encoded else raw.decode(), base64_encoded=encoded)
-    headers = {
-        "Content-Type": "application/octet-stream" if encoded else "application/json",
-        "Webhook-Id": message_id,
-        "Webhook-Timestamp": str(int(at.timestamp())),
-        "Webhook-Signature": sign(raw, message_id, at, secret),
-    }
-    return event | {"headers": headers}
-
-
-def sign(raw: bytes, message_id: str, at: datetime, secret: str = SECRET) -> str:
-    text = raw.decode("latin-1")
-    if text.isascii():
-        return Webhook(secret).sign(message_id, at, text)
-    signature = Webhook(secret).sign(message_id, at, "")  # the package signs text alone
-    content = f"{message_id}.{int(at.timestamp())}.".encode() + raw
-    return signature[:3] + base64.b64encode(hmac.digest(KEY, content, hashlib.sha256)).decode()
 
 
 def report(answer: Event) -> dict[str, Any]:
@@ -220,18 +176,6 @@ def test_of_the_same_call_at_once_one_is_carried_out(hook: Hook, function: Funct
 
     assert Counter(answer["statusCode"] for answer in answers) == {200: 1, 409: 3}
     assert hook.cloud.left() == {"new"}
-
-
-def test_an_id_is_remembered_for_as_long_as_its_signature_is_good(tmp_path: Path) -> None:
-    state, at = StateDir(str(tmp_path)), 1_000_000_000.0
-
-    for offset in range(0, 600, 7):
-        word = f"msg_{offset}"
-        assert seen.first(state, "calls", word, at + offset, 600)
-        assert not seen.first(state, "calls", word, at + offset + 599, 600)
-        assert not seen.first(state, "calls", word, at + offset - 1, 600)
-    assert seen.first(state, "calls", "later", at + 3000, 600)
-    assert len(list((tmp_path / "calls").iterdir())) == 1
 
 
 # --- what is refused ---
@@ -359,15 +303,6 @@ def test_what_is_wrong_gets_its_status_and_a_reason(hook: Hook) -> None:
     assert answers["no signature"]["headers"]["WWW-Authenticate"]
     assert hook.cloud.left() == EVERYTHING
     assert not [call for call in hook.cloud.emulator.calls() if "/images" in call["path"]]
-
-
-PLACES = {
-    "nothing": {},
-    "the root": {"path": "/", "url": "/"},
-    "the function's id": {"path": "/d4e00000000000000000"},
-    "a gateway's pattern": {"path": "/{proxy+}", "url": "/hook?tag=$latest"},
-    "where WEBHOOK_URL says": {"path": "/hook/"},
-}
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
@@ -518,46 +453,6 @@ def test_a_thousand_mutated_calls_are_refused_and_delete_nothing(hook: Hook) -> 
     assert hook.cloud.left() == {"new"}
 
 
-TIMESTAMPS = {
-    "milliseconds": ("1764000000123", ["webhook-timestamp", "whole seconds", "milliseconds"]),
-    "microseconds": ("1764000000123456", ["webhook-timestamp", "whole seconds", "microseconds"]),
-    "nanoseconds": ("1764000000123456789", ["webhook-timestamp", "whole seconds", "nanoseconds"]),
-    "a fraction": ("1764000000.5", ["webhook-timestamp", "whole seconds", "a fraction"]),
-    "a power": ("1.764e9", ["webhook-timestamp", "whole seconds", "a fraction"]),
-    "RFC 3339": ("2026-11-26T03:00:00Z", ["webhook-timestamp", "whole seconds", "a date"]),
-    "an HTTP date": ("Thu, 26 Nov 2026 03:00:00 GMT", ["webhook-timestamp", "whole seconds", "a date"]),
-    "a word": ("now", ["webhook-timestamp", "whole seconds"]),
-    "a sign": ("-1764000000", ["webhook-timestamp", "whole seconds"]),
-    "other digits": ("\u0661" * 10, ["webhook-timestamp", "whole seconds"]),
-}
-
-
-@pytest.mark.parametrize(("timestamp", "named"), TIMESTAMPS.values(), ids=TIMESTAMPS)
-def test_a_wrong_timestamp_is_told_what_it_must_be(timestamp: str, named: list[str]) -> None:
-    headers = {
-        "webhook-id": "msg_1",
-        "webhook-timestamp": timestamp,
-        "webhook-signature": sign_call(KEY, "msg_1", timestamp, b"{}"),
-    }
-    with pytest.raises(RequestRefused) as caught:
-        check(KEY, headers, b"{}", 1_764_000_000.0)
-    assert caught.value.http_status == 401
-    for text in named:
-        assert text in str(caught.value)
-    assert "missing" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "missing",
-    [["webhook-id"], ["webhook-timestamp"], ["webhook-signature"], ["webhook-id", "webhook-signature"]],
-)
-def test_each_missing_header_is_named_and_no_other(missing: list[str]) -> None:
-    headers = {name: "1764000000" for name in HEADERS if name not in missing}
-    with pytest.raises(RequestRefused) as caught:
-        check(KEY, headers, b"{}", 1_764_000_000.0)
-    assert [name for name in HEADERS if name in str(caught.value)] == missing
-
-
 def test_a_call_signed_in_milliseconds_is_told_so(hook: Hook) -> None:
     stamp = str(int(datetime.now(UTC).timestamp() * 1000))
     event = signed('{"action": "dry-run"}')
@@ -568,16 +463,6 @@ def test_a_call_signed_in_milliseconds_is_told_so(hook: Hook) -> None:
 
     assert status == 401
     assert "milliseconds" in detail
-
-
-def test_a_signature_is_of_the_very_bytes() -> None:
-    event = signed('{"action": "dry-run"}')
-    headers = {name.lower(): value for name, value in event["headers"].items()}
-    now = datetime.now(UTC).timestamp()
-
-    assert check(KEY, headers, event["body"].encode(), now).message_id == headers["webhook-id"]
-    with pytest.raises(RequestRefused):
-        check(KEY, headers, event["body"].encode() + b"\n", now)
 
 
 # --- pushes ---
@@ -710,7 +595,3 @@ def test_a_link_is_told_to_nobody_but_those_who_are_notified(hook: Hook) -> None
         assert "token=" not in text
         assert SECRET not in text
     assert token(plan_id, "view")[11:] not in shown.log
-
-
-def test_the_function_server_says_where_the_function_is() -> None:
-    assert PLACES["the function's id"]["path"] == f"/{FUNCTION_ID}"

@@ -13,10 +13,10 @@ import pytest
 from shared.state import seen
 from shared.state.directory import StateDir
 from tests.conftest import FOLDER, Cloud, images, outcomes, policy
-from tests.runs.test_webhook import SECRET
 from tests.support.cloud import http, push, timer
 from tests.support.function_server import Function
 from tests.support.receivers import closed_port, http_receiver
+from tests.support.signing import SECRET
 
 EVERYTHING = {"new", "old1", "old2", "w-new", "w-old", "else-new", "else-old"}
 MODES = ("dry-run", "plan", "apply")
