@@ -10,19 +10,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import FOLDER, Cloud, assert_complains
-from tests.runs.test_in_use import (
-    APP,
-    CALLS,
-    LOOKING,
-    cluster,
-    looked_at,
-    pod,
-    repository,
-    seed_two_folders,
-    tagged,
-    warnings,
-    workload,
-)
+from tests.runs.test_in_use import warnings, workload
+from tests.runs.test_in_use_unavailable import CALLS, seed_two_folders
+from tests.support.in_use import APP, LOOKING, cluster, looked_at, pod, repository, tagged
 
 METADATA = {"ssh-keys": "me"}
 USED = {"user-data": f"run {APP}:used"}

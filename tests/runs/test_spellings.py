@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conftest import FOLDER, Cloud, assert_adds_up
-from tests.runs.test_in_use import cluster, digests, everything, kept_by, pod, pod_spec, registry, warnings
+from tests.runs.test_in_use import digests, kept_by, warnings
+from tests.support.in_use import cluster, everything, pod, pod_spec, registry
 
 REGISTRY, OTHER = "crp1", "crp" + "b2" * 8 + "c"
 FOREIGN = "crp" + "a1" * 8 + "b"

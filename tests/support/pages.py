@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playwright.sync_api import Page
 
 from shared.report.page import page as pages
+from tests.support.browser import Watched
 
 STARTED = datetime(2026, 11, 24, 3, tzinfo=UTC)
 APPROVE = {
@@ -18,6 +20,19 @@ APPROVE = {
     "expires_at": "2026-12-01T03:00:00Z",
 }
 PLAN = {"plan_id": "the-plan", "valid_until": "2026-12-01T03:00:00Z"}
+ADDRESS = "http://janitor.test/function"
+Open = Callable[..., Watched]
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(2)</script>",
+    "<!--<script>",
+    "</template></noscript><svg onload=alert(3)>",
+    "javascript:alert(4)",
+    '" onmouseover="alert(5)" \'',
+    "{{ 7 * 7 }}{% raw %}",
+    "&lt;b&gt; ${alert(6)} \\u003cb>",
+    "]]>\\",
+)
 
 
 def image(number: int, repository: str = "team-a/app", **more: Any) -> dict[str, Any]:
@@ -139,3 +154,9 @@ HIDDEN = {
     "o\u0300\u0301": "o⟨U+0300⟩⟨U+0301⟩",
     "a\u00a0b\ud800": "a⟨U+00A0⟩b⟨U+D800⟩",
 }
+
+
+def rows(page: Page) -> list[str]:
+    """The images that the table shows, by their numbers."""
+    ids = page.locator("table.images tbody [data-field=image_id]").all_text_contents()
+    return [one.removeprefix("crp").lstrip("0") or "0" for one in ids]

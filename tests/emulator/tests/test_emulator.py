@@ -1,106 +1,37 @@
 """The emulator answers as the cloud is documented to, and misbehaves when asked to."""
 
 import base64
-import itertools
 import json
 import random
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jwt
 import pytest
 import requests
 from google.protobuf import json_format
 from yandex.cloud.containerregistry.v1.image_service_pb2 import ListImagesResponse
 
-from tests.emulator.client import PROJECT_ROOT, RunningEmulator, service_account
+from tests.emulator.client import PROJECT_ROOT, service_account
 from tests.emulator.images import Blob, Image, ImageSet
 from tests.emulator.keys import key_pair
+from tests.support.emulator import (
+    ACCOUNT,
+    DRY_RUN,
+    IMAGES,
+    POLICIES,
+    RESULTS,
+    TOKEN,
+    Cloud,
+    seed_of,
+    signed,
+)
 
-ACCOUNT, KEY = service_account()
-TOKEN = "t1.test"
-AUDIENCE = "https://iam.api.cloud.yandex.net/iam/v1/tokens"
-
-IMAGES = "/container-registry/v1/images"
-POLICIES = "/container-registry/v1/lifecyclePolicies"
 REPOSITORIES = "/container-registry/v1/repositories"
 REGISTRIES = "/container-registry/v1/registries"
-DRY_RUN = "/container-registry/v1/dryRunLifecyclePolicy"
-RESULTS = "/container-registry/v1/dryRunLifecyclePolicyResults"
-
-BUILD_RULE = {"tag_regexp": "build-.*", "expire_period": "30d"}
-
-
-def seed_of(images: list[dict[str, Any]], rules: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    """One registry with one repository and one policy."""
-    policy = {"id": "pol1", "name": "old-builds", "status": "ACTIVE", "rules": rules or [BUILD_RULE]}
-    repository = {"id": "repo1", "name": "team-a/app", "policies": [policy], "images": images}
-    return {
-        "service_accounts": [ACCOUNT],
-        "tokens": [{"token": TOKEN, "service_account_id": ACCOUNT["id"]}],
-        "secrets": [{"id": "e6qsecret", "entries": {"key": "text"}}],
-        "registries": [
-            {"id": "crp1", "folder_id": "b1gfolder", "name": "main", "repositories": [repository]},
-            {"id": "crp2", "folder_id": "b1gfolder", "name": "second", "repositories": [{"name": "app"}]},
-        ],
-    }
-
-
-class Cloud:
-    """The emulator as a client sees it, with the emulator's own controls beside."""
-
-    def __init__(self, running: RunningEmulator) -> None:
-        self.running = running
-        self.session = requests.Session()
-        self.token = TOKEN
-
-    def call(self, method: str, path: str, **kwargs: Any) -> requests.Response:
-        headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}
-        return self.session.request(
-            method, self.running.url + path, headers=headers, timeout=kwargs.pop("timeout", 10), **kwargs
-        )
-
-    def get(self, path: str, **kwargs: Any) -> requests.Response:
-        return self.call("GET", path, **kwargs)
-
-    def json(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
-        response = self.call(method, path, **kwargs)
-        assert response.status_code == 200, response.text
-        return dict(response.json())
-
-    def refusal(self, method: str, path: str, **kwargs: Any) -> tuple[int, int, str]:
-        response = self.call(method, path, **kwargs)
-        error = response.json()
-        assert error["details"][0]["@type"] == "type.googleapis.com/google.rpc.RequestInfo"
-        return response.status_code, error["code"], error["message"]
-
-    def pages(self, path: str, field: str) -> list[list[dict[str, Any]]]:
-        found, token = [], ""
-        while True:
-            page = self.json("GET", f"{path}&pageToken={token}")
-            found.append(page.get(field, []))
-            token = page.get("nextPageToken", "")
-            if not token:
-                return found
-
-
-@pytest.fixture
-def cloud(running_emulator: RunningEmulator) -> Cloud:
-    running_emulator.seed(
-        seed_of(
-            [
-                {"id": "img1", "tags": ["build-1"], "age": "40d", "size": 1000},
-                {"id": "img2", "tags": ["build-2"], "age": "10d"},
-                {"id": "img3", "tags": [], "age": "40d"},
-            ]
-        )
-    )
-    return Cloud(running_emulator)
 
 
 # --- what the API lacks is refused ---
@@ -320,15 +251,6 @@ def test_a_repository_is_created_once_and_deleted_with_its_images(cloud: Cloud) 
 # --- who may call ---
 
 
-def signed(
-    key: str = KEY["private_key"], algorithm: str = "PS256", kid: str = KEY["id"], **changed: Any
-) -> str:
-    now = int(time.time())
-    claims = {"iss": ACCOUNT["id"], "aud": AUDIENCE, "iat": now, "exp": now + 3600, **changed}
-    private_pem = key[key.find("-----BEGIN") :]
-    return jwt.encode(claims, private_pem, algorithm=algorithm, headers={"kid": kid})
-
-
 def test_a_jwt_is_exchanged_for_a_token_that_works(cloud: Cloud) -> None:
     cloud.token = ""
     answer = cloud.json("POST", "/iam/v1/tokens", json={"jwt": signed()})
@@ -457,331 +379,6 @@ def test_an_operation_takes_effect_when_it_ends(cloud: Cloud) -> None:
 def test_operations_cannot_be_cancelled(cloud: Cloud) -> None:
     operation = cloud.json("DELETE", f"{IMAGES}/img1")
     assert cloud.refusal("GET", f"/operations/{operation['id']}:cancel")[:2] == (400, 9)
-
-
-# --- policies and dry runs ---
-
-
-def affected(cloud: Cloud) -> set[str]:
-    operation = cloud.json("POST", f"{DRY_RUN}/pol1", json={})
-    result_id = operation["metadata"]["dryRunLifecyclePolicyResultId"]
-    pages = cloud.pages(f"{RESULTS}/{result_id}:affectedImages?pageSize=2", "affectedImages")
-    found = {image["id"] for page in pages for image in page}
-    assert int(operation["response"].get("affectedImagesCount", "0")) == len(found)
-    return found
-
-
-OLD_AND_NEW = [
-    {"id": "old-a", "tags": ["a-1"], "age": "50d"},
-    {"id": "mid-a", "tags": ["a-2"], "age": "40d"},
-    {"id": "new-a", "tags": ["a-3"], "age": "1d"},
-    {"id": "old-ab", "tags": ["a-4", "b-1"], "age": "60d"},
-    {"id": "old-bare", "tags": [], "age": "50d"},
-    {"id": "new-bare", "tags": [], "age": "1d"},
-]
-
-
-@pytest.mark.parametrize(
-    ("rules", "expected"),
-    [
-        pytest.param([{"tag_regexp": "a-.*", "expire_period": "30d"}], {"old-a", "mid-a"}, id="age"),
-        pytest.param(
-            [{"tag_regexp": "a-.*", "retained_top": 1}], {"old-a", "mid-a"}, id="all but the newest"
-        ),
-        pytest.param(
-            [{"tag_regexp": "a-.*", "retained_top": 2, "expire_period": "30d"}], {"old-a"}, id="age and count"
-        ),
-        pytest.param([{"tag_regexp": "a", "expire_period": "1d"}], set(), id="the whole tag must match"),
-        pytest.param(
-            [{"tag_regexp": "[ab]-.*", "expire_period": "55d"}],
-            {"old-ab"},
-            id="all tags match, so it is taken",
-        ),
-        pytest.param([{"untagged": True, "expire_period": "30d"}], {"old-bare"}, id="untagged"),
-        pytest.param(
-            [{"untagged": True, "tag_regexp": "a-1", "expire_period": "30d"}],
-            {"old-bare", "old-a"},
-            id="either",
-        ),
-        pytest.param(
-            [{"tag_regexp": "a-.*", "expire_period": "30d"}, {"tag_regexp": "a-1", "expire_period": "90d"}],
-            {"mid-a"},
-            id="one rule that keeps is enough",
-        ),
-        pytest.param(
-            [{"tag_regexp": "a-1", "expire_period": "30d"}, {"untagged": True, "retained_top": 1}],
-            {"old-a", "old-bare"},
-            id="rules about different images",
-        ),
-    ],
-)
-def test_a_dry_run_takes_what_the_rules_say(
-    cloud: Cloud, rules: list[dict[str, Any]], expected: set[str]
-) -> None:
-    cloud.running.seed(seed_of(OLD_AND_NEW, rules))
-    assert affected(cloud) == expected
-
-
-def test_a_dry_run_deletes_nothing_and_keeps_what_it_saw(cloud: Cloud) -> None:
-    operation = cloud.json("POST", f"{DRY_RUN}/pol1")
-    result = {name: value for name, value in operation["response"].items() if name != "@type"}
-    result_id = result["dryRunLifecyclePolicyResultId"]
-    cloud.running.change(delete_image={"image_id": "img1"})
-    listed = cloud.json("GET", f"{RESULTS}/{result_id}:affectedImages")["affectedImages"]
-    assert [(image["id"], image["tags"]) for image in listed] == [("img1", ["build-1"])]
-    assert cloud.json("GET", f"{RESULTS}/{result_id}") == result
-    assert cloud.json("GET", f"{RESULTS}?lifecyclePolicyId=pol1") == {
-        "dryRunLifecyclePolicyResults": [result]
-    }
-
-
-def test_a_dry_run_has_no_result_before_its_operation_ends(cloud: Cloud) -> None:
-    cloud.running.behaviour(operation_ms=100)
-    operation = cloud.json("POST", f"{DRY_RUN}/pol1")
-    result_id = operation["metadata"]["dryRunLifecyclePolicyResultId"]
-    assert cloud.refusal("GET", f"{RESULTS}/{result_id}")[:2] == (404, 5)
-    time.sleep(0.15)
-    assert cloud.json("GET", f"{RESULTS}/{result_id}")["affectedImagesCount"] == "1"
-
-
-def test_a_policy_is_created_changed_and_deleted(cloud: Cloud) -> None:
-    rule = {"untagged": True, "expirePeriod": "172800s"}
-    body = {"repositoryId": "repo1", "name": "bare", "status": "DISABLED", "rules": [rule]}
-    policy = cloud.json("POST", POLICIES, json=body)["response"]
-    path = f"{POLICIES}/{policy['id']}"
-    assert cloud.json("GET", path)["rules"] == [rule]
-    cloud.json("PATCH", path, json={"updateMask": "description", "description": "new", "status": "DISABLED"})
-    assert cloud.json("GET", path)["name"] == "bare"
-    cloud.json("PATCH", path, json={"status": "DISABLED", "rules": [rule]})
-    assert "name" not in cloud.json("GET", path)
-    assert cloud.json("DELETE", path)["done"]
-    assert cloud.refusal("GET", path)[:2] == (404, 5)
-
-
-def test_a_repository_has_one_active_policy(cloud: Cloud) -> None:
-    body = {"repositoryId": "repo1", "status": "ACTIVE", "rules": [{"untagged": True, "retainedTop": 1}]}
-    assert cloud.refusal("POST", POLICIES, json=body)[:2] == (400, 9)
-
-
-@pytest.mark.parametrize(
-    "query", ["registryId=crp1", "repositoryId=repo1", 'registryId=crp1&filter=name="old-builds"']
-)
-def test_policies_are_listed_by_registry_or_by_repository(cloud: Cloud, query: str) -> None:
-    (policy,) = cloud.json("GET", f"{POLICIES}?{query}")["lifecyclePolicies"]
-    assert (policy["id"], policy["status"], policy["repositoryId"]) == ("pol1", "ACTIVE", "repo1")
-    assert policy["rules"] == [{"expirePeriod": "2592000s", "tagRegexp": "build-.*"}]
-
-
-# --- misbehaviour ---
-
-DELETES = f"DELETE {IMAGES}/*"
-
-
-def misbehave(cloud: Cloud, match: str = DELETES, **fault: Any) -> None:
-    cloud.running.behaviour(faults=[{"match": match, **fault}])
-
-
-def test_an_error_shows_as_often_as_asked_and_skips_the_first(cloud: Cloud) -> None:
-    misbehave(cloud, "GET /*", skip=1, times=2, status=503, code=14, message="busy", retry_after=2)
-    answers = [cloud.get(f"{IMAGES}/img1") for _ in range(4)]
-    assert [answer.status_code for answer in answers] == [200, 503, 503, 200]
-    assert answers[1].headers["Retry-After"] == "2"
-    assert answers[1].json()["code"] == 14
-
-
-def test_a_share_of_the_calls_fails_and_the_same_seed_fails_the_same_ones(cloud: Cloud) -> None:
-    def statuses(seed: int) -> list[int]:
-        fault = {"match": "GET /*", "share": 0.3, "status": 503}
-        cloud.running.behaviour(seed=seed, faults=[fault])
-        return [cloud.get(f"{IMAGES}/img1").status_code for _ in range(60)]
-
-    assert statuses(1) == statuses(1) != statuses(2)
-    assert 5 < statuses(1).count(503) < 35
-
-
-@pytest.mark.parametrize(
-    ("cut", "left"),
-    [("before", {"img1", "img2", "img3"}), ("after", {"img2", "img3"}), ("body", {"img2", "img3"})],
-)
-def test_a_connection_is_cut_before_or_after_the_call_takes_effect(
-    cloud: Cloud, cut: str, left: set[str]
-) -> None:
-    misbehave(cloud, cut=cut)
-    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        cloud.call("DELETE", f"{IMAGES}/img1")
-    assert cloud.running.image_ids() == left
-    assert cloud.running.calls()[-1]["status"] == 0
-
-
-def test_a_proxy_answers_in_html(cloud: Cloud) -> None:
-    misbehave(cloud, html=502)
-    answer = cloud.call("DELETE", f"{IMAGES}/img1")
-    assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (502, "text/html")
-    misbehave(cloud, html=200)
-    assert cloud.call("DELETE", f"{IMAGES}/img1").text.startswith("<html>")
-
-
-def test_any_text_may_be_the_answer(cloud: Cloud) -> None:
-    misbehave(cloud, body='{"images": [')
-    answer = cloud.call("DELETE", f"{IMAGES}/img1")
-    assert (answer.status_code, answer.text) == (200, '{"images": [')
-    misbehave(cloud, body="[]", status=404)
-    assert cloud.call("DELETE", f"{IMAGES}/img1").status_code == 404
-
-
-def test_an_answer_may_be_late_or_never_come(cloud: Cloud) -> None:
-    misbehave(cloud, delay_ms=100)
-    begun = time.monotonic()
-    assert cloud.call("DELETE", f"{IMAGES}/img1").status_code == 200
-    assert time.monotonic() - begun >= 0.1
-    misbehave(cloud, hang=True)
-    with pytest.raises(requests.Timeout):
-        cloud.call("DELETE", f"{IMAGES}/img2", timeout=0.2)
-    assert "img2" in cloud.running.image_ids()
-
-
-def test_every_call_waits_for_the_latency_and_overlaps_are_counted(cloud: Cloud) -> None:
-    cloud.running.behaviour(latency_ms=50)
-    begun = time.monotonic()
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: requests.get(cloud.running.url + IMAGES, timeout=10), range(4)))
-    assert [answer.status_code for answer in answers] == [401] * 4
-    assert time.monotonic() - begun >= 0.05
-    assert cloud.running.peak_in_flight() > 1
-
-
-def test_all_tokens_expire_in_the_middle(cloud: Cloud) -> None:
-    misbehave(cloud, expire_tokens=True, times=1)
-    assert cloud.refusal("DELETE", f"{IMAGES}/img1")[:2] == (401, 16)
-    cloud.token = cloud.json("POST", "/iam/v1/tokens", json={"jwt": signed()})["iamToken"]
-    assert cloud.call("DELETE", f"{IMAGES}/img1").status_code == 200
-
-
-def test_an_operation_fails_without_effect(cloud: Cloud) -> None:
-    misbehave(cloud, operation_error={"code": 13, "message": "broken"})
-    operation = cloud.json("DELETE", f"{IMAGES}/img1")
-    assert operation["error"] == {"code": 13, "message": "broken"}
-    assert "img1" in cloud.running.image_ids()
-
-
-def test_an_operation_may_show_its_error_before_it_is_done(cloud: Cloud) -> None:
-    fault = {"match": DELETES, "operation_error": {"code": 13, "message": "broken", "before_done": True}}
-    cloud.running.behaviour(operation_ms=100, faults=[fault])
-    operation = cloud.json("DELETE", f"{IMAGES}/img1")
-    assert operation["error"]["code"] == 13
-    assert "done" not in operation
-    time.sleep(0.15)
-    assert cloud.json("GET", f"/operations/{operation['id']}")["done"]
-
-
-def test_an_operation_may_never_end(cloud: Cloud) -> None:
-    misbehave(cloud, operation_never_done=True)
-    operation = cloud.json("DELETE", f"{IMAGES}/img1")
-    assert "done" not in cloud.json("GET", f"/operations/{operation['id']}")
-    assert "img1" in cloud.running.image_ids()
-
-
-def test_calls_over_the_rate_limit_are_told_to_wait(cloud: Cloud) -> None:
-    cloud.running.behaviour(rate_limit={"per_second": 5, "retry_after": 1})
-    answers = [cloud.get(f"{IMAGES}/img1") for _ in range(10)]
-    assert [answer.status_code for answer in answers[:5]] == [200] * 5
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert len(refused) >= 4
-    assert refused[0].json()["code"] == 8
-    assert refused[0].headers["Retry-After"] == "1"
-
-
-# --- races and controls ---
-
-
-def tags_by_id(cloud: Cloud) -> dict[str, list[str]]:
-    repository = cloud.running.state()["registries"]["crp1"]["repositories"]["team-a/app"]
-    return {image["id"]: image["tags"] for image in repository["images"]}
-
-
-def test_a_change_follows_the_first_call_that_matches(cloud: Cloud) -> None:
-    change = {"after": f"POST {DRY_RUN}/*", "do": {"add_tag": {"image_id": "img1", "tag": "keep"}}}
-    cloud.running.behaviour(changes=[change])
-    cloud.get(f"{IMAGES}/img1")
-    assert tags_by_id(cloud)["img1"] == ["build-1"]
-    assert affected(cloud) == {"img1"}
-    assert tags_by_id(cloud)["img1"] == ["build-1", "keep"]
-    cloud.running.change(remove_tag={"image_id": "img1", "tag": "keep"})
-    assert affected(cloud) == {"img1"}
-    assert tags_by_id(cloud)["img1"] == ["build-1"]
-
-
-def test_images_and_tags_change_at_once_when_asked(cloud: Cloud) -> None:
-    image = {"id": "img4", "tags": ["build-2"], "age": "0s"}
-    cloud.running.change(add_image={"registry_id": "crp1", "repository": "team-a/app", "image": image})
-    assert tags_by_id(cloud) == {"img1": ["build-1"], "img2": [], "img3": [], "img4": ["build-2"]}
-
-
-def test_calls_are_kept_with_their_routes(cloud: Cloud) -> None:
-    cloud.get(f"{IMAGES}/img1?a=b")
-    (call,) = cloud.running.calls()
-    assert (call["method"], call["path"], call["query"]) == ("GET", f"{IMAGES}/img1", "a=b")
-    assert (call["route"], call["status"]) == (f"{IMAGES}/{{image_id}}", 400)
-    assert cloud.running.call_counts() == {f"GET {IMAGES}/{{image_id}}": 1}
-    cloud.running.clear_calls()
-    assert cloud.running.calls() == []
-
-
-@pytest.mark.parametrize(
-    ("seed", "named"),
-    [
-        ({"registrys": []}, "registrys"),
-        (seed_of([{"tag": ["v1"]}]), "'tag'"),
-        (seed_of([{"series": 2, "age": "1d"}]), "'age'"),
-        (seed_of([{"age": "yesterday"}]), "yesterday"),
-        (seed_of([{"series": 2, "tags": ["latest"]}]), "latest"),
-        (seed_of([{"id": "img1"}, {"id": "img1"}]), "img1"),
-        (seed_of([], [{"tag_regexp": "a"}]), "expire_period"),
-        (seed_of([], [{"regexp": "a"}]), "'regexp'"),
-        ({"tokens": [{"token": "t", "service_account_id": "nobody"}]}, "nobody"),
-    ],
-)
-def test_a_seed_that_cannot_be_read_is_refused_by_name(
-    cloud: Cloud, seed: dict[str, Any], named: str
-) -> None:
-    with pytest.raises(ValueError, match=named):
-        cloud.running.seed(seed)
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "named"),
-    [
-        ({"latency": 5}, "latency"),
-        ({"faults": [{"match": "GET /*", "explode": True}]}, "explode"),
-        ({"faults": [{"match": "GET /*"}]}, "effect"),
-        ({"faults": [{"match": "GET /*", "hang": True, "html": 502}]}, "effect"),
-        ({"faults": [{"match": "GET /*", "cut": "before", "status": 502}]}, "effect"),
-        ({"changes": [{"after": "GET /*", "do": {"rename": {}}}]}, "rename"),
-    ],
-)
-def test_a_behaviour_that_cannot_be_read_is_refused_by_name(
-    cloud: Cloud, behaviour: dict[str, Any], named: str
-) -> None:
-    with pytest.raises(ValueError, match=named):
-        cloud.running.behaviour(**behaviour)
-
-
-def test_the_same_seed_makes_the_same_images(cloud: Cloud) -> None:
-    seed = {
-        **seed_of([{"series": 5, "tags": ["v{n}"], "shared_layers": 2}, {}]),
-        "now": "2026-11-24T00:00:00Z",
-    }
-    lists = []
-    for _ in range(2):
-        cloud.running.seed(seed)
-        lists.append(cloud.json("GET", f"{IMAGES}?registryId=crp1")["images"])
-    assert lists[0] == lists[1]
-    series = [image for image in lists[0] if "tags" in image]
-    for one, other in itertools.pairwise(series):
-        shared = {layer["digest"] for layer in one["layers"]} & {layer["digest"] for layer in other["layers"]}
-        assert len(shared) == 2
-    newest = next(image for image in series if image["tags"] == ["v1"])
-    assert newest["createdAt"] == "2026-11-23T23:00:00Z"
 
 
 # --- the command line ---
