@@ -1,0 +1,188 @@
+"""The house keeps its order: few rooms, imports one way, small modules, a test for each module."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from shared import errors
+from tests.support.house import ROOT, arrows, functions, measured, modules, order, room
+
+ROOMS = 10
+MOST_LINES, MOST_LINES_A_FUNCTION, MOST_IMPORTED = 350, 55, 14
+SHARED = {name: path for name, path in modules().items() if name.startswith("shared.")}
+MODULES = {name: path for name, path in modules().items() if path.name != "__init__.py"}
+
+# What imports more of ours than it should, and how many at most: a number may sink, and no module joins.
+IMPORTING = {
+    "shared.invocation.carry_out": 22,
+    "functions.__main__": 21,
+    "shared.cleanup.job": 19,
+    "shared.invocation.unsigned": 17,
+    "shared.deploy.__main__": 16,
+    "shared.invocation.webhook": 16,
+}
+# Rooms whose modules are tested by whole runs (tests/runs, tests/deploy), from outside.
+RUN_AS_A_WHOLE = {"cleanup", "deploy", "functions"}
+# Modules with logic and without a test file of their own: a module may leave this list, and none joins.
+UNTESTED_ALONE = {
+    "shared.auth.authorized_key",
+    "shared.auth.environment",
+    "shared.auth.plan_links",
+    "shared.auth.service_account",
+    "shared.auth.sources",
+    "shared.auth.tokens",
+    "shared.cloud.address",
+    "shared.cloud.connections",
+    "shared.cloud.image_deletion",
+    "shared.cloud.manifests",
+    "shared.cloud.monitoring",
+    "shared.cloud.operations",
+    "shared.cloud.parallel",
+    "shared.cloud.reach",
+    "shared.cloud.registry",
+    "shared.cloud.registry_token",
+    "shared.cloud.relisting",
+    "shared.cloud.workloads.asking",
+    "shared.cloud.workloads.compute",
+    "shared.cloud.workloads.fields",
+    "shared.cloud.workloads.instance_groups",
+    "shared.cloud.workloads.kubernetes",
+    "shared.cloud.workloads.kubernetes_custom",
+    "shared.cloud.workloads.kubernetes_lists",
+    "shared.cloud.workloads.kubernetes_objects",
+    "shared.cloud.workloads.kubernetes_workloads",
+    "shared.cloud.workloads.search",
+    "shared.cloud.workloads.serverless_containers",
+    "shared.cloud.workloads.sources",
+    "shared.cloud.workloads.unpacking",
+    "shared.cloud.workloads.variables",
+    "shared.errors",
+    "shared.invocation.answer",
+    "shared.invocation.bursts",
+    "shared.invocation.carry_out",
+    "shared.invocation.finish",
+    "shared.invocation.http_call",
+    "shared.invocation.plan_pages",
+    "shared.invocation.saved_listing",
+    "shared.invocation.unsigned",
+    "shared.invocation.webhook",
+    "shared.report.announce",
+    "shared.report.difference",
+    "shared.report.metrics",
+    "shared.report.notify.mail",
+    "shared.report.notify.post",
+    "shared.report.notify.text",
+    "shared.report.page.pictures",
+    "shared.report.page.rows",
+    "shared.report.page.words",
+    "shared.report.report",
+    "shared.report.summary",
+    "shared.report.terminal",
+    "shared.retention.matching",
+    "shared.retention.moments",
+    "shared.retention.plan",
+    "shared.retention.records",
+    "shared.settings.channels",
+    "shared.settings.cron",
+    "shared.settings.deploy_table",
+    "shared.settings.hard_tags",
+    "shared.settings.overrides",
+    "shared.settings.variables",
+    "shared.state.expiry",
+    "shared.state.journal",
+    "shared.state.json_file",
+    "shared.state.seen",
+}
+
+
+def test_there_are_ten_rooms_and_one_door_each() -> None:
+    assert len({room(name) for name in SHARED}) <= ROOMS
+    assert set(order()) == {room(name) for name in SHARED}
+
+
+def test_no_room_imports_a_room_above_it() -> None:
+    assert measured()["arrows_up"] == []
+
+
+def test_deploying_and_being_called_do_not_know_each_other() -> None:
+    between = {(room(name), room(other)) for name, other in arrows()}
+    assert not between & {("deploy", "invocation"), ("invocation", "deploy")}
+
+
+def test_no_module_is_long() -> None:
+    lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_no_function_is_long() -> None:
+    every = [(name, function, lines) for name, path in MODULES.items() for function, lines in functions(path)]
+    assert [row for row in every if row[2] > MOST_LINES_A_FUNCTION] == []
+
+
+def test_no_module_imports_many_others_of_ours() -> None:
+    counts = Counter(name for name, _ in arrows())
+    assert {name: count for name, count in counts.items() if count > IMPORTING.get(name, MOST_IMPORTED)} == {}
+    assert {
+        name for name in IMPORTING if counts[name] <= MOST_IMPORTED
+    } == set()  # what is good again leaves the list
+
+
+def test_the_packages_import_nothing() -> None:
+    packages = {name: path for name, path in SHARED.items() if path.name == "__init__.py"}
+    assert {
+        name for name, path in packages.items() if len(ast.parse(path.read_text(encoding="utf-8")).body) > 1
+    } == set()
+
+
+def test_every_module_with_logic_has_a_test_of_its_name() -> None:
+    tests = {
+        path.relative_to(ROOT / "tests/unit").as_posix() for path in (ROOT / "tests/unit").rglob("test_*.py")
+    }
+    missing = {
+        name
+        for name, path in MODULES.items()
+        if room(name) not in RUN_AS_A_WHOLE
+        and next(functions(path), None)
+        and f"{room(name)}/test_{name.rpartition('.')[2]}.py" not in tests
+        and f"test_{name.rpartition('.')[2]}.py" not in tests
+    }
+    assert missing == UNTESTED_ALONE
+
+
+def test_every_error_stands_in_the_drawing_and_in_its_file() -> None:
+    drawn = set(re.findall(r"── (\w+)", errors.__doc__ or ""))
+    derived = {
+        (node.name, name)
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        and not node.name.startswith("_")
+        and {*map(ast.unparse, node.bases)} & {"JanitorError", *drawn}
+    }
+    assert derived == {(name, "shared.errors") for name in drawn}
+
+
+@pytest.mark.parametrize("entry_point", ["cleanup", "dry_run", "webhook"])
+def test_an_entry_point_loads_nothing_heavy(entry_point: str) -> None:
+    code = f"import sys; import functions.{entry_point}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+
+    heavy = {
+        "jinja2",
+        "rich",
+        "cryptography",
+        "jwt",
+        "smtplib",
+        "dateutil",
+        "shared.deploy",
+        "shared.report.terminal",
+    }
+    assert not heavy & set(loaded.stdout.split())
