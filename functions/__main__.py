@@ -21,7 +21,7 @@ from shared.auth.environment import read_access
 from shared.cleanup import deletion, integrity, job
 from shared.cleanup.explanation import explain
 from shared.cleanup.run import Run
-from shared.cloud import registry
+from shared.cloud import container_registry
 from shared.cloud.client import Cloud
 from shared.errors import JanitorError, SettingsError
 from shared.invocation import saved_listing
@@ -211,7 +211,9 @@ def show_converted(asked: argparse.Namespace, environment: Mapping[str, str]) ->
         return 0
     found: list[Any] = []
     told, status = tell(
-        asked, environment, lambda run, cloud: found.append(registry.native_policy(cloud, asked.policy_id))
+        asked,
+        environment,
+        lambda run, cloud: found.append(container_registry.native_policy(cloud, asked.policy_id)),
     )
     if not found:
         show(told, as_json=asked.json)

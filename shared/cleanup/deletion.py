@@ -11,10 +11,11 @@ import msgspec
 
 from shared.cleanup import integrity, protection, retaking
 from shared.cleanup.run import Run, Survey
-from shared.cloud import registry, relisting
+from shared.cloud import relisting
 from shared.cloud.client import Cloud
 from shared.cloud.image_deletion import Deletion, delete
 from shared.cloud.parallel import Progress, for_each
+from shared.cloud.registry_services import service_of
 from shared.cloud.relisting import Look, Tags
 from shared.errors import (
     CallError,
@@ -201,5 +202,5 @@ def record(run: Run, survey: Survey, deletion: Deletion) -> None:
         run.layers[survey.registry.registry_id].goes(gone)
     for image_id, outcome in deletion.outcomes.items():
         if outcome.outcome == "failed":
-            path = f"DELETE {registry.image_path(image_id)}"
-            run.failed(Problem(path, outcome.code, outcome.message, image_id))
+            call = service_of(survey.repository).deletion(image_id)
+            run.failed(Problem(call, outcome.code, outcome.message, image_id))

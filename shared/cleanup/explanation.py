@@ -8,8 +8,8 @@ from typing import Any
 
 from shared.cleanup import job, protection, scope
 from shared.cleanup.run import Run, Survey
-from shared.cloud import registry
 from shared.cloud.client import Cloud
+from shared.cloud.registry_services import SERVICES, service_of
 from shared.errors import INVALID_ARGUMENT, NOT_FOUND, CallError, SettingsError
 from shared.retention import guards, policies, rules
 from shared.retention.records import Candidate, Image, Manifest, Policy
@@ -43,12 +43,12 @@ def explain(run: Run, cloud: Cloud, wanted: str) -> list[dict[str, Any]]:
 
 def _taken(run: Run, cloud: Cloud, survey: Survey) -> list[tuple[Policy, bool, set[str]]]:
     """Each policy of the repository, whether it is applied, and the ids of the images that it takes."""
-    apply = run.settings.lifecycle_policies.apply
+    apply, service = run.settings.lifecycle_policies.apply, service_of(survey.repository)
     taken = [
         (
             policy,
             policies.applies(policy, apply),
-            list(registry.affected_images(cloud, registry.dry_run(cloud, policy.policy_id))),
+            list(service.affected_images(cloud, service.dry_run(cloud, policy.policy_id))),
         )
         for policy in survey.policies
     ]
@@ -71,7 +71,7 @@ def _found(run: Run, cloud: Cloud, wanted: str) -> Iterator[tuple[Survey, list[I
     elif not by_digest:
         surveys = [one for one in surveys if one.repository.full_name == _repository_of(cloud, wanted)]
     for survey in surveys:
-        images = list(registry.images(cloud, survey.repository))
+        images = list(service_of(survey.repository).images(cloud, survey.repository))
         for image in images:
             named = reference and (reference.tag in image.tags or reference.digest == image.digest)
             if named or wanted in (image.image_id, image.digest):
@@ -79,12 +79,14 @@ def _found(run: Run, cloud: Cloud, wanted: str) -> Iterator[tuple[Survey, list[I
 
 
 def _repository_of(cloud: Cloud, image_id: str) -> str:
-    try:
-        return registry.image(cloud, image_id)[0]
-    except CallError as error:
-        if error.code not in (NOT_FOUND, INVALID_ARGUMENT):
-            raise
-        return ""
+    """The full name of the image's repository, "" if no service knows the image. Raises CallError."""
+    for service in SERVICES.values():
+        try:
+            return service.repository_of(cloud, image_id)
+        except CallError as error:
+            if error.code not in (NOT_FOUND, INVALID_ARGUMENT):
+                raise
+    return ""
 
 
 def _explained(

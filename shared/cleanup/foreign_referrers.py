@@ -10,8 +10,8 @@ from array import array
 from collections.abc import Iterable
 
 from shared.cleanup.run import Run, Survey
-from shared.cloud import registry
 from shared.cloud.client import Cloud
+from shared.cloud.registry_services import registries_of, service_of
 from shared.errors import CallError
 from shared.retention.records import Image, Outcome, blob_key
 
@@ -63,9 +63,11 @@ def listed(run: Run, cloud: Cloud, wanted: set[int]) -> set[int]:
         return there
     folders = sorted({survey.registry.folder_id for survey in run.surveys if survey.registry.folder_id})
     for folder_id in folders:
-        for one in registry.registries(cloud, folder_id):
-            for repository in registry.repositories(cloud, one.registry_id):
+        for registry in registries_of(cloud, folder_id):
+            for repository in service_of(registry).repositories(cloud, registry.registry_id):
                 if repository.full_name not in run.digests:
-                    run.digests[repository.full_name] = keys_of(registry.images(cloud, repository))
+                    run.digests[repository.full_name] = keys_of(
+                        service_of(repository).images(cloud, repository)
+                    )
                     there |= wanted.intersection(run.digests[repository.full_name])
     return there

@@ -7,10 +7,10 @@ from functools import cache
 from shared.cleanup import foreign_referrers, scope
 from shared.cleanup.protection import read_manifests
 from shared.cleanup.run import Run, Survey
-from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.cloud.manifests import Manifests
 from shared.cloud.parallel import for_each
+from shared.cloud.registry_services import service_of
 from shared.errors import CallError
 from shared.retention import guards
 from shared.retention.records import Image, blob_key
@@ -29,7 +29,7 @@ def validate(run: Run, cloud: Cloud) -> None:
 
     def validate_one(survey: Survey) -> None:
         try:
-            images = list(registry.images(cloud, survey.repository))
+            images = list(service_of(survey.repository).images(cloud, survey.repository))
         except CallError as error:
             run.problem(error)
             return

@@ -20,9 +20,10 @@ from shared.cleanup import (
     scope,
 )
 from shared.cleanup.run import Run, Survey
-from shared.cloud import registry, relisting
+from shared.cloud import relisting
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import Progress, for_each
+from shared.cloud.registry_services import service_of
 from shared.errors import CallError, Doubtful, OutOfTime
 from shared.retention import guards, policies, rules
 from shared.retention.layers import layer_keys
@@ -104,10 +105,11 @@ def in_parallel(run: Run, progress: Progress, what: str, work: Callable[[Survey]
 def dry_run(run: Run, cloud: Cloud, survey: Survey) -> None:
     """Runs the repository's policies dry; those that may be applied give its candidates."""
     taken: list[tuple[str, Iterable[Image]]] = []
+    service = service_of(survey.repository)
     for policy in survey.policies:
         try:
-            result_id = registry.dry_run(cloud, policy.policy_id)
-            images = list(registry.affected_images(cloud, result_id))
+            result_id = service.dry_run(cloud, policy.policy_id)
+            images = list(service.affected_images(cloud, result_id))
         except CallError as error:
             run.problem(error)
             continue
@@ -149,7 +151,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
                 yield image
 
     try:
-        images: Iterable[Image] = survey.known(registry.images(cloud, survey.repository))
+        images: Iterable[Image] = survey.known(service_of(survey.repository).images(cloud, survey.repository))
         if survey.candidates or survey.taken_by_active or survey.rules or run.plan:
             images = list(images)
             decide(run, cloud, survey, images)
@@ -163,11 +165,12 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
     survey.taken_by_active = []
     with run.lock:
         run.layers[survey.registry.registry_id].stays(keys)
-    if survey.images > registry.DRY_RUN_IMAGES and survey.policies:
+    most = service_of(survey.repository).DRY_RUN_IMAGES
+    if survey.images > most and survey.policies:
         run.warn(
             "dry-run-limit",
             f"{survey.repository.full_name} has {survey.images} images; a dry run looks at"
-            f" {registry.DRY_RUN_IMAGES} at most, but an ACTIVE policy deletes whatever it matches.",
+            f" {most} at most, but an ACTIVE policy deletes whatever it matches.",
         )
 
 
@@ -273,8 +276,9 @@ def count_other_repositories(run: Run, cloud: Cloud) -> None:
     looked_at = {survey.repository.full_name for survey in run.surveys}
     try:
         for registry_id, layers in run.layers.items():
-            for repository in registry.repositories(cloud, registry_id):
+            registry = run.registries.get(registry_id)
+            for repository in service_of(registry).repositories(cloud, registry_id) if registry else ():
                 if repository.full_name not in looked_at:
-                    layers.stays(layer_keys(registry.images(cloud, repository)))
+                    layers.stays(layer_keys(service_of(repository).images(cloud, repository)))
     except (CallError, OutOfTime) as error:
         run.problem(error)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from shared.cleanup.run import Run, Survey
-from shared.cloud import registry, relisting
+from shared.cloud import relisting
 from shared.cloud.client import Cloud
 from shared.cloud.manifests import Manifests
+from shared.cloud.registry_services import service_of
 from shared.cloud.relisting import Look
 from shared.cloud.workloads.sources import SOURCES, Unavailable, look
 from shared.errors import CallError, Doubtful
@@ -281,14 +282,14 @@ def read_manifests(
     vanished: set[str] = set()
 
     def gone(digest: str) -> bool:
-        if relisting.is_there(cloud, by_digest[digest]):
+        if service_of(repository).is_there(cloud, by_digest[digest]):
             return False
         vanished.add(digest)
         return True
 
     manifests = Manifests(cloud, run.registry_endpoint, repository.full_name).read(by_digest, gone)
     if vanished:
-        listed = {image.digest for image in registry.images(cloud, repository)}
+        listed = {image.digest for image in service_of(repository).images(cloud, repository)}
         unclear = Manifest(unclear="its image is listed, but the registry does not know it", lost=True)
         manifests |= dict.fromkeys(vanished & listed, unclear)
     return manifests

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shared.cleanup.run import Run
-from shared.cloud import registry
 from shared.cloud.client import Cloud
+from shared.cloud.registry_services import service_of
 from shared.errors import NOT_FOUND, CallError
 from shared.retention.records import DELETED, REMAINING, Outcome, Repository
 from shared.state import journal
@@ -63,7 +63,7 @@ def _outcomes(cloud: Cloud, intent: journal.Intent) -> dict[str, Outcome]:
 def _there(cloud: Cloud, intent: journal.Intent) -> set[str]:
     repository = Repository("", intent.registry_id, intent.full_name)
     try:
-        return {image.image_id for image in registry.images(cloud, repository)}
+        return {image.image_id for image in service_of(repository).images(cloud, repository)}
     except CallError as error:
         if error.code != NOT_FOUND:
             raise

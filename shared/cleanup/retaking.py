@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from shared.cleanup.run import Run, Survey
-from shared.cloud import registry
 from shared.cloud.client import Cloud
+from shared.cloud.registry_services import service_of
 from shared.retention import guards, policies, rules
 from shared.retention.records import ALREADY_GONE, REMAINING, Image, Outcome, Policy, PolicyResult
 
@@ -77,7 +77,8 @@ def _taken_by_policies(
 
     ``rank``: policies that keep the newest are run dry again; ``again``: all of them are.
     """
-    now = {policy.policy_id: policy for policy in registry.policies_of(cloud, survey.repository)}
+    service = service_of(survey.repository)
+    now = {policy.policy_id: policy for policy in service.policies_of(cloud, survey.repository)}
     by_reason: dict[str, list[PolicyResult]] = {}
     for result in survey.results:
         if result.applied:
@@ -90,7 +91,7 @@ def _taken_by_policies(
             taken[reason] = {
                 image.image_id
                 for result in results
-                for image in registry.affected_images(cloud, registry.dry_run(cloud, result.policy.policy_id))
+                for image in service.affected_images(cloud, service.dry_run(cloud, result.policy.policy_id))
             }
         else:
             taken[reason] = None

@@ -153,6 +153,7 @@ class Run(msgspec.Struct):
     plan: Plan | None = None
     plan_begun: bool = False
     link: str = ""
+    registries: dict[str, Registry] = {}
     surveys: list[Survey] = []
     usage: Usage = msgspec.field(default_factory=Usage)
     unseen: list[sources.Unavailable] = []

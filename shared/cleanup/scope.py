@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from shared.cleanup.run import Run, Survey
-from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each
+from shared.cloud.registry_services import SERVICES, registries_of, service_of
 from shared.errors import (
     NOT_FOUND,
     PERMISSION_DENIED,
@@ -65,7 +65,7 @@ def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
 
 def _of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
     try:
-        registries = list(registry.registries(cloud, folder_id))
+        registries = list(registries_of(cloud, folder_id))
     except CallError as error:
         if folder_id != run.narrowed.configured.folder_id and error.code in UNSEEN:
             raise _unknown("folder", folder_id) from None
@@ -77,7 +77,7 @@ def _of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
 
 def _registry(cloud: Cloud, registry_id: str, configured: list[str]) -> Registry:
     try:
-        return registry.registry(cloud, registry_id)
+        return SERVICES["container-registry"].registry(cloud, registry_id)
     except CallError as error:
         if registry_id not in configured and error.code in UNSEEN:
             raise _unknown("registry", registry_id) from None
@@ -100,8 +100,9 @@ def find_repositories(run: Run, cloud: Cloud, found: Registry) -> None:
     """Adds a survey for every repository of the registry, or for those pushed to."""
     wanted = None if run.pushed is None else {pushed.full_name for pushed in run.pushed}
     policies: dict[str, list[Policy]] = {}
+    service = service_of(found)
     try:
-        for policy in registry.policies(cloud, found.registry_id):
+        for policy in service.policies(cloud, found.registry_id):
             policies.setdefault(policy.repository_id, []).append(policy)
         surveys = [
             Survey(
@@ -110,7 +111,7 @@ def find_repositories(run: Run, cloud: Cloud, found: Registry) -> None:
                 policies.get(repository.repository_id, []),
                 covering(run.settings.rules, repository.name),
             )
-            for repository in registry.repositories(cloud, found.registry_id)
+            for repository in service.repositories(cloud, found.registry_id)
             if wanted is None or repository.full_name in wanted
         ]
     except CallError as error:
@@ -118,6 +119,7 @@ def find_repositories(run: Run, cloud: Cloud, found: Registry) -> None:
         return
     with run.lock:
         run.layers[found.registry_id] = LayerCount()
+        run.registries[found.registry_id] = found
         run.surveys.extend(surveys)
 
 

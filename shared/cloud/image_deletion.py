@@ -15,9 +15,10 @@ from contextlib import suppress
 
 import msgspec
 
-from shared.cloud import operations, registry, relisting
+from shared.cloud import operations, relisting
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each
+from shared.cloud.registry_services import RegistryService, service_of
 from shared.cloud.relisting import Look
 from shared.errors import INTERNAL, NOT_FOUND, UNKNOWN, CallError, JanitorError, OutOfTime
 from shared.retention.records import ALREADY_GONE, DELETED, Image, Outcome, Repository
@@ -61,10 +62,10 @@ def delete(
 
     Those without an outcome afterwards are those that were not asked for, or whose operations are not done.
     """
-    deletion = Deletion(vital=vital)
+    deletion, service = Deletion(vital=vital), service_of(repository)
 
     def ask(image: Image) -> None:
-        _ask(cloud, image.image_id, deletion, before_each)
+        _ask(cloud, service, image.image_id, deletion, before_each)
         deleted()
 
     try:
@@ -78,15 +79,16 @@ def delete(
 def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
     """Lists the repository until every open delete is settled, or the time is over."""
     started, pause = cloud.pace.clock(), operations.FIRST_PAUSE
+    service = service_of(repository)
     message, code = f"its deletion is not done after {SETTLE_WAIT:.0f} s; the next run looks again", UNKNOWN
     try:
         while deletion.open or deletion.look is None:
             deletion.look = relisting.look(cloud, repository)
-            _strike_gone(cloud, deletion)
+            _strike_gone(cloud, service, deletion)
             deletion.unanswered.clear()
             waited = cloud.pace.clock() - started
             late = waited > (SETTLE_WAIT if any(deletion.open.values()) else LISTING_WAIT)
-            _ask_operations(cloud, deletion, last=late)
+            _ask_operations(cloud, service, deletion, last=late)
             if late:
                 break
             if deletion.open:
@@ -102,7 +104,13 @@ def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
     _give_up(deletion, message, code)
 
 
-def _ask(cloud: Cloud, image_id: str, deletion: Deletion, before_each: Callable[[], None]) -> None:
+def _ask(
+    cloud: Cloud,
+    service: RegistryService,
+    image_id: str,
+    deletion: Deletion,
+    before_each: Callable[[], None],
+) -> None:
     sent = False
 
     def before() -> None:
@@ -111,7 +119,7 @@ def _ask(cloud: Cloud, image_id: str, deletion: Deletion, before_each: Callable[
         sent = True
 
     try:
-        operation = registry.delete_image(cloud, image_id, before)
+        operation = service.delete_image(cloud, image_id, before)
     except CallError as error:
         if error.code == NOT_FOUND:
             deletion.outcomes[image_id] = UNANSWERED if error.ambiguous else NOT_THERE
@@ -125,10 +133,12 @@ def _ask(cloud: Cloud, image_id: str, deletion: Deletion, before_each: Callable[
             deletion.unanswered.add(image_id)
         raise
     else:
-        _note(deletion, image_id, operation)
+        _note(deletion, image_id, operation, service)
 
 
-def _note(deletion: Deletion, image_id: str, operation: operations.Operation) -> None:
+def _note(
+    deletion: Deletion, image_id: str, operation: operations.Operation, service: RegistryService
+) -> None:
     """What an operation says: not done, failed, or done, in which case the next listing must agree."""
     if not operation.done:
         deletion.open[image_id] = operation.id
@@ -136,7 +146,7 @@ def _note(deletion: Deletion, image_id: str, operation: operations.Operation) ->
         deletion.open[image_id] = ""
         deletion.outcomes[image_id] = NOT_THERE
     elif operation.error and operation.error.code:
-        failure = operations.failure(operation.error, operation.id, f"DELETE {registry.image_path(image_id)}")
+        failure = operations.failure(operation.error, operation.id, service.deletion(image_id))
         deletion.outcomes[image_id] = Outcome("failed", message=str(failure), code=failure.code)
         deletion.open.pop(image_id, None)
     else:
@@ -144,7 +154,7 @@ def _note(deletion: Deletion, image_id: str, operation: operations.Operation) ->
         deletion.outcomes[image_id] = STILL_LISTED
 
 
-def _strike_gone(cloud: Cloud, deletion: Deletion) -> None:
+def _strike_gone(cloud: Cloud, service: RegistryService, deletion: Deletion) -> None:
     """Settles the open deletes of images that the listing lacks, where one more answer agrees or none is needed."""
     listed = {image.image_id for image in deletion.look.images} if deletion.look else set()
     unlisted = (deletion.open.keys() | deletion.unanswered) - listed
@@ -152,7 +162,7 @@ def _strike_gone(cloud: Cloud, deletion: Deletion) -> None:
     gone = set(agreed)
 
     def ask(image_id: str) -> None:
-        if not relisting.is_there(cloud, image_id):
+        if not service.is_there(cloud, image_id):
             gone.add(image_id)
 
     for_each(unlisted - agreed, ask, cloud.concurrency)
@@ -170,13 +180,13 @@ def _agrees(deletion: Deletion, image_id: str) -> bool:
     return outcome is STILL_LISTED or outcome is NOT_THERE
 
 
-def _ask_operations(cloud: Cloud, deletion: Deletion, *, last: bool) -> None:
+def _ask_operations(cloud: Cloud, service: RegistryService, deletion: Deletion, *, last: bool) -> None:
     """Asks for the operations of what is still there, if the oldest of them is done, or at the ``last`` chance."""
     waiting = [image_id for image_id, operation_id in deletion.open.items() if operation_id]
 
     def ask(image_id: str) -> None:
         with suppress(CallError):  # the listing decides
-            _note(deletion, image_id, operations.get(cloud, deletion.open[image_id]))
+            _note(deletion, image_id, operations.get(cloud, deletion.open[image_id]), service)
 
     if waiting and not last:
         ask(waiting[0])

@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from shared.cloud import registry
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each
-from shared.errors import NOT_FOUND, CallError, Doubtful
+from shared.cloud.registry_services import service_of
+from shared.errors import Doubtful
 from shared.retention.records import Image, Repository
 
 QUICK = 2.0
@@ -30,7 +30,7 @@ class Look(msgspec.Struct, frozen=True):
 def look(cloud: Cloud, repository: Repository) -> Look:
     """Lists the repository. Raises CallError, Doubtful."""
     began_at = cloud.pace.clock()
-    images = list(registry.images(cloud, repository))
+    images = list(service_of(repository).images(cloud, repository))
     check_understood(repository, images)
     return Look(images, max(began_at, cloud.pace.clock() - QUICK))
 
@@ -56,7 +56,7 @@ def check_gone(cloud: Cloud, repository: Repository, image_ids: Collection[str])
     there: list[str] = []
 
     def ask(image_id: str) -> None:
-        if is_there(cloud, image_id):
+        if service_of(repository).is_there(cloud, image_id):
             there.append(image_id)
 
     for_each(image_ids, ask, cloud.concurrency)
@@ -66,17 +66,6 @@ def check_gone(cloud: Cloud, repository: Repository, image_ids: Collection[str])
             " so nothing is deleted there: the next run looks again.",
             where=repository.full_name,
         )
-
-
-def is_there(cloud: Cloud, image_id: str) -> bool:
-    """Whether the registry knows the image. Raises CallError."""
-    try:
-        registry.image(cloud, image_id)
-    except CallError as error:
-        if error.code != NOT_FOUND:
-            raise
-        return False
-    return True
 
 
 def check_understood(repository: Repository, images: Iterable[Image]) -> None:

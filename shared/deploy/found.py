@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from shared.cloud import registry
+from shared.cloud import container_registry
 from shared.cloud.client import Cloud
 from shared.deploy import api
 from shared.deploy.api import EVERYONE, Binding, Bucket, Item, Kind, Version
@@ -98,12 +98,12 @@ def _by_name(items: Iterable[Item]) -> dict[str, Item]:
 def _registries(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
     settings = config.settings
     if not settings.registries:
-        found = registry.registries(cloud, settings.folder_id or "")
+        found = container_registry.registries(cloud, settings.folder_id or "")
         return {one.registry_id: one.folder_id for one in found}
     folders = {}
     for registry_id in settings.registries:
         with _named(f"registry {registry_id}", "registries", may_miss):
-            folders[registry_id] = registry.registry(cloud, registry_id).folder_id
+            folders[registry_id] = container_registry.registry(cloud, registry_id).folder_id
     return folders
 
 
@@ -150,7 +150,7 @@ def _targets(cloud: Cloud, config: Config, found: Found) -> Iterator[Target]:
     homes = {config.folder_id, *found.registries.values(), settings.folder_id or ""} - {""}
     for folder_id in sorted({*homes, *settings.guards.folders}):
         yield Target("folder", folder_id)
-    near = {one.registry_id for home in sorted(homes) for one in registry.registries(cloud, home)}
+    near = {one.registry_id for home in sorted(homes) for one in container_registry.registries(cloud, home)}
     for registry_id in sorted({*found.registries, *near}):
         yield Target("registry", registry_id)
     own = {item.id for item in found.items["secret"].values()}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from shared.auth.tokens import Bearer, Token, TokenKeeper
-from shared.cloud import manifests, registry
+from shared.cloud import container_registry, manifests
 from shared.cloud.client import Cloud, part
 from shared.cloud.workloads import compute, kubernetes, serverless_containers
 from shared.deploy.deployment import Deployment
@@ -23,7 +23,7 @@ from shared.retention.records import Repository
 ACT_AS = "iam.serviceAccounts.tokenCreator"
 
 LISTS = {
-    registry.VIEWER: (registry.SERVICE, f"{registry.ROOT}/registries"),
+    container_registry.VIEWER: (container_registry.SERVICE, f"{container_registry.ROOT}/registries"),
     serverless_containers.ROLE: (serverless_containers.SERVICE, "/containers/v1/containers"),
     compute.ROLE: (compute.SERVICE, compute.ROOT),
     kubernetes.ROLE: (kubernetes.SERVICE, "/managed-kubernetes/v1/clusters"),
@@ -68,7 +68,7 @@ def _probe(
     """The call that tries the role. It returns None when it finds nothing to try it on."""
     if grant.holder != "functions":
         return None
-    if grant.role == registry.EDITOR:
+    if grant.role == container_registry.EDITOR:
         return lambda: _dry_runs(cloud, target_id)
     if grant.role == manifests.ROLE:
         return lambda: _reads_manifests(cloud, deployment.access.registry_endpoint, target_id)
@@ -86,17 +86,17 @@ def _asks(cloud: Cloud, service: str, path: str, params: dict[str, object]) -> b
 
 
 def _dry_runs(cloud: Cloud, registry_id: str) -> bool | None:
-    policy = next(registry.policies(cloud, registry_id), None)
+    policy = next(container_registry.policies(cloud, registry_id), None)
     if policy is None:
         return None
-    registry.dry_run(cloud, policy.policy_id)
+    container_registry.dry_run(cloud, policy.policy_id)
     return True
 
 
 def _reads_manifests(cloud: Cloud, endpoint: str, registry_id: str) -> bool | None:
     repository: Repository
-    for repository in registry.repositories(cloud, registry_id):
-        image = next(registry.images(cloud, repository), None)
+    for repository in container_registry.repositories(cloud, registry_id):
+        image = next(container_registry.images(cloud, repository), None)
         if image:
             return manifests.Manifests(cloud, endpoint, repository.full_name).exists(image.digest)
     return None

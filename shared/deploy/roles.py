@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from shared.cloud import manifests, registry
+from shared.cloud import container_registry, manifests
 from shared.cloud.workloads import compute, kubernetes, serverless_containers
 from shared.deploy.config import Config, secret_of
 from shared.deploy.names import Names
@@ -62,16 +62,19 @@ def _cleaning(config: Config, registries: Mapping[str, str]) -> Iterator[Grant]:
     settings = config.settings
     if settings.folder_id and not settings.registries:
         folder = Target("folder", settings.folder_id)
-        yield Grant("functions", registry.VIEWER, folder, "to find the folder's registries")
+        yield Grant("functions", container_registry.VIEWER, folder, "to find the folder's registries")
     for registry_id in sorted(registries):
         target = Target("registry", registry_id)
         yield Grant(
-            "functions", registry.EDITOR, target, "to run policies dry: there is no smaller role for it"
+            "functions",
+            container_registry.EDITOR,
+            target,
+            "to run policies dry: there is no smaller role for it",
         )
         if settings.guards.index_children or settings.guards.referrers:
             yield Grant("functions", manifests.ROLE, target, "to read manifests")
         if config.deletes:
-            yield Grant("functions", registry.PUSHER, target, "to delete images")
+            yield Grant("functions", container_registry.PUSHER, target, "to delete images")
 
 
 def _in_use(config: Config, registries: Mapping[str, str]) -> Iterator[Grant]:

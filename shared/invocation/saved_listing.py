@@ -12,7 +12,7 @@ import msgspec
 
 from shared.cleanup import job, protection
 from shared.cleanup.run import Run, Survey
-from shared.cloud import registry
+from shared.cloud import container_registry
 from shared.errors import SettingsError
 from shared.report import report
 from shared.retention.layers import LayerCount, layer_keys
@@ -47,7 +47,7 @@ def read(file: str) -> dict[str, list[Image]]:
 
 def _image(row: Any, where: str) -> tuple[str, Image]:
     try:
-        name, image = registry.listed(_camel(row))
+        name, image = container_registry.listed(_camel(row))
     except (msgspec.ValidationError, OverflowError) as error:
         raise SettingsError(f"{where} is not understood: {error}; {REMEDY}.", where=where) from None
     if "/" not in name:

@@ -25,7 +25,7 @@ from shared.auth import sources
 from shared.auth.environment import Access, read_access
 from shared.cleanup import job
 from shared.cleanup.run import Run
-from shared.cloud import log, registry
+from shared.cloud import container_registry, log
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
 from shared.errors import JanitorError
@@ -105,7 +105,7 @@ def _existing(
         return made
 
     def registries() -> frozenset[str]:
-        found = registry.registries(cloud(), configured.folder_id or "")
+        found = container_registry.registries(cloud(), configured.folder_id or "")
         return frozenset(one.registry_id for one in found)
 
     def exists(one: RepositoryName) -> bool:
@@ -113,7 +113,8 @@ def _existing(
         return one.registry_id in ours and one.full_name in _remembered(
             one.registry_id,
             lambda: frozenset(
-                repository.full_name for repository in registry.repositories(cloud(), one.registry_id)
+                repository.full_name
+                for repository in container_registry.repositories(cloud(), one.registry_id)
             ),
         )
 

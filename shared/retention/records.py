@@ -17,6 +17,7 @@ class Registry(msgspec.Struct, frozen=True):
     registry_id: str
     folder_id: str
     name: str
+    service: str = "container-registry"
 
 
 class Repository(msgspec.Struct, frozen=True):
@@ -25,6 +26,7 @@ class Repository(msgspec.Struct, frozen=True):
     repository_id: str
     registry_id: str
     full_name: str
+    service: str = "container-registry"
 
     @property
     def name(self) -> str:

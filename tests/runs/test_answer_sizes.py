@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from shared.cloud.client import ONE, PAGE, TOKEN, Cloud
+from shared.cloud.container_registry import delete_image, repositories
 from shared.cloud.pace import Pace
-from shared.cloud.registry import delete_image, repositories
 from shared.errors import CallError
 from tests import conftest
 from tests.conftest import assert_complains, images, outcomes, policy

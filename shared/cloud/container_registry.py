@@ -18,7 +18,7 @@ import msgspec
 
 from shared.cloud.client import Cloud, part
 from shared.cloud.operations import Operation, wait
-from shared.errors import INTERNAL, CallError
+from shared.errors import INTERNAL, NOT_FOUND, CallError
 from shared.retention.records import Image, NativeRule, Policy, Registry, Repository, blob_key
 
 SERVICE = "container-registry"
@@ -198,10 +198,20 @@ def listed(document: Any) -> tuple[str, Image]:
     return found.name, _image(found)
 
 
-def image(cloud: Cloud, image_id: str) -> tuple[str, Image]:
-    """An image, and the full name of its repository."""
-    found = cloud.call("GET", SERVICE, image_path(image_id), _Image, role=VIEWER)
-    return found.name, _image(found)
+def repository_of(cloud: Cloud, image_id: str) -> str:
+    """The full name of the image's repository."""
+    return cloud.call("GET", SERVICE, _path(image_id), _Image, role=VIEWER).name
+
+
+def is_there(cloud: Cloud, image_id: str) -> bool:
+    """Whether the registry knows the image. Raises CallError."""
+    try:
+        repository_of(cloud, image_id)
+    except CallError as error:
+        if error.code != NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def dry_run(cloud: Cloud, policy_id: str) -> str:
@@ -209,8 +219,8 @@ def dry_run(cloud: Cloud, policy_id: str) -> str:
     path = f"{ROOT}/dryRunLifecyclePolicy/{part(policy_id)}"
     operation = cloud.call("POST", SERVICE, path, Operation, body={}, role=EDITOR)
     operation = wait(cloud, operation, f"POST {path}", at_most=DRY_RUN_WAIT)
-    for told in (operation.response, operation.metadata):
-        result_id = _DRY_RUN.decode(told).dry_run_lifecycle_policy_result_id
+    for answer in (operation.response, operation.metadata):
+        result_id = _DRY_RUN.decode(answer).dry_run_lifecycle_policy_result_id
         if result_id:
             return result_id
     raise CallError("the dry run names no result", service=SERVICE, call=f"POST {path}", code=INTERNAL)
@@ -223,8 +233,13 @@ def affected_images(cloud: Cloud, result_id: str) -> Iterator[Image]:
         yield from map(_image, page.affected_images or ())
 
 
-def image_path(image_id: str) -> str:
+def _path(image_id: str) -> str:
     return f"{ROOT}/images/{part(image_id)}"
+
+
+def deletion(image_id: str) -> str:
+    """The call that deletes the image, for messages."""
+    return f"DELETE {_path(image_id)}"
 
 
 def delete_image(cloud: Cloud, image_id: str, before: Callable[[], None] | None = None) -> Operation:
@@ -232,7 +247,7 @@ def delete_image(cloud: Cloud, image_id: str, before: Callable[[], None] | None 
 
     The operation may be done later, and may still fail.
     """
-    return cloud.call("DELETE", SERVICE, image_path(image_id), Operation, role=PUSHER, before=before)
+    return cloud.call("DELETE", SERVICE, _path(image_id), Operation, role=PUSHER, before=before)
 
 
 def _image(found: _Image) -> Image:
