@@ -119,10 +119,10 @@ def _pem(text: str) -> tuple[str, str]:
     found = PEM.search(text)
     if not found:
         if "-----BEGIN" not in text:
-            return "", f"has no line BEGIN PRIVATE KEY, so it is no RSA key in PEM; {REMEDY}"
+            return "", f"has no first line of a key in PEM, so it is no RSA key in PEM; {REMEDY}"
         return (
             "",
-            f"is an RSA key or the like that was cut off before its line END PRIVATE KEY; {REMEDY}, all of it",
+            f"is an RSA key or the like that was cut off before its last line; {REMEDY}, all of it",
         )
     label, body = found[1], "".join(found[2].split())
     if "PUBLIC" in label:

@@ -302,7 +302,7 @@ BROKEN_KEYS: dict[str, tuple[Callable[[dict[str, str]], str | bytes], list[str]]
     ),
     "without the line of its beginning": (
         with_pem(lambda pem: bare_pem(pem).replace("-----BEGIN PRIVATE KEY-----", "")),
-        ["private_key", "line BEGIN PRIVATE KEY"],
+        ["private_key", "first line"],
     ),
     "the PEM alone": (lambda key: bare_pem(key["private_key"]), ["JSON", "private key alone"]),
 }

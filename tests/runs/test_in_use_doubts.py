@@ -37,7 +37,7 @@ def calls(cloud: Cloud, path: str) -> int:
 def assert_blind(cloud: Cloud, report: dict[str, Any], *named: str) -> None:
     assert cloud.left() == {"used", "spare"}
     assert warnings(report, "guard-unavailable")
-    assert_complains(report, "refused", "GUARDS_IN_USE", FOLDER, *named)
+    assert_complains(report, "held-back", "GUARDS_IN_USE", FOLDER, *named)
 
 
 # --- Compute instances ---
