@@ -9,9 +9,9 @@ run has limits of its own (`shared.retention.matching`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise, product
-from typing import Any
 
 from shared.errors import short
 from shared.retention.matching import LONGEST_TAG, Subject, few_ways, timed, too_slow
@@ -101,15 +101,16 @@ def _grown(text: str, letters: list[str]) -> str:
 
     Where it takes long to tell what fits, the place is hard enough: its last letter is repeated.
     """
-    match: Callable[..., Any] = pattern(text).fullmatch
+    fits = partial(pattern(text).fullmatch, partial=True)
     grown = ""
     while len(grown) < LONGEST_TAG - 2:
-        try:
-            fitting = (one for one in letters if match(grown + one, partial=True, timeout=TAG_SECONDS / 10))
-            letter = next(fitting, None)
-        except TimeoutError:
-            return grown.ljust(LONGEST_TAG - 2, grown[-1:] or letters[0])
-        if letter is None:
+        for letter in letters:
+            fitting, seconds = timed(fits, grown + letter, TAG_SECONDS / 10)
+            if seconds > TAG_SECONDS / 10:
+                return grown.ljust(LONGEST_TAG - 2, grown[-1:] or letters[0])
+            if fitting:
+                grown += letter
+                break
+        else:
             break
-        grown += letter
     return grown
