@@ -43,7 +43,7 @@ BAD = {
     "of anything and a letter": ("(?:.|a)+b", "a" * 126 + "b!"),
     "of two letters": ("(a|ab|b)+c", "ab" * 63 + "c!"),
     "of words that share letters": ("(?:dev|de|d|v|ev)+x", "dev" * 42 + "x!"),
-    "of alternatives of alternatives": ("(?:(?:a|b)|(?:b|a))+c", "ab" * 63 + "c!"),
+    "of alternatives of alternatives": ("(?:(?:a|ab)|(?:b|ba))+c", "ab" * 63 + "c!"),
     "in any case": ("(?i)(?:a|aa)+B", "a" * 126 + "b!"),
     "at least twice": ("(?:x|y|xy){2,}z", "xy" * 63 + "z!"),
     "with captures": ("(?:(a)|(aa))+b", "a" * 126 + "b!"),
