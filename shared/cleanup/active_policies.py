@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.cleanup.protection import guarded, needed_manifests
+from shared.cleanup.protection import guarding, needed_manifests
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.errors import CallError
@@ -24,9 +24,9 @@ def warn_of_active_policies(run: Run, cloud: Cloud, survey: Survey, images: list
         try:
             manifests = needed_manifests(run, cloud, survey.repository, images)
         except CallError:
-            manifests = {}  # guard_candidates has told of it
-        _, kept = guarded(run, survey, images, candidates, manifests)
-        _warn_of(run, policy, survey.repository, candidates, kept)
+            manifests = {}  # guard_candidates has said so
+        guarded = guards.guarded(images, candidates, manifests, guarding(run, survey))
+        _warn_of(run, policy, survey.repository, candidates, guarded.kept)
 
 
 def _warn_of(
@@ -37,21 +37,21 @@ def _warn_of(
     kept: dict[str, guards.Kept],
 ) -> None:
     deletes = f"The ACTIVE policy {policy.label} of {repository.full_name}, which Yandex Cloud itself carries out, takes"
-    running = {image_id: one for image_id, one in kept.items() if one.guard == "in-use"}
-    for image_id, one in list(running.items())[:NAMED]:
+    running = {image_id: guard for image_id, guard in kept.items() if guard.guard == "in-use"}
+    for image_id, guard in list(running.items())[:NAMED]:
         image = candidates[image_id].image
         run.warn(
             "active-policy-takes-image-in-use",
-            f"{deletes} the image {guards.described(image)}, which is in use: {one.by}.",
+            f"{deletes} the image {guards.described(image)}, which is in use: {guard.by}.",
         )
     if len(running) > NAMED:
         run.warn("active-policy-takes-image-in-use", f"{deletes} {len(running) - NAMED} more images in use.")
     for name, why in KEPT_BY.items():
-        bound = [(image_id, one) for image_id, one in kept.items() if one.guard == name]
+        bound = [(image_id, guard) for image_id, guard in kept.items() if guard.guard == name]
         if bound:
-            image_id, one = bound[0]
+            image_id, guard = bound[0]
             described = guards.described(candidates[image_id].image)
             run.warn(
                 f"active-policy-takes-{name}",
-                f"{deletes} {len(bound)} images {why.format(image=described, by=one.by)}.",
+                f"{deletes} {len(bound)} images {why.format(image=described, by=guard.by)}.",
             )

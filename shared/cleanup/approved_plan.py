@@ -5,14 +5,13 @@ Each other image of the plan is a row of the report too, with what keeps it, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from shared.cleanup.run import Run, Survey
 from shared.retention import guards, moments, plan
-from shared.retention.layers import LayerCount
 from shared.retention.plan import Plan
-from shared.retention.records import ALREADY_GONE, REMAINING, Image, Outcome, Registry, Repository
+from shared.retention.records import ALREADY_GONE, REMAINING, Candidate, Image, Outcome, Registry, Repository
 from shared.state import plans
 from shared.state.plans import CARRIED_OUT, Decision
 
@@ -24,27 +23,45 @@ def stays(why: str) -> Outcome:
     return Outcome("remaining", kept_by=why)
 
 
-def restrict(planned: Plan | None, survey: Survey, images: Iterable[Image]) -> None:
-    """Leaves of the repository's candidates those of the plan, and settles those that have changed since.
+def restock(planned: Plan | None, survey: Survey, images: Iterable[Image]) -> None:
+    """Leaves of the repository's candidates those of the plan; ``images`` are all that the repository has.
 
-    ``images`` are all that the repository has. Referrers come later, with their images: see `add_referrers`.
+    Referrers come later, with their images: see `add_referrers`.
     """
+    if planned is None:
+        return
+    listed = {image.image_id: image for image in images}
+    survey.restock(
+        {
+            image_id: survey.candidates.get(image_id) or one.candidate(listed.get(image_id))
+            for image_id, one in planned.images.get(survey.repository.full_name, {}).items()
+            if not one.follows
+        }
+    )
+
+
+def unlisted(planned: Plan | None, survey: Survey, images: Iterable[Image]) -> set[str]:
+    """The ids of the plan's images that the repository does not list."""
+    wanted = planned.images.get(survey.repository.full_name, {}).keys() if planned else ()
+    return set(wanted) - {image.image_id for image in images}
+
+
+def leave_changed(
+    planned: Plan | None, survey: Survey, taken: Mapping[str, Candidate], images: Iterable[Image]
+) -> None:
+    """Settles the plan's images that have changed since, or are gone; ``taken`` are the candidates of today."""
     if planned is None:
         return
     name = survey.repository.full_name
     were, are = planned.takers.get(name, {}), plan.takers(survey.results, survey.rules)
-    asked = len(survey.results) == len(survey.policies)
-    listed = {image.image_id: image for image in images}
-    taken, survey.candidates = survey.candidates, {}
+    all_ran = len(survey.results) == len(survey.policies)
+    gone = unlisted(planned, survey, images)
     for image_id, one in planned.images.get(name, {}).items():
-        if one.follows:
-            continue
-        survey.candidates[image_id] = taken.get(image_id) or one.candidate(listed.get(image_id))
-        why = plan.change(one, taken.get(image_id), were, are)
-        if image_id not in listed:
-            survey.outcomes[image_id] = ALREADY_GONE
+        why = "" if one.follows else plan.change(one, taken.get(image_id), were, are)
+        if image_id in gone and not one.follows:
+            survey.settle({image_id: ALREADY_GONE})
         elif why:
-            survey.outcomes[image_id] = stays(why if asked else "a policy could not be run dry")
+            survey.settle({image_id: stays(why if all_ran else "a policy could not be run dry")})
 
 
 def add_referrers(planned: Plan | None, survey: Survey, images: Iterable[Image]) -> None:
@@ -54,9 +71,9 @@ def add_referrers(planned: Plan | None, survey: Survey, images: Iterable[Image])
     listed = {image.image_id: image for image in images}
     for image_id, one in planned.images.get(survey.repository.full_name, {}).items():
         if image_id not in survey.candidates:
-            survey.candidates[image_id] = one.candidate(listed.get(image_id))
+            survey.take({image_id: one.candidate(listed.get(image_id))})
             gone = image_id not in listed
-            survey.outcomes[image_id] = ALREADY_GONE if gone else stays("its image stays, or is gone already")
+            survey.settle({image_id: ALREADY_GONE if gone else stays("its image stays, or is gone already")})
 
 
 def begin(run: Run) -> None:
@@ -69,7 +86,7 @@ def begin(run: Run) -> None:
         return
     now = moments.timestamp(datetime.now(UTC))
     plans.decide(state, plan_id, Decision(CARRIED_OUT, now, run.run_id))
-    run.plan_begun = True
+    run.begin_plan()
 
 
 def account(run: Run) -> None:
@@ -80,37 +97,37 @@ def account(run: Run) -> None:
         survey = surveys.get(name) or _missing(run, name)
         gone = name not in surveys and survey.registry.registry_id in listed
         with survey.opened():
-            found = survey.candidates
-            survey.candidates = {
-                image_id: found.get(image_id) or one.candidate(None) for image_id, one in images.items()
-            }
-            for image_id in images.keys() - found.keys():
-                survey.outcomes[image_id] = ALREADY_GONE if gone else stays(UNSEEN)
+            known = survey.candidates
+            survey.restock(
+                {image_id: known.get(image_id) or one.candidate(None) for image_id, one in images.items()}
+            )
+            outcome = ALREADY_GONE if gone else stays(UNSEEN)
+            survey.settle(dict.fromkeys(images.keys() - known.keys(), outcome))
     tell(run)
 
 
 def _missing(run: Run, full_name: str) -> Survey:
     """A repository that the run did not find."""
     registry_id = full_name.partition("/")[0]
-    survey = Survey(Registry(registry_id, "", ""), Repository("", registry_id, full_name), [])
-    run.layers.setdefault(registry_id, LayerCount())
-    run.surveys.append(survey)
+    registry = Registry(registry_id, "", "")
+    survey = Survey(registry, Repository("", registry_id, full_name), [])
+    run.add(registry, [survey])
     return survey
 
 
 def tell(run: Run) -> None:
-    """Warns of each reason for which images of the plan stay, with examples, and of those that no time was left for."""
-    told: dict[str, list[str]] = {}
+    """Adds a warning for every reason why planned images were kept, and one if time ran out."""
+    left_out: dict[str, list[str]] = {}
     rest = 0
     for survey in run.surveys:
         for candidate in survey.each():
             why = _why(survey.outcomes.get(candidate.image.image_id, REMAINING))
             if why:
-                told.setdefault(why, []).append(
+                left_out.setdefault(why, []).append(
                     f"{survey.repository.full_name}@{guards.described(candidate.image)}"
                 )
             rest += why == ""
-    for why, images in sorted(told.items()):
+    for why, images in sorted(left_out.items()):
         examples = ", ".join(images[:EXAMPLES])
         run.warn("plan-changed", f"{len(images)} of the plan's images left out, as {why}: {examples}.")
     if rest and run.plan_begun:

@@ -29,7 +29,7 @@ from shared.errors import (
 )
 from shared.retention import guards
 from shared.retention.layers import layer_keys
-from shared.retention.records import ALREADY_GONE, DELETED, Image, Manifest, Problem
+from shared.retention.records import DELETED, Image, Manifest, Problem
 
 REPOSITORIES_AT_ONCE = 4
 SETTLING = 3.0
@@ -57,16 +57,16 @@ def open_and_delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], surv
             delete_in(run, cloud, deleted, survey)
         except Doubtful as error:
             run.hold_back("guard-unavailable", str(error))
-            run.leave(survey, "guard-unavailable")
+            survey.leave("guard-unavailable")
         except (CallError, SettingsError) as error:
             run.problem(error)
-            run.leave(survey, "it could not be looked at again")
+            survey.leave("it could not be looked at again")
         except LeaseLost as error:
             run.hold_back("lease-lost", str(error))
-            run.leave(survey, "lease-lost")
+            survey.leave("lease-lost")
         except StateError as error:
             run.hold_back("journal", str(error))
-            run.leave(survey, "journal")
+            survey.leave("journal")
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -96,9 +96,7 @@ def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Surve
         if _stops(run, deletion) or deletion.look is None:
             return
         look = deletion.look
-    keys = layer_keys(look.images)
-    with run.lock:
-        run.layers[survey.registry.registry_id].stays(keys)
+    run.stays(survey.registry.registry_id, layer_keys(look.images))
     integrity.check(run, cloud, survey, look.images)
 
 
@@ -127,8 +125,7 @@ def _next_batch(
 
 def _expected(survey: Survey, before: Tags) -> set[str]:
     """The ids of the images that a listing must have, unless somebody else has deleted them."""
-    gone = {image_id for image_id, outcome in survey.outcomes.items() if outcome in (DELETED, ALREADY_GONE)}
-    return (before.keys() | survey.going().keys()) - gone
+    return (before.keys() | survey.going().keys()) - survey.gone()
 
 
 def _ask_again(
@@ -192,14 +189,13 @@ def _stops(run: Run, deletion: Deletion) -> bool:
 
 
 def record(run: Run, survey: Survey, deletion: Deletion) -> None:
-    survey.outcomes |= deletion.outcomes
+    survey.settle(deletion.outcomes)
     gone = [
         survey.candidates[image_id].image
         for image_id, outcome in deletion.outcomes.items()
         if outcome == DELETED
     ]
-    with run.lock:
-        run.layers[survey.registry.registry_id].goes(gone)
+    run.goes(survey.registry.registry_id, gone)
     for image_id, outcome in deletion.outcomes.items():
         if outcome.outcome == "failed":
             call = service_of(survey.repository).deletion(image_id)

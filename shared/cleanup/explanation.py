@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from shared.cleanup import job, protection, scope
+from shared.cleanup import protection, scope, surveying
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.cloud.registry_services import SERVICES, service_of
@@ -28,11 +28,11 @@ def explain(run: Run, cloud: Cloud, wanted: str) -> list[dict[str, Any]]:
         raise SettingsError(
             f"There is no image {wanted} in the registries that the settings name.", where="IMAGE"
         )
-    run.surveys = [survey for survey in run.surveys if any(survey is one for one, _, _ in found)]
-    taken = {survey.repository.full_name: _taken(run, cloud, survey) for survey in run.surveys}
-    protection.look_in_use(run, cloud, run.surveys)
+    surveys = {survey.repository.full_name: survey for survey, _, _ in found}
+    taken = {name: _taken(run, cloud, survey) for name, survey in surveys.items()}
+    protection.look_in_use(run, cloud, list(surveys.values()))
     for survey, images, _ in found:
-        job.take_by_rules(run, survey, images)
+        surveying.take_by_rules(run, survey, images)
     for unseen in run.unseen:
         run.hold_back("guard-unavailable", str(unseen))
     return [
@@ -52,7 +52,7 @@ def _taken(run: Run, cloud: Cloud, survey: Survey) -> list[tuple[Policy, bool, s
         )
         for policy in survey.policies
     ]
-    survey.candidates = policies.union((policy.label, images) for policy, applied, images in taken if applied)
+    survey.restock(policies.union((policy.label, images) for policy, applied, images in taken if applied))
     return [(policy, applied, {image.image_id for image in images}) for policy, applied, images in taken]
 
 
@@ -99,8 +99,8 @@ def _explained(
 ) -> dict[str, Any]:
     manifests = protection.needed_manifests(run, cloud, survey.repository, images)
     found = list(_guards(run, survey, images, image, manifests))
-    candidates, _ = protection.guarded(run, survey, images, survey.candidates, manifests)
-    candidate = image.image_id in candidates
+    by = protection.guarding(run, survey)
+    candidate = image.image_id in guards.guarded(images, survey.candidates, manifests, by).candidates
     return {
         "image_id": image.image_id,
         "registry_id": survey.registry.registry_id,
@@ -145,10 +145,11 @@ def _guards(
     run: Run, survey: Survey, images: list[Image], image: Image, manifests: dict[str, Manifest]
 ) -> Iterator[guards.Kept]:
     """Every guard that keeps the image, or would if a policy took it."""
-    yield from protection.each_own_guard(run, survey, image)
+    by = protection.guarding(run, survey)
+    yield from guards.each_own(image, by)
     candidates = {**survey.candidates, image.image_id: Candidate(image, ())}
-    kept = protection.own_guards(run, survey, candidates)
+    kept = guards.own(candidates, by)
     kept.pop(image.image_id, None)
-    bound = protection.bound(run, images, candidates, manifests, kept).get(image.image_id)
+    bound = guards.bound(images, candidates, manifests, kept, by).get(image.image_id)
     if bound:
         yield bound

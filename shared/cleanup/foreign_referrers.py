@@ -47,11 +47,11 @@ def keep_referrers(run: Run, cloud: Cloud) -> None:
 def _settle(survey: Survey, image_id: str, there: set[int] | None) -> None:
     digests = survey.foreign[image_id]
     if there is None:
-        survey.outcomes[image_id] = Outcome("remaining", kept_by="referrer: its image cannot be looked for")
+        survey.settle({image_id: Outcome("remaining", kept_by="referrer: its image cannot be looked for")})
         return
     subject = next((digest for digest in sorted(digests) if blob_key(digest) in there), None)
     if subject:
-        survey.outcomes[image_id] = Outcome("protected", "referrer", f"{subject} of another repository")
+        survey.settle({image_id: Outcome("protected", "referrer", f"{subject} of another repository")})
 
 
 def listed(run: Run, cloud: Cloud, wanted: set[int]) -> set[int]:

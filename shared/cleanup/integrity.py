@@ -13,6 +13,8 @@ from shared.cloud.parallel import for_each
 from shared.cloud.registry_services import service_of
 from shared.errors import CallError
 from shared.retention import guards
+from shared.retention.damage import Damage
+from shared.retention.damage import damage as damage_among
 from shared.retention.records import Image, blob_key
 
 SAID = {
@@ -25,7 +27,7 @@ SAID = {
 def validate(run: Run, cloud: Cloud) -> None:
     """Checks every repository that the run is about."""
     scope.find(run, cloud)
-    damaged: list[tuple[str, guards.Damage]] = []
+    damaged: list[tuple[str, Damage]] = []
 
     def validate_one(survey: Survey) -> None:
         try:
@@ -33,7 +35,7 @@ def validate(run: Run, cloud: Cloud) -> None:
         except CallError as error:
             run.problem(error)
             return
-        survey.images = len(images)
+        survey.count(len(images), sum(image.size_bytes for image in images))
         run.digests[survey.repository.full_name] = foreign_referrers.keys_of(images)
         damaged.extend(damage(run, cloud, survey, images))
 
@@ -46,7 +48,7 @@ def check(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
     tell(run, cloud, damage(run, cloud, survey, images))
 
 
-def damage(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> list[tuple[str, guards.Damage]]:
+def damage(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> list[tuple[str, Damage]]:
     """What is not whole among a repository's ``images``, each with the repository's full name."""
     wanted = run.settings.guards
     if not wanted.index_children and not wanted.referrers:
@@ -54,14 +56,14 @@ def damage(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> list[
     reader = Manifests(cloud, run.registry_endpoint, survey.repository.full_name)
     try:
         manifests = read_manifests(run, cloud, survey.repository, images)
-        damages = guards.damage(images, manifests, cache(reader.exists))
+        damages = damage_among(images, manifests, cache(reader.exists))
     except CallError as error:
         run.problem(error)
         return []
     return [(survey.repository.full_name, one) for one in damages]
 
 
-def tell(run: Run, cloud: Cloud, damaged: list[tuple[str, guards.Damage]]) -> None:
+def tell(run: Run, cloud: Cloud, damaged: list[tuple[str, Damage]]) -> None:
     """Warns of what is damaged, but for referrers whose image another repository has."""
     subjects = {digest for _, one in damaged if one.code == "orphaned-referrer" for digest in one.missing}
     try:

@@ -6,28 +6,26 @@ learns is gathered in a `Run`, from which `report` tells it.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from shared.cleanup import (
-    active_policies,
     approved_plan,
     deletion,
     foreign_referrers,
     protection,
     recovery,
     scope,
+    surveying,
 )
 from shared.cleanup.run import Run, Survey
-from shared.cloud import relisting
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import Progress, for_each
 from shared.cloud.registry_services import service_of
-from shared.errors import CallError, Doubtful, OutOfTime
-from shared.retention import guards, policies, rules
+from shared.errors import CallError, OutOfTime
+from shared.retention import guards, policies
 from shared.retention.layers import layer_keys
-from shared.retention.records import ALREADY_GONE, DELETED, Image, Outcome, PolicyResult, blob_key
+from shared.retention.records import ALREADY_GONE, DELETED, Outcome
 from shared.state.leases import Leases
 
 CLAIMED_AT_ONCE = 64
@@ -41,9 +39,9 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     """Carries the run out. Raises what ends it as a whole; one repository's trouble ends up in ``run.errors``."""
     scope.find(run, cloud)
     take_over(run, cloud)
-    in_parallel(run, progress, "dry runs", partial(dry_run, run, cloud))
-    protection.look_in_use(run, cloud, [survey for survey in run.surveys if may_lose(survey)])
-    in_parallel(run, progress, "repositories", partial(look, run, cloud))
+    in_parallel(run, progress, "dry runs", partial(surveying.dry_run, run, cloud))
+    protection.look_in_use(run, cloud, [survey for survey in run.surveys if surveying.may_lose(survey)])
+    in_parallel(run, progress, "repositories", partial(surveying.look, run, cloud))
     foreign_referrers.keep_referrers(run, cloud)
     tell_of_rules(run)
     check_limits(run)
@@ -70,8 +68,7 @@ def take_over(run: Run, cloud: Cloud) -> None:
         run.hold_back(
             "another-run", f"The run {other} is at work on the registry {registry_id}; it is left alone."
         )
-        run.surveys = [one for one in run.surveys if one.registry.registry_id != registry_id]
-        del run.layers[registry_id]
+        run.drop(registry_id)
     recovery.settle_cut_off(run, cloud, run.journal.state, run.leases, run.layers)
 
 
@@ -100,114 +97,6 @@ def in_parallel(run: Run, progress: Progress, what: str, work: Callable[[Survey]
 
     progress(what, 0, len(run.surveys))
     for_each(run.surveys, one, run.settings.limits.concurrency)
-
-
-def dry_run(run: Run, cloud: Cloud, survey: Survey) -> None:
-    """Runs the repository's policies dry; those that may be applied give its candidates."""
-    taken: list[tuple[str, Iterable[Image]]] = []
-    service = service_of(survey.repository)
-    for policy in survey.policies:
-        try:
-            result_id = service.dry_run(cloud, policy.policy_id)
-            images = list(service.affected_images(cloud, result_id))
-        except CallError as error:
-            run.problem(error)
-            continue
-        applied = policies.applies(policy, run.settings.lifecycle_policies.apply)
-        survey.results.append(
-            PolicyResult(
-                policy,
-                survey.registry.registry_id,
-                survey.repository.name,
-                applied,
-                result_id,
-                len(images),
-            )
-        )
-        if applied:
-            taken.append((f"policy {policy.label}", images))
-        if policy.status == "ACTIVE" and images:
-            survey.taken_by_active.append((policy, {image.image_id for image in images}))
-    survey.candidates = policies.union(taken)
-
-
-def may_lose(survey: Survey) -> bool:
-    """Whether the repository may have candidates, as far as is known before it is listed."""
-    return bool(survey.candidate_count or survey.taken_by_active) or any(
-        rule.action == "delete" for rule in survey.rules
-    )
-
-
-def look(run: Run, cloud: Cloud, survey: Survey) -> None:
-    """Lists the repository, asks the rules, guards the candidates, and counts the layers that stay whatever is deleted."""
-    listed: dict[str, int] = {}
-    digests = array("Q")
-
-    def staying(images: Iterable[Image]) -> Iterator[Image]:
-        for image in images:
-            listed[image.image_id] = image.size_bytes
-            digests.append(blob_key(image.digest))
-            if image.image_id not in survey.candidates:
-                yield image
-
-    try:
-        images: Iterable[Image] = survey.known(service_of(survey.repository).images(cloud, survey.repository))
-        if survey.candidates or survey.taken_by_active or survey.rules or run.plan:
-            images = list(images)
-            decide(run, cloud, survey, images)
-        keys = layer_keys(staying(images))
-    except CallError as error:
-        run.problem(error)
-        survey.candidates = {}
-        return
-    run.digests[survey.repository.full_name] = digests
-    survey.images, survey.size_bytes = len(listed), sum(listed.values())
-    survey.taken_by_active = []
-    with run.lock:
-        run.layers[survey.registry.registry_id].stays(keys)
-    most = service_of(survey.repository).DRY_RUN_IMAGES
-    if survey.images > most and survey.policies:
-        run.warn(
-            "dry-run-limit",
-            f"{survey.repository.full_name} has {survey.images} images; a dry run looks at"
-            f" {most} at most, but an ACTIVE policy deletes whatever it matches.",
-        )
-
-
-def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
-    """Adds what the rules take of the repository's ``images``, and settles what a guard keeps. Raises CallError."""
-    take_by_rules(run, survey, images)
-    approved_plan.restrict(run.plan, survey, images)
-    try:
-        relisting.check_understood(survey.repository, images)
-        gone = [image_id for image_id, outcome in survey.outcomes.items() if outcome == ALREADY_GONE]
-        relisting.check_gone(cloud, survey.repository, gone)
-    except Doubtful as error:
-        survey.outcomes.clear()
-        run.hold_back("guard-unavailable", str(error))
-        run.leave(survey, "guard-unavailable")
-    protection.leave_unseen(run, survey)
-    manifests = protection.guard_candidates(run, cloud, survey, images)
-    approved_plan.add_referrers(run.plan, survey, images)
-    if run.settings.guards.referrers:
-        survey.foreign = guards.foreign_subjects(images, survey.going().values(), manifests)
-    if run.settings.mode == "apply" and survey.going():
-        survey.note_tags(images)
-    active_policies.warn_of_active_policies(run, cloud, survey, images)
-
-
-def take_by_rules(run: Run, survey: Survey, images: list[Image]) -> None:
-    """Adds what the delete rules take to the candidates, and notes what the keep rules keep."""
-    if not survey.rules:
-        return
-    decision = rules.decide(survey.rules, images, run.started_at)
-    survey.kept = decision.kept
-    survey.candidates |= policies.also_taken(survey.candidates, images, decision.taken)
-    with run.lock:
-        run.matched.update(decision.matched)
-        if decision.undated:
-            example = next(iter(decision.undated.values()))
-            run.undated.append((survey.repository.full_name, len(decision.undated), example))
 
 
 def tell_of_rules(run: Run) -> None:
@@ -241,7 +130,7 @@ def check_limits(run: Run) -> None:
                 f" more than MAX_SHARE ({limits.max_share:g}) allows; nothing is deleted there. Raise MAX_SHARE if"
                 " it is meant.",
             )
-            run.leave(survey, "MAX_SHARE")
+            survey.leave("MAX_SHARE")
     going = sum(survey.going_count for survey in run.surveys)
     if going > limits.max_deletions:
         run.refuse(
@@ -250,7 +139,7 @@ def check_limits(run: Run) -> None:
             " nothing is deleted. Raise MAX_DELETIONS if it is meant.",
         )
         for survey in run.surveys:
-            run.leave(survey, "MAX_DELETIONS")
+            survey.leave("MAX_DELETIONS")
 
 
 def count_layers(run: Run) -> None:

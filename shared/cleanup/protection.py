@@ -6,7 +6,7 @@ runs there, of one repository for its manifests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 
 from shared.cleanup.run import Run, Survey
 from shared.cloud import relisting
@@ -17,10 +17,10 @@ from shared.cloud.relisting import Look
 from shared.cloud.workloads.sources import SOURCES, Unavailable, look
 from shared.errors import CallError, Doubtful
 from shared.retention import guards
+from shared.retention.guards import Guarding
 from shared.retention.moments import duration
 from shared.retention.patterns import whole_tag
-from shared.retention.plan import Plan
-from shared.retention.records import PLAIN, Candidate, Image, Manifest, Outcome, Repository
+from shared.retention.records import PLAIN, Image, Manifest, Outcome, Repository
 
 LOOK_AGAIN_AFTER = 50.0
 BOUND = "index-child, referrer"
@@ -35,14 +35,11 @@ def look_in_use(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
     registry_ids = frozenset(survey.registry.registry_id for survey in run.surveys)
     began_at = cloud.pace.clock()
     shown = look(cloud, sorted(filter(None, folders)), sources, registry_ids)
-    for use in shown.uses:
-        run.usage.add(use)
+    run.saw_in_use(shown, began_at)
     for doubt in shown.doubts:
         run.warn("nothing-in-use", doubt)
     for blind in shown.blind:
         run.guard_problem(blind.error)
-    run.unseen += shown.blind
-    run.looked_in_use_at = began_at
 
 
 def look_again_in_use(run: Run, cloud: Cloud) -> None:
@@ -57,12 +54,9 @@ def leave_unseen(run: Run, survey: Survey) -> None:
     blind = unseen(run, survey)
     if not blind or not survey.going():
         return
-    with run.lock:
-        new = [one for one in blind if one not in run.unseen_told]
-        run.unseen_told += new
-    for one in new:
-        run.hold_back("guard-unavailable", str(one))
-    run.leave(survey, f"in-use: {', '.join(sorted({one.source for one in blind}))}")
+    for source in run.news_of(blind):
+        run.hold_back("guard-unavailable", str(source))
+    survey.leave(f"in-use: {', '.join(sorted({source.source for source in blind}))}")
 
 
 def unseen(run: Run, survey: Survey) -> list[Unavailable]:
@@ -119,17 +113,17 @@ def guard_candidates(run: Run, cloud: Cloud, survey: Survey, images: list[Image]
             f" deleted there: {error}. To go without looking, set guards.index_children and guards.referrers to"
             " false.",
         )
-        settle(survey, own_guards(run, survey, going))
-        run.leave(survey, BOUND)
+        settle(survey, guards.own(going, guarding(run, survey)))
+        survey.leave(BOUND)
         return {}
     _leave_unclear(run, survey, images, manifests)
-    going = survey.going()
-    if run.plan:
-        going = _leave_newly_signed(run, run.plan, survey, images, manifests)
-    candidates, kept = guarded(run, survey, images, going, manifests)
-    survey.candidates |= candidates
-    settle(survey, kept)
-    _tell_of_unclear(run, survey, images, manifests, {one.by for one in kept.values()})
+    by = guarding(run, survey)
+    signed = guards.newly_signed(images, survey.going(), manifests, by)
+    survey.settle(dict.fromkeys(signed, Outcome("remaining", kept_by="it has been signed, or the like")))
+    guarded = guards.guarded(images, survey.going(), manifests, by)
+    survey.take(guarded.candidates)
+    settle(survey, guarded.kept)
+    _tell_of_unclear(run, survey, images, manifests, {kept.by for kept in guarded.kept.values()})
     return manifests
 
 
@@ -139,11 +133,13 @@ def _leave_unclear(run: Run, survey: Survey, images: list[Image], manifests: dic
     if not going:
         return
     unclear = guards.unclear(images, manifests)
-    survey.outcomes |= {
-        image_id: Outcome("remaining", kept_by=f"{BOUND}: its manifest is not understood: {why}")
-        for image_id, why in unclear.items()
-        if image_id in going
-    }
+    survey.settle(
+        {
+            image_id: Outcome("remaining", kept_by=f"{BOUND}: its manifest is not understood: {why}")
+            for image_id, why in unclear.items()
+            if image_id in going
+        }
+    )
     hidden = guards.hides_its_images(images, manifests)
     if hidden and survey.going():
         run.hold_back(
@@ -152,8 +148,8 @@ def _leave_unclear(run: Run, survey: Survey, images: list[Image], manifests: dic
             f" its manifest cannot be read ({unclear[hidden.image_id]}), so nothing is deleted there. Push that image"
             " again or delete it by hand; to go without looking, set guards.index_children and guards.referrers to false.",
         )
-        settle(survey, own_guards(run, survey, survey.going()))
-        run.leave(survey, f"index-child: {guards.described(hidden)}")
+        settle(survey, guards.own(survey.going(), guarding(run, survey)))
+        survey.leave(f"index-child: {guards.described(hidden)}")
 
 
 def _tell_of_unclear(
@@ -162,9 +158,8 @@ def _tell_of_unclear(
     """Warns once of each image whose manifest is not understood; what it keeps is held back."""
     for image in images:
         manifest = manifests.get(image.digest, PLAIN)
-        if not manifest.unclear or image.image_id in survey.unclear:
+        if not manifest.unclear or not survey.is_news_that_unclear(image.image_id):
             continue
-        survey.unclear.add(image.image_id)
         message = (
             f"{survey.repository.full_name}: the manifest of the image {image.image_id} ({guards.described(image)}) is"
             f" not understood: {manifest.unclear}. The image stays, and so does all that its manifest names."
@@ -173,98 +168,25 @@ def _tell_of_unclear(
         (run.hold_back if holds_back else run.warn)("manifest-not-understood", message)
 
 
-def _leave_newly_signed(
-    run: Run, plan: Plan, survey: Survey, images: list[Image], manifests: dict[str, Manifest]
-) -> dict[str, Candidate]:
-    """Settles the candidates with referrers that would go with them, but that the plan has not. Returns the others."""
-    if run.settings.guards.referrers:
-        followers = guards.following(images, survey.going(), {}, manifests)
-        guarded_ones = own_guards(run, survey, followers)
-        digests = {
-            digest
-            for image_id, one in followers.items()
-            if image_id not in guarded_ones and not plan.has(survey.repository.full_name, one.image)
-            for digest in guards.referred_to(one.image, manifests.get(one.image.digest, PLAIN))
-        }
-        signed = [image_id for image_id, one in survey.going().items() if one.image.digest in digests]
-        survey.outcomes |= dict.fromkeys(
-            signed, Outcome("remaining", kept_by="it has been signed, or the like")
-        )
-    return survey.going()
-
-
-def guarded(
-    run: Run,
-    survey: Survey,
-    images: list[Image],
-    candidates: dict[str, Candidate],
-    manifests: dict[str, Manifest],
-) -> tuple[dict[str, Candidate], dict[str, guards.Kept]]:
-    """``candidates`` with the referrers that go with theirs, and those of them that a guard keeps."""
-    wanted = run.settings.guards
-    found = dict(candidates)
-    while True:
-        kept = bound(run, images, found, manifests, own_guards(run, survey, found))
-        followers = guards.following(images, found, kept, manifests) if wanted.referrers else {}
-        followers = {
-            image_id: one
-            for image_id, one in followers.items()
-            if image_id not in own_guards(run, survey, followers)
-            and (run.plan is None or run.plan.has(survey.repository.full_name, one.image))
-        }
-        if not followers:
-            staying = {image_id for image_id in kept if image_id not in candidates}
-            return (
-                {image_id: one for image_id, one in found.items() if image_id not in staying},
-                {image_id: one for image_id, one in kept.items() if image_id not in staying},
-            )
-        found |= followers
-
-
-def own_guards(run: Run, survey: Survey, candidates: dict[str, Candidate]) -> dict[str, guards.Kept]:
-    """The guards that images have by themselves, whatever else their repository holds."""
-    kept: dict[str, guards.Kept] = {}
-    for image_id, candidate in candidates.items():
-        one = next(each_own_guard(run, survey, candidate.image), None)
-        if one:
-            kept[image_id] = one
-    return kept
-
-
-def each_own_guard(run: Run, survey: Survey, image: Image) -> Iterator[guards.Kept]:
-    """In use, by a keep rule, by a tag of its own, by its age."""
-    wanted = run.settings.guards
-    where = run.usage.where(survey.repository.full_name, image)
-    if where:
-        yield guards.in_use(where)
-    by_rule = survey.kept.get(image.image_id)
-    if by_rule:
-        yield guards.keep_rule(by_rule)
-    by_tag = guards.keep_tag(image, [whole_tag(text) for text in wanted.keep_tags])
-    if by_tag:
-        yield by_tag
-    by_age = guards.grace(image, duration(wanted.grace), run.started_at)
-    if by_age:
-        yield by_age
-
-
-def bound(
-    run: Run,
-    images: list[Image],
-    candidates: dict[str, Candidate],
-    manifests: dict[str, Manifest],
-    kept: dict[str, guards.Kept],
-) -> dict[str, guards.Kept]:
-    """``kept`` and the candidates that are bound to what stays, by the guards that are on."""
-    wanted = run.settings.guards
-    return guards.close(
-        images, candidates, manifests, kept, index_children=wanted.index_children, referrers=wanted.referrers
+def guarding(run: Run, survey: Survey) -> Guarding:
+    """What decides on the repository's images, as it is known now."""
+    wanted, plan, name = run.settings.guards, run.plan, survey.repository.full_name
+    return Guarding(
+        full_name=name,
+        usage=run.usage,
+        now=run.started_at,
+        kept_by_rules=survey.kept,
+        keep_tags=tuple(whole_tag(text) for text in wanted.keep_tags),
+        grace=duration(wanted.grace),
+        index_children=wanted.index_children,
+        referrers=wanted.referrers,
+        may_follow=(lambda image: plan.has(name, image)) if plan else (lambda image: True),
     )
 
 
-def settle(survey: Survey, kept: dict[str, guards.Kept]) -> None:
+def settle(survey: Survey, kept: Mapping[str, guards.Kept]) -> None:
     """Notes the guards that keep candidates."""
-    survey.outcomes |= {image_id: Outcome("protected", one.guard, one.by) for image_id, one in kept.items()}
+    survey.settle({image_id: Outcome("protected", guard.guard, guard.by) for image_id, guard in kept.items()})
 
 
 def needed_manifests(

@@ -22,7 +22,7 @@ def leave_changed(run: Run, survey: Survey, images: list[Image]) -> None:
     now = {image.image_id: image for image in images}
     changed = {image_id: policies.changed(candidate, now) for image_id, candidate in survey.going().items()}
     outcome = {"gone": ALREADY_GONE, "gained a tag": REMAINING}
-    survey.outcomes |= {image_id: outcome[change] for image_id, change in changed.items() if change}
+    survey.settle({image_id: outcome[change] for image_id, change in changed.items() if change})
     tagged = [image_id for image_id, change in changed.items() if change == "gained a tag"]
     if tagged:
         run.warn(
@@ -53,7 +53,7 @@ def leave_untaken(
         for image_id, candidate in going.items()
         if not any(_takes(taken, reason, image_id) for reason in candidate.reasons)
     ]
-    survey.outcomes |= {image.image_id: UNTAKEN for image in spared}
+    survey.settle({image.image_id: UNTAKEN for image in spared})
     if spared:
         run.warn(
             "no-longer-taken",
@@ -111,7 +111,7 @@ def _taken_by_rules(run: Run, survey: Survey, images: list[Image]) -> dict[str, 
     if not survey.rules:
         return {}
     decision = rules.decide(survey.rules, images, run.started_at)
-    survey.kept = decision.kept
+    survey.keep(decision.kept)
     taken: dict[str, set[str]] = {}
     for image_id, reasons in decision.taken.items():
         for reason in reasons:

@@ -1,4 +1,7 @@
-"""What a run learns, gathered as it goes, so that its report can be told also when it breaks off."""
+"""What a run learns, gathered as it goes, so that its report can be made also when it breaks off.
+
+Only this module writes what is known of a run and of its repositories; everybody else calls these methods.
+"""
 
 from __future__ import annotations
 
@@ -6,47 +9,47 @@ import threading
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import msgspec
 
-from shared.cloud import log
+from shared.cleanup.findings import Findings
+from shared.cleanup.packed_candidates import PackedCandidates
 from shared.cloud.client import Cloud
-from shared.cloud.workloads import sources
-from shared.errors import JanitorError
+from shared.cloud.workloads.sources import Found, Unavailable
 from shared.retention.layers import LayerCount
 from shared.retention.plan import Plan
 from shared.retention.records import (
+    ALREADY_GONE,
+    DELETED,
     Candidate,
     Image,
-    Notice,
     Outcome,
     Policy,
     PolicyResult,
-    Problem,
     Registry,
     Repository,
     RepositoryName,
 )
 from shared.retention.references import Usage
 from shared.retention.rule import Rule
+from shared.retention.rules import Decision
 from shared.settings.overrides import Narrowed
 from shared.settings.settings import Settings
 from shared.state.journal import Journal
 from shared.state.leases import Leases
 
-PACKED_AT_ONCE = 500
-
 
 class Survey(msgspec.Struct):
-    """One repository as the run finds it.
+    """What is known of one repository.
 
-    Its candidates are there while it is `opened`, and packed otherwise: a run may have hundreds of thousands.
-    ``taken_by_active`` names the images that Yandex Cloud itself will delete, applied or not. ``kept`` are those that
-    keep rules keep, by id, as last listed. ``images`` counts all, and is None until they were listed;
-    ``size_bytes`` adds up their sizes; ``going_count`` and ``candidate_count`` are as of the last packing.
+    Its candidates are there while it is `opened`, and packed otherwise. ``taken_by_active`` names the images that Yandex
+    Cloud itself will delete, applied or not. ``kept`` are those that keep rules keep, by id, as last listed. ``images``
+    counts all, and is None until they were listed; ``size_bytes`` adds up their sizes. ``going_count`` and
+    ``candidate_count`` are as of the last packing. ``unclear`` images have a manifest that is not understood; ``foreign``
+    ones refer to digests of other repositories.
     """
 
     registry: Registry
@@ -62,42 +65,84 @@ class Survey(msgspec.Struct):
     size_bytes: int = 0
     candidate_count: int = 0
     going_count: int = 0
-    packed: list[bytes] = []
-    open: bool = False
     unclear: set[str] = set()
     foreign: dict[str, frozenset[str]] = {}
+    open: bool = False
+    _packed: PackedCandidates = msgspec.field(default_factory=PackedCandidates)
     _tags: bytes = b""
 
     @contextmanager
     def opened(self) -> Iterator[Survey]:
-        """The survey with its candidates, unpacked; whoever unpacked them packs them again.
-
-        Both go piece by piece, so that there is never room for all of them twice.
-        """
+        """The survey with its candidates unpacked; whoever unpacked them packs them again."""
         if self.open:
             yield self
             return
-        self._unpack()
-        self.open = True
+        self.candidates, self.open = self._packed.unpack(), True
         try:
             yield self
         finally:
             self.open = False
-            self._pack()
+            self.candidate_count, self.going_count = len(self.candidates), len(self.going())
+            self._packed.pack(self.candidates)
             self.candidates, self.kept = {}, {}
 
-    def _pack(self) -> None:
-        self.candidate_count, self.going_count = len(self.candidates), len(self.going())
-        self.packed = []
-        while self.candidates:
-            some = [self.candidates.popitem()[1] for _ in range(min(PACKED_AT_ONCE, len(self.candidates)))]
-            self.packed.append(zlib.compress(msgspec.msgpack.encode(some), level=1))
+    def each(self) -> Iterator[Candidate]:
+        """Every candidate, one at a time, without unpacking them all."""
+        yield from self.candidates.values() if self.open else self._packed
 
-    def _unpack(self) -> None:
-        shared: dict[tuple[str, ...], tuple[str, ...]] = {}
-        while self.packed:
-            for image, reasons in reversed(_PACKED.decode(zlib.decompress(self.packed.pop()))):
-                self.candidates[image.image_id] = Candidate(image, shared.setdefault(reasons, reasons))
+    def going(self) -> dict[str, Candidate]:
+        """The candidates that nothing keeps from being deleted so far, by id."""
+        return {
+            image_id: candidate
+            for image_id, candidate in self.candidates.items()
+            if image_id not in self.outcomes
+        }
+
+    def sharing(self, images: Iterable[Image]) -> Iterator[Image]:
+        """Replaces each image by the equal object that a candidate already holds, to save memory."""
+        for image in images:
+            candidate = self.candidates.get(image.image_id)
+            yield candidate.image if candidate and candidate.image == image else image
+
+    def ran_dry(self, result: PolicyResult, taken: Collection[str]) -> None:
+        """Notes a policy's dry run; Yandex Cloud itself will delete the images ``taken`` by an ACTIVE policy."""
+        self.results.append(result)
+        if result.policy.status == "ACTIVE" and taken:
+            self.taken_by_active.append((result.policy, set(taken)))
+
+    def take(self, candidates: Mapping[str, Candidate]) -> None:
+        """Adds candidates, or gives those that are there already other reasons."""
+        self.candidates |= candidates
+
+    def restock(self, candidates: Mapping[str, Candidate]) -> None:
+        """Makes these the only candidates."""
+        self.candidates = dict(candidates)
+
+    def settle(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Says what becomes of candidates. What was settled first stays."""
+        self.outcomes = {**outcomes, **self.outcomes}
+
+    def leave(self, why: str) -> None:
+        """Leaves what would go of the repository; ``why`` names the limit or the guard that keeps it."""
+        with self.opened():
+            self.settle(dict.fromkeys(self.going(), Outcome("remaining", kept_by=why)))
+
+    def keep(self, kept: Mapping[str, str]) -> None:
+        """Notes the images that keep rules keep now, by id, each with its rule."""
+        self.kept = dict(kept)
+
+    def count(self, images: int, size_bytes: int) -> None:
+        """Notes how many images were listed; what the ACTIVE policies take is not needed after that."""
+        self.images, self.size_bytes, self.taken_by_active = images, size_bytes, []
+
+    def note_foreign(self, foreign: Mapping[str, frozenset[str]]) -> None:
+        self.foreign = dict(foreign)
+
+    def is_news_that_unclear(self, image_id: str) -> bool:
+        """Whether this is the first time that the image's manifest is said not to be understood."""
+        known = image_id in self.unclear
+        self.unclear.add(image_id)
+        return not known
 
     def note_tags(self, images: Iterable[Image]) -> None:
         """Notes the tags of all images as they are listed first, for `take_tags`."""
@@ -109,37 +154,22 @@ class Survey(msgspec.Struct):
         packed, self._tags = self._tags, b""
         return dict(_TAGS.decode(zlib.decompress(packed))) if packed else {}
 
-    def each(self) -> Iterator[Candidate]:
-        """Every candidate, one at a time, without unpacking them all."""
-        if self.open:
-            yield from self.candidates.values()
-            return
-        for some in reversed(self.packed):
-            for image, reasons in reversed(_PACKED.decode(zlib.decompress(some))):
-                yield Candidate(image, reasons)
-
-    def known(self, images: Iterable[Image]) -> Iterator[Image]:
-        """``images``, but candidates that are as they were found as the same objects: 50,000 are held only once."""
-        for image in images:
-            candidate = self.candidates.get(image.image_id)
-            yield candidate.image if candidate and candidate.image == image else image
-
-    def going(self) -> dict[str, Candidate]:
-        """The candidates that nothing keeps from being deleted so far, by id."""
-        return {image_id: one for image_id, one in self.candidates.items() if image_id not in self.outcomes}
+    def gone(self) -> set[str]:
+        """The ids of the images that are deleted, or were gone before."""
+        return {image_id for image_id, outcome in self.outcomes.items() if outcome in (DELETED, ALREADY_GONE)}
 
 
-_PACKED = msgspec.msgpack.Decoder(list[tuple[Image, tuple[str, ...]]])
 _TAGS = msgspec.msgpack.Decoder(list[tuple[str, tuple[str, ...]]])
 
 
-class Run(msgspec.Struct):
-    """A run: its settings, what it found, and what went wrong.
+class Run(Findings, kw_only=True):
+    """A run: what it was asked for, with what it works, and what it learns.
 
     ``unseen`` is where what runs could not be looked up; ``matched`` counts images by a rule's name; ``undated`` are
     a repository's full name, the number of its images whose creation time a rule cannot believe, and one of them.
-    ``layers`` counts by registry id, ``digests`` are the keys of a repository's digests, by its full name. ``plan`` is what a person said yes to, if the run is to carry that out. ``link`` leads people to the page of what the run found; whoever has it may look,
-    so that only notifications tell it.
+    ``layers`` counts by registry id, ``digests`` are the keys of a repository's digests, by its full name. ``plan`` is
+    what a person said yes to, if the run is to carry that out. ``link`` leads people to the page of the run; whoever has
+    it may look, so that only notifications have it.
     """
 
     narrowed: Narrowed
@@ -153,58 +183,67 @@ class Run(msgspec.Struct):
     plan: Plan | None = None
     plan_begun: bool = False
     link: str = ""
-    registries: dict[str, Registry] = {}
-    surveys: list[Survey] = []
+    registries: dict[str, Registry] = msgspec.field(default_factory=dict)
+    surveys: list[Survey] = msgspec.field(default_factory=list)
     usage: Usage = msgspec.field(default_factory=Usage)
-    unseen: list[sources.Unavailable] = []
-    unseen_told: list[sources.Unavailable] = []
+    unseen: list[Unavailable] = msgspec.field(default_factory=list)
+    unseen_told: list[Unavailable] = msgspec.field(default_factory=list)
     looked_in_use_at: float = float("-inf")
     looking: threading.Lock = msgspec.field(default_factory=threading.Lock)
     matched: Counter[str] = msgspec.field(default_factory=Counter)
-    undated: list[tuple[str, int, Image]] = []
-    layers: dict[str, LayerCount] = {}
-    digests: dict[str, array[int]] = {}
-    warnings: list[Notice] = []
-    errors: list[Problem] = []
-    refused: bool = False
-    held_back: bool = False
-    guard_errors: int = 0
+    undated: list[tuple[str, int, Image]] = msgspec.field(default_factory=list)
+    layers: dict[str, LayerCount] = msgspec.field(default_factory=dict)
+    digests: dict[str, array[int]] = msgspec.field(default_factory=dict)
     lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     @property
     def settings(self) -> Settings:
         return self.narrowed.settings
 
-    def warn(self, code: str, message: str) -> None:
+    def add(self, registry: Registry, surveys: Iterable[Survey]) -> None:
+        """Adds a registry that the run is about, with its repositories in the order of their names."""
         with self.lock:
-            self.warnings.append(Notice(code, message))
-        log.warn(message, code=code)
+            self.layers.setdefault(registry.registry_id, LayerCount())
+            self.registries.setdefault(registry.registry_id, registry)
+            self.surveys = sorted([*self.surveys, *surveys], key=lambda survey: survey.repository.full_name)
 
-    def refuse(self, code: str, message: str) -> None:
-        """Notes that a limit stops the whole run."""
-        self.refused = True
-        self.warn(code, message)
-
-    def hold_back(self, code: str, message: str) -> None:
-        """Notes that a limit, a guard or another run stops the deletions of one repository or registry."""
-        self.held_back = True
-        self.warn(code, message)
-
-    def problem(self, error: JanitorError, image_id: str = "") -> None:
-        self.failed(Problem(error.where, error.code, str(error), image_id))
-
-    def guard_problem(self, error: JanitorError) -> None:
-        """Notes why a guard cannot be evaluated. It holds deletions back, but none of them has failed."""
+    def drop(self, registry_id: str) -> None:
+        """Leaves a registry to another run."""
         with self.lock:
-            self.guard_errors += 1
-        self.problem(error)
+            self.surveys = [survey for survey in self.surveys if survey.registry.registry_id != registry_id]
+            del self.layers[registry_id]
 
-    def failed(self, problem: Problem) -> None:
+    def saw_in_use(self, found: Found, began_at: float) -> None:
+        """Adds what a look at what runs has shown; what an earlier look has shown still counts."""
+        for use in found.uses:
+            self.usage.add(use)
+        self.unseen = [*self.unseen, *found.blind]
+        self.looked_in_use_at = began_at
+
+    def news_of(self, unavailable: Iterable[Unavailable]) -> list[Unavailable]:
+        """Those of the sources that are said for the first time to be unavailable."""
         with self.lock:
-            self.errors.append(problem)
-        log.error(problem.message, where=problem.where)
+            new = [source for source in unavailable if source not in self.unseen_told]
+            self.unseen_told = [*self.unseen_told, *new]
+        return new
 
-    def leave(self, survey: Survey, why: str) -> None:
-        """Leaves what would go of the repository; ``why`` names the limit or the guard that keeps it."""
-        with survey.opened():
-            survey.outcomes |= dict.fromkeys(survey.going(), Outcome("remaining", kept_by=why))
+    def note_rules(self, survey: Survey, decision: Decision) -> None:
+        """Notes how many images each rule matches, and those that no rule can judge."""
+        with self.lock:
+            self.matched.update(decision.matched)
+            if decision.undated:
+                example = next(iter(decision.undated.values()))
+                self.undated.append((survey.repository.full_name, len(decision.undated), example))
+
+    def goes(self, registry_id: str, images: Iterable[Image]) -> None:
+        """Counts the layers of images that go."""
+        with self.lock:
+            self.layers[registry_id].goes(images)
+
+    def stays(self, registry_id: str, keys: Iterable[int]) -> None:
+        """Counts the layers of images that stay."""
+        with self.lock:
+            self.layers[registry_id].stays(keys)
+
+    def begin_plan(self) -> None:
+        self.plan_begun = True

@@ -16,7 +16,6 @@ from shared.errors import (
     SettingsError,
     UnknownName,
 )
-from shared.retention.layers import LayerCount
 from shared.retention.policies import applies
 from shared.retention.records import Policy, Registry
 from shared.retention.rules import covering
@@ -28,7 +27,6 @@ def find(run: Run, cloud: Cloud) -> None:
     """Adds a survey to the run for every repository that it is about, in the order of their names."""
     registries = find_registries(run, cloud)
     for_each(registries, partial(find_repositories, run, cloud), cloud.concurrency)
-    run.surveys.sort(key=lambda survey: survey.repository.full_name)
     check_policies(run)
 
 
@@ -117,10 +115,7 @@ def find_repositories(run: Run, cloud: Cloud, found: Registry) -> None:
     except CallError as error:
         run.problem(error)
         return
-    with run.lock:
-        run.layers[found.registry_id] = LayerCount()
-        run.registries[found.registry_id] = found
-        run.surveys.extend(surveys)
+    run.add(found, surveys)
 
 
 def check_policies(run: Run) -> None:

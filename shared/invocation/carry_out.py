@@ -130,7 +130,13 @@ def _in_mode(narrowed: Narrowed, mode: str | None) -> Narrowed:
 
 def _prepared(asked: _Asked, heading: report.Heading, access: Access, each_push: bool) -> Run:
     pushed = asked.pushed if asked.plan or each_push else _fresh(asked.narrowed.settings, asked.pushed)
-    run = Run(asked.narrowed, pushed, heading.run_id, heading.started_at, access.registry_endpoint)
+    run = Run(
+        narrowed=asked.narrowed,
+        pushed=pushed,
+        run_id=heading.run_id,
+        started_at=heading.started_at,
+        registry_endpoint=access.registry_endpoint,
+    )
     run.plan = asked.plan
     if pushed != asked.pushed:
         run.warnings.append(bursts.CLEANED)

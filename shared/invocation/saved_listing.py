@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 
-from shared.cleanup import job, protection
+from shared.cleanup import job, protection, surveying
 from shared.cleanup.run import Run, Survey
 from shared.cloud import container_registry
 from shared.errors import SettingsError
 from shared.report import report
-from shared.retention.layers import LayerCount, layer_keys
+from shared.retention import guards
+from shared.retention.layers import layer_keys
 from shared.retention.records import Image, Registry, Repository
 from shared.retention.rules import covering
 from shared.settings import settings
@@ -64,7 +65,7 @@ def _camel(row: Any) -> Any:
 def dry_run(environment: Mapping[str, str], file: str) -> dict[str, Any]:
     """The report of what the rules, and those guards that need no cloud, say of a saved listing. Raises SettingsError."""
     found = msgspec.structs.replace(settings.load(environment, whole=False), mode="dry-run")
-    run = Run(Narrowed(found, found, found))
+    run = Run(narrowed=Narrowed(found, found, found))
     decide(run, read(file))
     job.count_layers(run)
     heading = report.Heading("", "dry-run", run.started_at)
@@ -82,11 +83,9 @@ def decide(run: Run, images: dict[str, list[Image]]) -> None:
         if run.settings.registries and registry_id not in run.settings.registries:
             continue
         repository = Repository("", registry_id, full_name)
-        survey = Survey(
-            Registry(registry_id, "", ""), repository, [], covering(run.settings.rules, repository.name)
-        )
-        run.surveys.append(survey)
-        run.layers.setdefault(registry_id, LayerCount())
+        registry = Registry(registry_id, "", "")
+        survey = Survey(registry, repository, [], covering(run.settings.rules, repository.name))
+        run.add(registry, [survey])
         with survey.opened():
             _decide_one(run, survey, images[full_name])
     job.tell_of_rules(run)
@@ -94,10 +93,10 @@ def decide(run: Run, images: dict[str, list[Image]]) -> None:
 
 
 def _decide_one(run: Run, survey: Survey, images: list[Image]) -> None:
-    survey.images = len(images)
-    job.take_by_rules(run, survey, images)
-    candidates, kept = protection.guarded(run, survey, images, survey.going(), {})
-    survey.candidates |= candidates
-    protection.settle(survey, kept)
+    survey.count(len(images), 0)
+    surveying.take_by_rules(run, survey, images)
+    guarded = guards.guarded(images, survey.going(), {}, protection.guarding(run, survey))
+    survey.take(guarded.candidates)
+    protection.settle(survey, guarded.kept)
     staying = (image for image in images if image.image_id not in survey.candidates)
-    run.layers[survey.registry.registry_id].stays(layer_keys(staying))
+    run.stays(survey.registry.registry_id, layer_keys(staying))

@@ -9,17 +9,19 @@ what it holds and what refers to it; a referrer goes with its image.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from shared.retention.records import PLAIN, Candidate, Image, Manifest
+from shared.retention.references import Usage
 
 REFERRER_TAG = re.compile(r"(sha256)-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
 
 Binding = Mapping[str, Manifest]
+Row = TypeVar("Row")
 FOLLOWS = ", with its image"
 
 
@@ -28,22 +30,6 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
 
     guard: str
     by: str
-
-
-class Damage(msgspec.Struct, frozen=True):
-    """Something in a repository that is not whole: the report's warning code, the image, and the digests missing."""
-
-    code: str
-    image: Image
-    missing: tuple[str, ...]
-
-
-def in_use(where: str) -> Kept:
-    return Kept("in-use", where)
-
-
-def keep_rule(name: str) -> Kept:
-    return Kept("keep-rule", f"rule {name}")
 
 
 def keep_tag(image: Image, patterns: Iterable[Callable[[str], Any]]) -> Kept | None:
@@ -69,6 +55,115 @@ def referred_to(image: Image, manifest: Manifest) -> frozenset[str]:
     by_tag = (REFERRER_TAG.fullmatch(tag) for tag in image.tags)
     digests = {f"{found[1]}:{found[2]}" for found in by_tag if found}
     return frozenset(digests | {manifest.refers_to} if manifest.refers_to else digests)
+
+
+class Guarding(msgspec.Struct, frozen=True):
+    """What decides on the images of one repository, beside the images themselves.
+
+    ``keep_tags`` match whole tags; what is younger than ``grace`` at the time ``now`` stays; ``kept_by_rules`` gives the keep
+    rule by image id. ``may_follow`` says whether a referrer may go with its image, though nothing takes it.
+    """
+
+    full_name: str
+    usage: Usage
+    now: datetime
+    kept_by_rules: Mapping[str, str] = {}
+    keep_tags: tuple[Callable[[str], Any], ...] = ()
+    grace: timedelta = timedelta()
+    index_children: bool = True
+    referrers: bool = True
+    may_follow: Callable[[Image], bool] = lambda image: True
+
+
+class Guarded(msgspec.Struct, frozen=True):
+    """The candidates with the referrers that go with theirs, and those of them that a guard keeps, by id."""
+
+    candidates: dict[str, Candidate]
+    kept: dict[str, Kept]
+
+
+def guarded(
+    images: list[Image], candidates: Mapping[str, Candidate], manifests: Binding, guarding: Guarding
+) -> Guarded:
+    """What goes and what stays of a repository: a referrer joins the candidates when its image goes."""
+    going = dict(candidates)
+    while True:
+        kept = bound(images, going, manifests, own(going, guarding), guarding)
+        followers = following(images, going, kept, manifests) if guarding.referrers else {}
+        staying = own(followers, guarding)
+        followers = {
+            image_id: candidate
+            for image_id, candidate in followers.items()
+            if image_id not in staying and guarding.may_follow(candidate.image)
+        }
+        if not followers:
+            others = kept.keys() - candidates.keys()
+            return Guarded(_without(going, others), _without(kept, others))
+        going |= followers
+
+
+def _without(rows: Mapping[str, Row], others: Collection[str]) -> dict[str, Row]:
+    return {image_id: row for image_id, row in rows.items() if image_id not in others}
+
+
+def own(candidates: Mapping[str, Candidate], guarding: Guarding) -> dict[str, Kept]:
+    """The guards that images have by themselves, whatever else their repository holds; of each image the first."""
+    first = {
+        image_id: next(each_own(candidate.image, guarding), None)
+        for image_id, candidate in candidates.items()
+    }
+    return {image_id: kept for image_id, kept in first.items() if kept}
+
+
+def each_own(image: Image, guarding: Guarding) -> Iterator[Kept]:
+    """In use, by a keep rule, by a tag of its own, by its age."""
+    where = guarding.usage.where(guarding.full_name, image)
+    if where:
+        yield Kept("in-use", where)
+    rule = guarding.kept_by_rules.get(image.image_id)
+    if rule:
+        yield Kept("keep-rule", f"rule {rule}")
+    by_tag = keep_tag(image, guarding.keep_tags)
+    if by_tag:
+        yield by_tag
+    by_age = grace(image, guarding.grace, guarding.now)
+    if by_age:
+        yield by_age
+
+
+def bound(
+    images: Iterable[Image],
+    candidates: Mapping[str, Candidate],
+    manifests: Binding,
+    kept: Mapping[str, Kept],
+    guarding: Guarding,
+) -> dict[str, Kept]:
+    """``kept`` and the candidates that are bound to what stays, by the guards that are on."""
+    return close(
+        images,
+        candidates,
+        manifests,
+        kept,
+        index_children=guarding.index_children,
+        referrers=guarding.referrers,
+    )
+
+
+def newly_signed(
+    images: list[Image], candidates: Mapping[str, Candidate], manifests: Binding, guarding: Guarding
+) -> set[str]:
+    """The ids of the candidates with a referrer that would have to go with them, but may not."""
+    if not guarding.referrers:
+        return set()
+    followers = following(images, candidates, {}, manifests)
+    staying = own(followers, guarding)
+    digests = {
+        digest
+        for image_id, follower in followers.items()
+        if image_id not in staying and not guarding.may_follow(follower.image)
+        for digest in referred_to(follower.image, manifests.get(follower.image.digest, PLAIN))
+    }
+    return {image_id for image_id, candidate in candidates.items() if candidate.image.digest in digests}
 
 
 def close(
@@ -195,28 +290,6 @@ def foreign_subjects(
     return {
         image_id: digests for image_id, digests in subjects.items() if digests and own.isdisjoint(digests)
     }
-
-
-def damage(images: Iterable[Image], manifests: Binding, exists: Callable[[str], bool]) -> list[Damage]:
-    """What is not whole: indexes with children missing, and referrers without their image.
-
-    ``exists`` tells of a digest that is not among ``images`` whether the registry has it all the same.
-    """
-    images = list(images)
-    listed = {image.digest for image in images}
-    found: list[Damage] = []
-    for image in images:
-        manifest = manifests.get(image.digest, PLAIN)
-        missing = tuple(
-            digest for digest in manifest.platforms if digest not in listed and not exists(digest)
-        )
-        if missing:
-            code = "broken-index" if len(missing) == len(manifest.platforms) else "partial-index"
-            found.append(Damage(code, image, missing))
-        subjects = referred_to(image, manifest)
-        if subjects and not any(digest in listed or exists(digest) for digest in subjects):
-            found.append(Damage("orphaned-referrer", image, tuple(sorted(subjects))))
-    return found
 
 
 def _holder(image: Image, manifests: Binding) -> str:

@@ -9,14 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.retention.damage import Damage, damage
 from shared.retention.guards import (
-    Damage,
     Kept,
     close,
-    damage,
     following,
     grace,
-    in_use,
     keep_tag,
     referred_to,
     waves,
@@ -67,7 +65,7 @@ def stays_with(
     referrers: bool = True,
 ) -> dict[str, str]:
     """The guard of each candidate that is kept, by its name."""
-    already = {name: in_use("a pod") for name in kept.split()}
+    already = {name: Kept("in-use", "a pod") for name in kept.split()}
     found = close(
         images,
         candidates(images, taken),
@@ -260,7 +258,7 @@ FOLLOWING: dict[str, tuple[list[Image], str, dict[str, Manifest], str, set[str]]
 def test_with_an_image_go(
     images: list[Image], taken: str, manifests: dict[str, Manifest], kept: str, expected: set[str]
 ) -> None:
-    already = {name: in_use("a pod") for name in kept.split()}
+    already = {name: Kept("in-use", "a pod") for name in kept.split()}
     found = following(images, candidates(images, taken), already, manifests)
     assert found.keys() == expected
     assert all(one.reasons[0].startswith("policy old, with its image") for one in found.values())
@@ -437,7 +435,7 @@ class Shelf:
     def goes(self, kept: set[str] | None = None, images: list[Image] | None = None) -> set[str]:
         """What is deleted: candidates that nothing keeps."""
         images = images or self.images
-        already = {name: in_use("a pod") for name in (self.kept if kept is None else kept)}
+        already = {name: Kept("in-use", "a pod") for name in (self.kept if kept is None else kept)}
         found = close(
             images,
             candidates(images, " ".join(self.taken)),
@@ -523,7 +521,7 @@ def test_deletions_may_break_off_anywhere_and_every_index_that_is_left_is_whole(
 @given(shelves)
 def test_followers_refer_to_what_goes_and_have_no_name_of_their_own(shelf: Shelf) -> None:
     taken = candidates(shelf.images, " ".join(shelf.taken))
-    kept = {name: in_use("a pod") for name in shelf.taken - shelf.goes()}
+    kept = {name: Kept("in-use", "a pod") for name in shelf.taken - shelf.goes()}
     found = following(shelf.images, taken, kept, shelf.manifests)
     goes = shelf.goes() | found.keys()
     for name, one in found.items():

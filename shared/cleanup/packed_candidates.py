@@ -1,0 +1,48 @@
+"""A repository's candidates: a dict while they are worked on, compressed otherwise, for a run may have hundreds of thousands."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+import msgspec
+
+from shared.retention.records import Candidate, Image
+
+AT_ONCE = 500
+
+
+class PackedCandidates:
+    """Packs and unpacks piece by piece, so that there is never room for all of them twice."""
+
+    def __init__(self) -> None:
+        self._packed: list[bytes] = []
+
+    def pack(self, candidates: dict[str, Candidate]) -> None:
+        """Packs the candidates, and empties the dict on the way."""
+        self._packed = []
+        while candidates:
+            some = [candidates.popitem()[1] for _ in range(min(AT_ONCE, len(candidates)))]
+            self._packed.append(zlib.compress(msgspec.msgpack.encode(some), level=1))
+
+    def unpack(self) -> dict[str, Candidate]:
+        """The candidates by their images' ids; they are packed no more."""
+        candidates: dict[str, Candidate] = {}
+        shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+        while self._packed:
+            for image, reasons in _unpacked(self._packed.pop()):
+                candidates[image.image_id] = Candidate(image, shared.setdefault(reasons, reasons))
+        return candidates
+
+    def __iter__(self) -> Iterator[Candidate]:
+        """Every packed candidate, one at a time."""
+        for some in reversed(self._packed):
+            for image, reasons in _unpacked(some):
+                yield Candidate(image, reasons)
+
+
+_CANDIDATES = msgspec.msgpack.Decoder(list[tuple[Image, tuple[str, ...]]])
+
+
+def _unpacked(some: bytes) -> Iterator[tuple[Image, tuple[str, ...]]]:
+    return reversed(_CANDIDATES.decode(zlib.decompress(some)))

@@ -1,0 +1,115 @@
+"""One repository as the run surveys it: its policies run dry, its images listed, what rules take and what guards keep."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+
+from shared.cleanup import (
+    active_policies,
+    approved_plan,
+    protection,
+)
+from shared.cleanup.run import Run, Survey
+from shared.cloud import relisting
+from shared.cloud.client import Cloud
+from shared.cloud.registry_services import service_of
+from shared.errors import CallError, Doubtful
+from shared.retention import guards, policies, rules
+from shared.retention.layers import layer_keys
+from shared.retention.records import Image, PolicyResult, blob_key
+
+
+def dry_run(run: Run, cloud: Cloud, survey: Survey) -> None:
+    """Runs the repository's policies dry; those that may be applied give its candidates."""
+    taken: list[tuple[str, Iterable[Image]]] = []
+    service = service_of(survey.repository)
+    for policy in survey.policies:
+        try:
+            result_id = service.dry_run(cloud, policy.policy_id)
+            images = list(service.affected_images(cloud, result_id))
+        except CallError as error:
+            run.problem(error)
+            continue
+        applied = policies.applies(policy, run.settings.lifecycle_policies.apply)
+        registry_id, name = survey.registry.registry_id, survey.repository.name
+        result = PolicyResult(policy, registry_id, name, applied, result_id, len(images))
+        survey.ran_dry(result, {image.image_id for image in images})
+        if applied:
+            taken.append((f"policy {policy.label}", images))
+    survey.restock(policies.union(taken))
+
+
+def may_lose(survey: Survey) -> bool:
+    """Whether the repository may have candidates, as far as is known before it is listed."""
+    return bool(survey.candidate_count or survey.taken_by_active) or any(
+        rule.action == "delete" for rule in survey.rules
+    )
+
+
+def look(run: Run, cloud: Cloud, survey: Survey) -> None:
+    """Lists the repository, asks the rules, guards the candidates, and counts the layers that stay whatever is deleted."""
+    listed: dict[str, int] = {}
+    digests = array("Q")
+
+    def staying(images: Iterable[Image]) -> Iterator[Image]:
+        for image in images:
+            listed[image.image_id] = image.size_bytes
+            digests.append(blob_key(image.digest))
+            if image.image_id not in survey.candidates:
+                yield image
+
+    try:
+        images: Iterable[Image] = survey.sharing(
+            service_of(survey.repository).images(cloud, survey.repository)
+        )
+        if survey.candidates or survey.taken_by_active or survey.rules or run.plan:
+            images = list(images)
+            decide(run, cloud, survey, images)
+        keys = layer_keys(staying(images))
+    except CallError as error:
+        run.problem(error)
+        survey.restock({})
+        return
+    run.digests[survey.repository.full_name] = digests
+    survey.count(len(listed), sum(listed.values()))
+    run.stays(survey.registry.registry_id, keys)
+    most = service_of(survey.repository).DRY_RUN_IMAGES
+    if len(listed) > most and survey.policies:
+        run.warn(
+            "dry-run-limit",
+            f"{survey.repository.full_name} has {len(listed)} images; a dry run looks at"
+            f" {most} at most, but an ACTIVE policy deletes whatever it matches.",
+        )
+
+
+def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
+    """Adds what the rules take of the repository's ``images``, and settles what a guard keeps. Raises CallError."""
+    take_by_rules(run, survey, images)
+    taken = survey.candidates
+    approved_plan.restock(run.plan, survey, images)
+    try:
+        relisting.check_understood(survey.repository, images)
+        relisting.check_gone(cloud, survey.repository, approved_plan.unlisted(run.plan, survey, images))
+    except Doubtful as error:
+        run.hold_back("guard-unavailable", str(error))
+        survey.leave("guard-unavailable")
+    approved_plan.leave_changed(run.plan, survey, taken, images)
+    protection.leave_unseen(run, survey)
+    manifests = protection.guard_candidates(run, cloud, survey, images)
+    approved_plan.add_referrers(run.plan, survey, images)
+    if run.settings.guards.referrers:
+        survey.note_foreign(guards.foreign_subjects(images, survey.going().values(), manifests))
+    if run.settings.mode == "apply" and survey.going():
+        survey.note_tags(images)
+    active_policies.warn_of_active_policies(run, cloud, survey, images)
+
+
+def take_by_rules(run: Run, survey: Survey, images: list[Image]) -> None:
+    """Adds what the delete rules take to the candidates, and notes what the keep rules keep."""
+    if not survey.rules:
+        return
+    decision = rules.decide(survey.rules, images, run.started_at)
+    survey.keep(decision.kept)
+    survey.take(policies.also_taken(survey.candidates, images, decision.taken))
+    run.note_rules(survey, decision)
