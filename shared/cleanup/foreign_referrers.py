@@ -66,8 +66,7 @@ def listed(run: Run, cloud: Cloud, wanted: set[int]) -> set[int]:
         for registry in registries_of(cloud, folder_id):
             for repository in service_of(registry).repositories(cloud, registry.registry_id):
                 if repository.full_name not in run.digests:
-                    run.digests[repository.full_name] = keys_of(
-                        service_of(repository).images(cloud, repository)
-                    )
-                    there |= wanted.intersection(run.digests[repository.full_name])
+                    keys = keys_of(service_of(repository).images(cloud, repository))
+                    run.note_digests(repository.full_name, keys)
+                    there |= wanted.intersection(keys)
     return there

@@ -36,7 +36,7 @@ def validate(run: Run, cloud: Cloud) -> None:
             run.problem(error)
             return
         survey.count(len(images), sum(image.size_bytes for image in images))
-        run.digests[survey.repository.full_name] = foreign_referrers.keys_of(images)
+        run.note_digests(survey.repository.full_name, foreign_referrers.keys_of(images))
         damaged.extend(damage(run, cloud, survey, images))
 
     for_each(run.surveys, validate_one, cloud.concurrency)

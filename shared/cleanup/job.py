@@ -13,6 +13,7 @@ from shared.cleanup import (
     approved_plan,
     deletion,
     foreign_referrers,
+    layer_counting,
     protection,
     recovery,
     scope,
@@ -21,14 +22,7 @@ from shared.cleanup import (
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import Progress, for_each
-from shared.cloud.registry_services import service_of
-from shared.errors import CallError, OutOfTime
 from shared.retention import guards, policies
-from shared.retention.layers import layer_keys
-from shared.retention.records import ALREADY_GONE, DELETED, Outcome
-from shared.state.leases import Leases
-
-CLAIMED_AT_ONCE = 64
 
 
 def untold(what: str, done: int, total: int) -> None:
@@ -38,7 +32,7 @@ def untold(what: str, done: int, total: int) -> None:
 def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     """Carries the run out. Raises what ends it as a whole; one repository's trouble ends up in ``run.errors``."""
     scope.find(run, cloud)
-    take_over(run, cloud)
+    recovery.take_over(run, cloud)
     in_parallel(run, progress, "dry runs", partial(surveying.dry_run, run, cloud))
     protection.look_in_use(run, cloud, [survey for survey in run.surveys if surveying.may_lose(survey)])
     in_parallel(run, progress, "repositories", partial(surveying.look, run, cloud))
@@ -49,7 +43,7 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
         approved_plan.begin(run)
         deletion.delete_all(run, cloud, progress)
     if run.pushed is not None and any(survey.candidate_count for survey in run.surveys):
-        count_other_repositories(run, cloud)
+        layer_counting.count_other_repositories(run, cloud)
 
 
 def carry_out_plan(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
@@ -58,32 +52,6 @@ def carry_out_plan(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
         clean_up(run, cloud, progress)
     finally:
         approved_plan.account(run)
-
-
-def take_over(run: Run, cloud: Cloud) -> None:
-    """Takes the leases of the registries, leaves those that another run has, and settles what was cut off."""
-    if run.leases is None or run.journal is None:
-        return
-    for registry_id, other in _claim(run.leases, cloud, list(run.layers)).items():
-        run.hold_back(
-            "another-run", f"The run {other} is at work on the registry {registry_id}; it is left alone."
-        )
-        run.drop(registry_id)
-    recovery.settle_cut_off(run, cloud, run.journal.state, run.leases, run.layers)
-
-
-def _claim(leases: Leases, cloud: Cloud, registry_ids: list[str]) -> dict[str, str]:
-    """Claims all the registries at once. Returns those that other runs have, each with its run."""
-    others: dict[str, str] = {}
-    pause = partial(cloud.pause, why="another run's lease would have to be watched")
-
-    def claim(registry_id: str) -> None:
-        other = leases.claim(registry_id, pause)
-        if other is not None:
-            others[registry_id] = other
-
-    for_each(registry_ids, claim, CLAIMED_AT_ONCE)
-    return dict(sorted(others.items()))
 
 
 def in_parallel(run: Run, progress: Progress, what: str, work: Callable[[Survey], None]) -> None:
@@ -140,34 +108,3 @@ def check_limits(run: Run) -> None:
         )
         for survey in run.surveys:
             survey.leave("MAX_DELETIONS")
-
-
-def count_layers(run: Run) -> None:
-    """Counts the candidates that would go, where nothing is deleted, and those that stay after all."""
-    apply = run.settings.mode == "apply"
-    for survey in run.surveys:
-        layers = run.layers[survey.registry.registry_id]
-        if not apply:
-            layers.goes(one.image for one in survey.each() if one.image.image_id not in survey.outcomes)
-        layers.stays(
-            layer_keys(
-                one.image for one in survey.each() if stays(survey.outcomes.get(one.image.image_id), apply)
-            )
-        )
-
-
-def stays(outcome: Outcome | None, apply: bool) -> bool:
-    return apply if outcome is None else outcome not in (DELETED, ALREADY_GONE)
-
-
-def count_other_repositories(run: Run, cloud: Cloud) -> None:
-    """After a push only some repositories were looked at, but their layers may serve all of the registry."""
-    looked_at = {survey.repository.full_name for survey in run.surveys}
-    try:
-        for registry_id, layers in run.layers.items():
-            registry = run.registries.get(registry_id)
-            for repository in service_of(registry).repositories(cloud, registry_id) if registry else ():
-                if repository.full_name not in looked_at:
-                    layers.stays(layer_keys(service_of(repository).images(cloud, repository)))
-    except (CallError, OutOfTime) as error:
-        run.problem(error)

@@ -1,17 +1,47 @@
-"""Settles the runs that were cut off: looks which of the images that they were about to delete are gone."""
+"""Takes over what earlier runs left: their registries, and the images whose fate their journals leave open."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from shared.cleanup.run import Run
 from shared.cloud.client import Cloud
+from shared.cloud.parallel import for_each
 from shared.cloud.registry_services import service_of
 from shared.errors import NOT_FOUND, CallError
 from shared.retention.records import DELETED, REMAINING, Outcome, Repository
 from shared.state import journal
 from shared.state.directory import StateDir
 from shared.state.leases import Leases
+
+CLAIMED_AT_ONCE = 64
+
+
+def take_over(run: Run, cloud: Cloud) -> None:
+    """Takes the leases of the registries, leaves those that another run has, and settles what was cut off."""
+    if run.leases is None or run.journal is None:
+        return
+    for registry_id, other in _claim(run.leases, cloud, list(run.layers)).items():
+        run.hold_back(
+            "another-run", f"The run {other} is at work on the registry {registry_id}; it is left alone."
+        )
+        run.drop(registry_id)
+    settle_cut_off(run, cloud, run.journal.state, run.leases, run.layers)
+
+
+def _claim(leases: Leases, cloud: Cloud, registry_ids: list[str]) -> dict[str, str]:
+    """Claims all the registries at once. Returns those that other runs have, each with its run."""
+    others: dict[str, str] = {}
+    pause = partial(cloud.pause, why="another run's lease would have to be watched")
+
+    def claim(registry_id: str) -> None:
+        other = leases.claim(registry_id, pause)
+        if other is not None:
+            others[registry_id] = other
+
+    for_each(registry_ids, claim, CLAIMED_AT_ONCE)
+    return dict(sorted(others.items()))
 
 
 def settle_cut_off(

@@ -235,6 +235,10 @@ class Run(Findings, kw_only=True):
                 example = next(iter(decision.undated.values()))
                 self.undated.append((survey.repository.full_name, len(decision.undated), example))
 
+    def note_digests(self, full_name: str, keys: array[int]) -> None:
+        """Notes the keys of the digests that a repository lists."""
+        self.digests[full_name] = keys
+
     def goes(self, registry_id: str, images: Iterable[Image]) -> None:
         """Counts the layers of images that go."""
         with self.lock:

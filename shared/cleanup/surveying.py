@@ -71,7 +71,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
         run.problem(error)
         survey.restock({})
         return
-    run.digests[survey.repository.full_name] = digests
+    run.note_digests(survey.repository.full_name, digests)
     survey.count(len(listed), sum(listed.values()))
     run.stays(survey.registry.registry_id, keys)
     most = service_of(survey.repository).DRY_RUN_IMAGES

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from shared.auth import plan_links
-from shared.cleanup import job
+from shared.cleanup import layer_counting
 from shared.cleanup.run import Run
 from shared.cloud import log
 from shared.errors import JanitorError, StateError
@@ -96,7 +96,7 @@ def report_of(
     if run is None:
         told = report.of_error(heading, error or JanitorError("The run did not begin."), datetime.now(UTC))
     else:
-        job.count_layers(run)
+        layer_counting.count_layers(run)
         told = report.build(heading, run, error, datetime.now(UTC), rows)
         told["plan_id"] = run.plan.plan_id if run.plan else keep_plan(run, told)
     say = log.info if told["status"] == "ok" else log.fatal if told["status"] == "failed" else log.warn

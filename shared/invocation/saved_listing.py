@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shared.cleanup import job, protection, surveying
+from shared.cleanup import job, layer_counting, protection, surveying
 from shared.cleanup.run import Run, Survey
 from shared.cloud import container_registry
 from shared.errors import SettingsError
@@ -67,7 +67,7 @@ def dry_run(environment: Mapping[str, str], file: str) -> dict[str, Any]:
     found = msgspec.structs.replace(settings.load(environment, whole=False), mode="dry-run")
     run = Run(narrowed=Narrowed(found, found, found))
     decide(run, read(file))
-    job.count_layers(run)
+    layer_counting.count_layers(run)
     heading = report.Heading("", "dry-run", run.started_at)
     return report.build(heading, run, None, datetime.now(UTC), None)
 

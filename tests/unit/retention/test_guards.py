@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.retention.damage import Damage, damage
 from shared.retention.guards import (
     Kept,
     close,
@@ -20,84 +19,32 @@ from shared.retention.guards import (
     waves,
 )
 from shared.retention.patterns import whole_tag
-from shared.retention.records import Candidate, Image, Manifest
+from shared.retention.records import Image, Manifest
+from tests.support.lettered_images import (
+    DEEP,
+    EACH_SIGNED,
+    HELD,
+    INDEX_SIGNED,
+    NESTED,
+    PLATFORMS,
+    SHARED,
+    SHARING,
+    SIGNED,
+    SIGNED_TWICE,
+    SIGNING,
+    STAMPED,
+    about,
+    binding,
+    candidates,
+    digest,
+    image,
+    index,
+    stays_with,
+    tag_of,
+)
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
-
-def digest(name: str) -> str:
-    return "sha256:" + name.encode().hex().rjust(64, "0")
-
-
-def image(name: str, *tags: str, created_at: str = "2026-01-01T00:00:00Z") -> Image:
-    return Image(name, digest(name), tags, created_at, 1, b"")
-
-
-def tag_of(name: str, ending: str = "") -> str:
-    """The tag by which something refers to the image."""
-    return digest(name).replace(":", "-") + ending
-
-
-def index(*names: str) -> Manifest:
-    held = tuple(map(digest, names))
-    return Manifest(held, platforms=held)
-
-
-def about(name: str) -> Manifest:
-    return Manifest(refers_to=digest(name))
-
-
-def binding(**manifests: Manifest) -> dict[str, Manifest]:
-    return {digest(name): manifest for name, manifest in manifests.items()}
-
-
-def candidates(images: list[Image], names: str) -> dict[str, Candidate]:
-    return {one.image_id: Candidate(one, ("policy old",)) for one in images if one.image_id in names.split()}
-
-
-def stays_with(
-    images: list[Image],
-    taken: str,
-    manifests: dict[str, Manifest],
-    kept: str = "",
-    *,
-    index_children: bool = True,
-    referrers: bool = True,
-) -> dict[str, str]:
-    """The guard of each candidate that is kept, by its name."""
-    already = {name: Kept("in-use", "a pod") for name in kept.split()}
-    found = close(
-        images,
-        candidates(images, taken),
-        manifests,
-        already,
-        index_children=index_children,
-        referrers=referrers,
-    )
-    return {name: one.guard for name, one in found.items()}
-
-
-# --- close ---
-
-PLATFORMS = [image("index", "v1"), image("amd"), image("arm")]
-HELD = binding(index=index("amd", "arm"))
-NESTED = [image("top", "v1"), image("middle"), image("leaf"), image("other")]
-DEEP = binding(top=index("middle"), middle=index("leaf"))
-SHARED = [image("new", "v2"), image("old", "v1"), image("both"), image("own")]
-SHARING = binding(new=index("both"), old=index("both", "own"))
-SIGNED = [
-    image("app", "v1"),
-    image("sig", tag_of("app", ".sig")),
-    image("att", tag_of("app", ".att")),
-    image("sbom", tag_of("app", ".sbom")),
-    image("fallback", tag_of("app")),
-    image("artifact"),
-]
-SIGNING = binding(fallback=index("artifact"), artifact=about("app"))
-SIGNED_TWICE = [image("app", "v1"), image("sig", tag_of("app", ".sig")), image("stamp")]
-STAMPED = binding(stamp=about("sig"))
-INDEX_SIGNED = [*PLATFORMS, image("of_index", tag_of("index", ".sig")), image("of_arm")]
-EACH_SIGNED = HELD | binding(of_arm=about("arm"))
 
 CLOSE: dict[str, tuple[list[Image], str, dict[str, Manifest], str, dict[str, str]]] = {
     "nothing is bound to anything": ([image("a"), image("b")], "a", {}, "", {}),
@@ -309,56 +256,6 @@ def test_deletions_come_in_waves(
     going: list[Image], manifests: dict[str, Manifest], expected: list[set[str]]
 ) -> None:
     assert [{one.image_id for one in wave} for wave in waves(going, manifests)] == expected
-
-
-# --- damage ---
-
-DAMAGE: dict[str, tuple[list[Image], dict[str, Manifest], set[str], list[tuple[str, str, set[str]]]]] = {
-    "a whole index": (PLATFORMS, HELD, set(), []),
-    "an index that has lost a child": (PLATFORMS[:2], HELD, set(), [("partial-index", "index", {"arm"})]),
-    "an index that has lost all": (
-        PLATFORMS[:1],
-        HELD,
-        set(),
-        [("broken-index", "index", {"amd", "arm"})],
-    ),
-    "children that are there but not listed": (PLATFORMS[:1], HELD, {"amd", "arm"}, []),
-    "a child that is there but not listed": (
-        PLATFORMS[:1],
-        HELD,
-        {"amd"},
-        [("partial-index", "index", {"arm"})],
-    ),
-    "an index of nothing": ([image("a", "v1")], binding(a=index()), set(), []),
-    "a signature with its image": (SIGNED, SIGNING, set(), []),
-    "a signature without its image": (
-        [image("sig", tag_of("app", ".sig"))],
-        {},
-        set(),
-        [("orphaned-referrer", "sig", {"app"})],
-    ),
-    "an artifact without its subject": (
-        [image("a")],
-        binding(a=about("app")),
-        set(),
-        [("orphaned-referrer", "a", {"app"})],
-    ),
-    "an artifact whose subject is not listed": ([image("a")], binding(a=about("app")), {"app"}, []),
-}
-
-
-@pytest.mark.parametrize(("images", "manifests", "unlisted", "expected"), DAMAGE.values(), ids=DAMAGE)
-def test_what_is_not_whole(
-    images: list[Image],
-    manifests: dict[str, Manifest],
-    unlisted: set[str],
-    expected: list[tuple[str, str, set[str]]],
-) -> None:
-    there = {digest(name) for name in unlisted}
-    found: list[Damage] = damage(images, manifests, there.__contains__)
-    assert [(one.code, one.image.image_id, set(one.missing)) for one in found] == [
-        (code, name, {digest(lost) for lost in missing}) for code, name, missing in expected
-    ]
 
 
 # --- keep-tag and grace ---
