@@ -33,9 +33,9 @@ def restock(planned: Plan | None, survey: Survey, images: Iterable[Image]) -> No
     listed = {image.image_id: image for image in images}
     survey.restock(
         {
-            image_id: survey.candidates.get(image_id) or one.candidate(listed.get(image_id))
-            for image_id, one in planned.images.get(survey.repository.full_name, {}).items()
-            if not one.follows
+            image_id: survey.candidates.get(image_id) or planned_image.candidate(listed.get(image_id))
+            for image_id, planned_image in planned.images.get(survey.repository.full_name, {}).items()
+            if not planned_image.follows
         }
     )
 
@@ -56,9 +56,9 @@ def leave_changed(
     were, are = planned.takers.get(name, {}), plan.takers(survey.results, survey.rules)
     all_ran = len(survey.results) == len(survey.policies)
     gone = unlisted(planned, survey, images)
-    for image_id, one in planned.images.get(name, {}).items():
-        why = "" if one.follows else plan.change(one, taken.get(image_id), were, are)
-        if image_id in gone and not one.follows:
+    for image_id, planned_image in planned.images.get(name, {}).items():
+        why = "" if planned_image.follows else plan.change(planned_image, taken.get(image_id), were, are)
+        if image_id in gone and not planned_image.follows:
             survey.settle({image_id: ALREADY_GONE})
         elif why:
             survey.settle({image_id: stays(why if all_ran else "a policy could not be run dry")})
@@ -69,9 +69,9 @@ def add_referrers(planned: Plan | None, survey: Survey, images: Iterable[Image])
     if planned is None:
         return
     listed = {image.image_id: image for image in images}
-    for image_id, one in planned.images.get(survey.repository.full_name, {}).items():
+    for image_id, planned_image in planned.images.get(survey.repository.full_name, {}).items():
         if image_id not in survey.candidates:
-            survey.take({image_id: one.candidate(listed.get(image_id))})
+            survey.take({image_id: planned_image.candidate(listed.get(image_id))})
             gone = image_id not in listed
             survey.settle({image_id: ALREADY_GONE if gone else stays("its image stays, or is gone already")})
 
@@ -99,7 +99,10 @@ def account(run: Run) -> None:
         with survey.opened():
             known = survey.candidates
             survey.restock(
-                {image_id: known.get(image_id) or one.candidate(None) for image_id, one in images.items()}
+                {
+                    image_id: known.get(image_id) or planned_image.candidate(None)
+                    for image_id, planned_image in images.items()
+                }
             )
             outcome = ALREADY_GONE if gone else stays(UNSEEN)
             survey.settle(dict.fromkeys(images.keys() - known.keys(), outcome))

@@ -23,21 +23,21 @@ def explain(run: Run, cloud: Cloud, wanted: str) -> list[dict[str, Any]]:
     Raises SettingsError when there is none.
     """
     scope.find(run, cloud)
-    found = list(_found(run, cloud, wanted))
-    if not found:
+    named = list(_found(run, cloud, wanted))
+    if not named:
         raise SettingsError(
             f"There is no image {wanted} in the registries that the settings name.", where="IMAGE"
         )
-    surveys = {survey.repository.full_name: survey for survey, _, _ in found}
+    surveys = {survey.repository.full_name: survey for survey, _, _ in named}
     taken = {name: _taken(run, cloud, survey) for name, survey in surveys.items()}
     protection.look_in_use(run, cloud, list(surveys.values()))
-    for survey, images, _ in found:
+    for survey, images, _ in named:
         surveying.take_by_rules(run, survey, images)
     for unseen in run.unseen:
         run.hold_back("guard-unavailable", str(unseen))
     return [
         _explained(run, cloud, survey, images, image, taken[survey.repository.full_name])
-        for survey, images, image in found
+        for survey, images, image in named
     ]
 
 
@@ -63,13 +63,15 @@ def _found(run: Run, cloud: Cloud, wanted: str) -> Iterator[tuple[Survey, list[I
     if reference:
         hosted = parse(f"localhost/{wanted}")  # the repository's name may begin as a host's does
         surveys = [
-            one
-            for one in surveys
-            if (hosted and hosted.path == one.repository.name)
-            or f"/{reference.path}".endswith(f"/{one.repository.full_name}")
+            survey
+            for survey in surveys
+            if (hosted and hosted.path == survey.repository.name)
+            or f"/{reference.path}".endswith(f"/{survey.repository.full_name}")
         ]
     elif not by_digest:
-        surveys = [one for one in surveys if one.repository.full_name == _repository_of(cloud, wanted)]
+        surveys = [
+            survey for survey in surveys if survey.repository.full_name == _repository_of(cloud, wanted)
+        ]
     for survey in surveys:
         images = list(service_of(survey.repository).images(cloud, survey.repository))
         for image in images:
@@ -98,7 +100,7 @@ def _explained(
     taken: list[tuple[Policy, bool, set[str]]],
 ) -> dict[str, Any]:
     manifests = protection.needed_manifests(run, cloud, survey.repository, images)
-    found = list(_guards(run, survey, images, image, manifests))
+    kept = list(_guards(run, survey, images, image, manifests))
     by = protection.guarding(run, survey)
     candidate = image.image_id in guards.guarded(images, survey.candidates, manifests, by).candidates
     return {
@@ -109,7 +111,7 @@ def _explained(
         "tags": list(image.tags),
         "created_at": image.created_at,
         "size_bytes": image.size_bytes,
-        "outcome": ("protected" if found else "would-delete") if candidate else "not-taken",
+        "outcome": ("protected" if kept else "would-delete") if candidate else "not-taken",
         "policies": [
             {
                 "policy_id": policy.policy_id,
@@ -121,7 +123,7 @@ def _explained(
             for policy, applied, ids in taken
         ],
         "rules": [_rule(rule, images, image, run.started_at) for rule in survey.rules],
-        "guards": [{"guard": one.guard, "kept_by": one.by} for one in found],
+        "guards": [{"guard": guard.guard, "kept_by": guard.by} for guard in kept],
         "used_by": run.usage.where(survey.repository.full_name, image),
     }
 

@@ -1,4 +1,4 @@
-"""Whether repositories are whole: every index has its children, every referrer its image. Deletes nothing."""
+"""Whether anything is missing in repositories: every index has its children, every referrer its image. Deletes nothing."""
 
 from __future__ import annotations
 
@@ -60,19 +60,21 @@ def damage(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> list[
     except CallError as error:
         run.problem(error)
         return []
-    return [(survey.repository.full_name, one) for one in damages]
+    return [(survey.repository.full_name, row) for row in damages]
 
 
 def tell(run: Run, cloud: Cloud, damaged: list[tuple[str, Damage]]) -> None:
     """Warns of what is damaged, but for referrers whose image another repository has."""
-    subjects = {digest for _, one in damaged if one.code == "orphaned-referrer" for digest in one.missing}
+    subjects = {
+        digest for _, damage in damaged if damage.code == "orphaned-referrer" for digest in damage.missing
+    }
     try:
         elsewhere = foreign_referrers.listed(run, cloud, set(map(blob_key, subjects))) if subjects else set()
     except CallError as error:
         run.problem(error)
         elsewhere = set()
-    for full_name, one in damaged:
-        if one.code == "orphaned-referrer" and not elsewhere.isdisjoint(map(blob_key, one.missing)):
+    for full_name, damage in damaged:
+        if damage.code == "orphaned-referrer" and not elsewhere.isdisjoint(map(blob_key, damage.missing)):
             continue
-        image = SAID[one.code].format(image=guards.described(one.image))
-        run.warn(one.code, f"{full_name}: {image}: {', '.join(one.missing)}.")
+        image = SAID[damage.code].format(image=guards.described(damage.image))
+        run.warn(damage.code, f"{full_name}: {image}: {', '.join(damage.missing)}.")

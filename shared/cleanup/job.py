@@ -70,7 +70,7 @@ def in_parallel(run: Run, progress: Progress, what: str, work: Callable[[Survey]
 def tell_of_rules(run: Run) -> None:
     """Warns of images that no rule can judge, and in a dry run of rules that match nothing."""
     if run.undated:
-        name, _, image = min(run.undated, key=lambda one: one[0])
+        name, _, image = min(run.undated, key=lambda row: row[0])
         count = sum(number for _, number, _ in run.undated)
         run.warn(
             "absurd-creation-time",

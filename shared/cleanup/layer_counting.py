@@ -16,10 +16,16 @@ def count_layers(run: Run) -> None:
     for survey in run.surveys:
         layers = run.layers[survey.registry.registry_id]
         if not apply:
-            layers.goes(one.image for one in survey.each() if one.image.image_id not in survey.outcomes)
+            layers.goes(
+                candidate.image
+                for candidate in survey.each()
+                if candidate.image.image_id not in survey.outcomes
+            )
         layers.stays(
             layer_keys(
-                one.image for one in survey.each() if stays(survey.outcomes.get(one.image.image_id), apply)
+                candidate.image
+                for candidate in survey.each()
+                if stays(survey.outcomes.get(candidate.image.image_id), apply)
             )
         )
 

@@ -101,7 +101,7 @@ def _there(cloud: Cloud, intent: journal.Intent) -> set[str]:
 
 
 def _tell(run: Run, run_id: str, settled: list[dict[str, Outcome]]) -> None:
-    outcomes = [one for outcomes in settled for one in outcomes.values()]
+    outcomes = [outcome for outcomes in settled for outcome in outcomes.values()]
     gone = outcomes.count(DELETED)
     run.warn(
         "run-cut-off",

@@ -42,23 +42,23 @@ def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
         registries = [_registry(cloud, registry_id, configured) for registry_id in named]
     else:
         registries = _of_folder(run, cloud, settings.folder_id or "")
-    for found in registries:
-        if not permitted.registries and found.folder_id != permitted.folder_id:
+    for registry in registries:
+        if not permitted.registries and registry.folder_id != permitted.folder_id:
             raise OverrideRefused(
-                f"The event names the registry {found.registry_id}, which is not in the folder {permitted.folder_id}.",
+                f"The event names the registry {registry.registry_id}, which is not in the folder {permitted.folder_id}.",
                 where="event",
             )
     if run.pushed is None:
         return registries
     pushed = {repository.registry_id for repository in run.pushed}
-    foreign = pushed - {found.registry_id for found in registries}
+    foreign = pushed - {registry.registry_id for registry in registries}
     if foreign:
         what = "The plan is about" if run.plan else "The event comes from"
         raise OverrideRefused(
             f"{what} the registry {min(foreign)}, which the settings do not name.",
             where="plan" if run.plan else "event",
         )
-    return [found for found in registries if found.registry_id in pushed]
+    return [registry for registry in registries if registry.registry_id in pushed]
 
 
 def _of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
@@ -94,28 +94,28 @@ def _unknown(what: str, name: str) -> UnknownName:
     )
 
 
-def find_repositories(run: Run, cloud: Cloud, found: Registry) -> None:
+def find_repositories(run: Run, cloud: Cloud, registry: Registry) -> None:
     """Adds a survey for every repository of the registry, or for those pushed to."""
     wanted = None if run.pushed is None else {pushed.full_name for pushed in run.pushed}
     policies: dict[str, list[Policy]] = {}
-    service = service_of(found)
+    service = service_of(registry)
     try:
-        for policy in service.policies(cloud, found.registry_id):
+        for policy in service.policies(cloud, registry.registry_id):
             policies.setdefault(policy.repository_id, []).append(policy)
         surveys = [
             Survey(
-                found,
+                registry,
                 repository,
                 policies.get(repository.repository_id, []),
                 covering(run.settings.rules, repository.name),
             )
-            for repository in service.repositories(cloud, found.registry_id)
+            for repository in service.repositories(cloud, registry.registry_id)
             if wanted is None or repository.full_name in wanted
         ]
     except CallError as error:
         run.problem(error)
         return
-    run.add(found, surveys)
+    run.add(registry, surveys)
 
 
 def check_policies(run: Run) -> None:

@@ -25,7 +25,7 @@ def damage(images: Iterable[Image], manifests: Binding, exists: Callable[[str], 
     """
     images = list(images)
     listed = {image.digest for image in images}
-    found: list[Damage] = []
+    damages: list[Damage] = []
     for image in images:
         manifest = manifests.get(image.digest, PLAIN)
         missing = tuple(
@@ -33,8 +33,8 @@ def damage(images: Iterable[Image], manifests: Binding, exists: Callable[[str], 
         )
         if missing:
             code = "broken-index" if len(missing) == len(manifest.platforms) else "partial-index"
-            found.append(Damage(code, image, missing))
+            damages.append(Damage(code, image, missing))
         subjects = referred_to(image, manifest)
         if subjects and not any(digest in listed or exists(digest) for digest in subjects):
-            found.append(Damage("orphaned-referrer", image, tuple(sorted(subjects))))
-    return found
+            damages.append(Damage("orphaned-referrer", image, tuple(sorted(subjects))))
+    return damages

@@ -34,7 +34,7 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
 
 def keep_tag(image: Image, patterns: Iterable[Callable[[str], Any]]) -> Kept | None:
     """The guard of an image with any tag that one of ``patterns`` matches as a whole."""
-    tag = next((tag for whole in patterns for tag in image.tags if whole(tag)), None)
+    tag = next((tag for matches in patterns for tag in image.tags if matches(tag)), None)
     return Kept("keep-tag", f"tag {tag}") if tag is not None else None
 
 
@@ -53,7 +53,7 @@ def grace(image: Image, span: timedelta, now: datetime) -> Kept | None:
 def referred_to(image: Image, manifest: Manifest) -> frozenset[str]:
     """The digests that the image refers to, by its manifest or by its tags."""
     by_tag = (REFERRER_TAG.fullmatch(tag) for tag in image.tags)
-    digests = {f"{found[1]}:{found[2]}" for found in by_tag if found}
+    digests = {f"{match[1]}:{match[2]}" for match in by_tag if match}
     return frozenset(digests | {manifest.refers_to} if manifest.refers_to else digests)
 
 
@@ -203,17 +203,17 @@ def following(
     by_digest = {image.digest: image for image in images}
     referring = _referring(by_digest, manifests)
     going = [candidate for image_id, candidate in candidates.items() if image_id not in kept]
-    found: dict[str, Candidate] = {}
+    followers: dict[str, Candidate] = {}
     while going:
         candidate = going.pop()
         for digest in referring.get(candidate.image.digest, ()):
             image = by_digest[digest]
             named = any(not REFERRER_TAG.fullmatch(tag) for tag in image.tags)
-            if not named and image.image_id not in candidates and image.image_id not in found:
+            if not named and image.image_id not in candidates and image.image_id not in followers:
                 follower = Candidate(image, tuple(f"{reason}{FOLLOWS}" for reason in candidate.reasons))
-                found[image.image_id] = follower
+                followers[image.image_id] = follower
                 going.append(follower)
-    return found
+    return followers
 
 
 def waves(going: Iterable[Image], manifests: Binding) -> list[list[Image]]:

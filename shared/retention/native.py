@@ -33,8 +33,8 @@ def to_rules(label: str, repository: str, native: list[NativeRule]) -> tuple[lis
     """The rules that take what the native policy takes, or none and why not."""
     faults = [
         f"rule {number} of the policy: {fault}"
-        for number, one in enumerate(native, 1)
-        for fault in [_no_rule(one)]
+        for number, native_rule in enumerate(native, 1)
+        for fault in [_no_rule(native_rule)]
         if fault
     ]
     if faults:
@@ -43,12 +43,12 @@ def to_rules(label: str, repository: str, native: list[NativeRule]) -> tuple[lis
         Rule(
             name=label if len(native) == 1 else f"{label} {number}",
             repositories=[f"/{repository}", f"!/{repository}/*"],
-            tags=one.tag_regexp or None,
-            untagged=one.untagged,
-            older_than=_older_than(one.expire_seconds) if one.expire_seconds else None,
-            keep_newest=one.retained_top or None,
+            tags=native_rule.tag_regexp or None,
+            untagged=native_rule.untagged,
+            older_than=_older_than(native_rule.expire_seconds) if native_rule.expire_seconds else None,
+            keep_newest=native_rule.retained_top or None,
         )
-        for number, one in enumerate(native, 1)
+        for number, native_rule in enumerate(native, 1)
     ]
     return rules, []
 

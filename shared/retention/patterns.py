@@ -79,14 +79,14 @@ def repository_matcher(patterns: tuple[str, ...], rule: str = "") -> Callable[[s
     bounded: list[Any] = []
     for text in patterns:
         try:
-            (one,) = GitIgnoreSpec.from_lines([text]).patterns
-            if one.include is None or not isinstance(one, RegexPattern) or one.regex is None:
+            (pattern,) = GitIgnoreSpec.from_lines([text]).patterns
+            if pattern.include is None or not isinstance(pattern, RegexPattern) or pattern.regex is None:
                 raise ValueError
-            bounded.append(RegexPattern(_bounded(text, str(one.regex.pattern), rule), one.include))
+            bounded.append(RegexPattern(_bounded(text, str(pattern.regex.pattern), rule), pattern.include))
         except (ValueError, re.error):
             raise ValueError(text) from None
     spec = GitIgnoreSpec(bounded)
-    if not any(one.include for one in bounded):
+    if not any(pattern.include for pattern in bounded):
         raise ValueError(patterns[0])
     match: Callable[[str], bool] = spec.match_file
     return match

@@ -62,14 +62,18 @@ class Plan(msgspec.Struct, frozen=True):
 
 def takers(results: Iterable[PolicyResult], rules: Iterable[Rule]) -> Takers:
     """What may take images of a repository, and a hash of how each is defined."""
-    found: dict[str, list[str]] = {}
+    definitions_by_reason: dict[str, list[str]] = {}
     for result in results:
         if result.applied:
-            found.setdefault(f"policy {result.policy.label}", []).append(result.policy.definition)
+            definitions_by_reason.setdefault(f"policy {result.policy.label}", []).append(
+                result.policy.definition
+            )
     for rule in rules:
         if rule.action == "delete":
-            found.setdefault(label(rule), []).append(hashlib.sha256(msgspec.json.encode(rule)).hexdigest())
-    return {reason: " ".join(sorted(definitions)) for reason, definitions in found.items()}
+            definitions_by_reason.setdefault(label(rule), []).append(
+                hashlib.sha256(msgspec.json.encode(rule)).hexdigest()
+            )
+    return {reason: " ".join(sorted(definitions)) for reason, definitions in definitions_by_reason.items()}
 
 
 def change(planned: Planned, now: Candidate | None, were: Takers, are: Takers) -> str:

@@ -54,9 +54,9 @@ def spared(
     """The images of those candidates that only rules took, and that none takes any more."""
     by_rules = {label(rule) for rule in rules}
     return [
-        one.image
-        for one in candidates
-        if one.image.image_id not in taken and by_rules.issuperset(one.reasons)
+        candidate.image
+        for candidate in candidates
+        if candidate.image.image_id not in taken and by_rules.issuperset(candidate.reasons)
     ]
 
 

@@ -57,17 +57,17 @@ def parse(text: str) -> Reference | None:
     host, slash, path = rest.partition("/")
     if not slash or not ("." in host or ":" in host or host == "localhost"):
         path = rest
-    found = _PATH.match(path)
-    if not found:
+    match = _PATH.match(path)
+    if not match:
         return None
-    end = path[found.end() :]
+    end = path[match.end() :]
     named = _END.fullmatch(end)
     if not named:
         slash = "/" if end.startswith("/") else ""
-        return Reference(found[0] + slash, ANY_TAG, cut_off=not end.startswith((":", "@")))
+        return Reference(match[0] + slash, ANY_TAG, cut_off=not end.startswith((":", "@")))
     if named["digest"]:
-        return Reference(found[0], digest=named["digest"].lower())
-    return Reference(found[0], named["tag"] or "latest")
+        return Reference(match[0], digest=named["digest"].lower())
+    return Reference(match[0], named["tag"] or "latest")
 
 
 class _Path(msgspec.Struct):

@@ -104,27 +104,27 @@ def matcher(rule: Rule) -> Callable[[Sequence[str]], bool]:
     untagged = rule.untagged or without_filter
     if rule.tags is None:
         return lambda tags: without_filter if tags else untagged
-    whole, every = whole_tag(rule.tags, rule.name), EVERY[rule.action]
-    return lambda tags: every(map(whole, tags)) if tags else untagged
+    matches, every = whole_tag(rule.tags, rule.name), EVERY[rule.action]
+    return lambda tags: every(map(matches, tags)) if tags else untagged
 
 
 def groups(rule: Rule, tags: Iterable[str]) -> set[str]:
     """The values that the tags have of the rule's ``group_by``."""
-    found = filter(None, map(whole_tag(rule.group_by or "", rule.name, "group_by"), tags))
-    return {one["group"] for one in found if one["group"] is not None}
+    matches = filter(None, map(whole_tag(rule.group_by or "", rule.name, "group_by"), tags))
+    return {match["group"] for match in matches if match["group"] is not None}
 
 
 def _matching(rule: Rule, images: Sequence[Image], decision: Decision) -> ByGroup:
     is_about = matcher(rule)
-    found = [image for image in images if is_about(image.tags)]
-    by_group = _grouped(rule, found) if rule.group_by else {"": found}
+    matching = [image for image in images if is_about(image.tags)]
+    by_group = _grouped(rule, matching) if rule.group_by else {"": matching}
     decision.matched[rule.name] = len(_members(by_group))
     return by_group
 
 
-def _grouped(rule: Rule, found: list[Image]) -> ByGroup:
+def _grouped(rule: Rule, matching: list[Image]) -> ByGroup:
     by_group: ByGroup = {}
-    for image in found:
+    for image in matching:
         for group in groups(rule, image.tags):
             by_group.setdefault(group, []).append(image)
     return by_group
