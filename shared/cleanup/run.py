@@ -143,7 +143,7 @@ class Run(msgspec.Struct):
     """
 
     narrowed: Narrowed
-    pushed: frozenset[RepositoryName] | None = None
+    only: frozenset[RepositoryName] | None = None
     run_id: str = ""
     started_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
     registry_endpoint: str = ""

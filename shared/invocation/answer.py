@@ -7,13 +7,15 @@ import os
 from typing import Any
 
 from shared.errors import JanitorError
-from shared.invocation import events
+from shared.invocation import events, task
 from shared.invocation.carry_out import carry_out
+from shared.invocation.task import Invocation
 
 
 def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:
     """What a handler returns: the report, or for an HTTP call a response with the report as its JSON body."""
-    told, error = carry_out(event, context, os.environ, mode=None if deletes else "dry-run")
+    wanted = task.scheduled if deletes else task.dry_run
+    told, error = carry_out(wanted(Invocation(os.environ, context), event))
     if not events.is_http(event):
         return told
     status = http_status(told, error)

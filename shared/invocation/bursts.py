@@ -22,12 +22,12 @@ def fresh(
 ) -> frozenset[RepositoryName]:
     """Those of the pushed repositories that no run in this mode has just been cleaning. Raises StateError."""
     return frozenset(
-        one for one in pushed if seen.first(state, f"pushes/{mode}", one.full_name, now, SECONDS)
+        name for name in pushed if seen.first(state, f"pushes/{mode}", name.full_name, now, SECONDS)
     )
 
 
 def unsigned(state: StateDir, pushed: frozenset[RepositoryName], now: float) -> frozenset[RepositoryName]:
     """Those that no unsigned event has named for ten minutes at least. They take no turn of a push's. Raises StateError."""
     return frozenset(
-        one for one in pushed if seen.first(state, "pushes/unsigned", one.full_name, now, UNSIGNED_SECONDS)
+        name for name in pushed if seen.first(state, "pushes/unsigned", name.full_name, now, UNSIGNED_SECONDS)
     )

@@ -41,7 +41,7 @@ def end(
         run.warn(notice.code, notice.message)
     if keep(run, told) and run.journal and run.surveys and remembers:
         try:
-            history.keep(run.journal.state, told, whole=run.pushed is None)
+            history.keep(run.journal.state, told, whole=run.only is None)
         except StateError as error:
             log.warn(f"The history of the runs has a gap. {error}")
         sweep(run.journal.state, min(ends_at, time.monotonic() + SWEEPING))

@@ -20,12 +20,7 @@ MODULES = {name: path for name, path in modules().items() if path.name != "__ini
 
 # What imports more of ours than it should, and how many at most: a number may sink, and no module joins.
 IMPORTING = {
-    "shared.invocation.carry_out": 22,
-    "functions.__main__": 21,
     "shared.cleanup.job": 19,
-    "shared.invocation.unsigned": 17,
-    "shared.deploy.__main__": 16,
-    "shared.invocation.webhook": 16,
 }
 # Rooms whose modules are tested by whole runs (tests/runs, tests/deploy), from outside.
 RUN_AS_A_WHOLE = {"cleanup", "deploy", "functions"}
