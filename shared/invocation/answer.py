@@ -15,15 +15,15 @@ from shared.invocation.task import Invocation
 def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:
     """What a handler returns: the report, or for an HTTP call a response with the report as its JSON body."""
     wanted = task.scheduled if deletes else task.dry_run
-    told, error = carry_out(wanted(Invocation(os.environ, context), event))
+    report, error = carry_out(wanted(Invocation(os.environ, context), event))
     if not events.is_http(event):
-        return told
-    status = http_status(told, error)
-    return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": json.dumps(told)}
+        return report
+    status = http_status(report, error)
+    return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": json.dumps(report)}
 
 
-def http_status(told: dict[str, Any], error: JanitorError | None) -> int:
+def http_status(report: dict[str, Any], error: JanitorError | None) -> int:
     """The HTTP status with which a report is answered."""
-    if error and told["status"] in ("failed", "refused"):
+    if error and report["status"] in ("failed", "refused"):
         return error.http_status
-    return 500 if told["status"] == "failed" else 200
+    return 500 if report["status"] == "failed" else 200

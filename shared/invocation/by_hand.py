@@ -23,8 +23,8 @@ from shared.settings import settings
 
 def run(kind: Kind, options: Namespace, environment: Mapping[str, str]) -> int:
     """Carries a task of the kind out and shows its report."""
-    told, status = reported(kind, environment, plan_id=options.plan_id if kind.has_plan else None)
-    terminal.print_report(told, as_json=options.json)
+    report, status = reported(kind, environment, plan_id=options.plan_id if kind.has_plan else None)
+    terminal.print_report(report, as_json=options.json)
     return status
 
 
@@ -33,19 +33,19 @@ def reported(
 ) -> tuple[dict[str, Any], int]:
     """The report of a task of the kind, and the exit status."""
     with terminal.progress() as progress:
-        told, error = carry_out(
+        report, error = carry_out(
             task.by_hand(
                 kind, environment, plan_id=plan_id, look=look, begin=stop_on_signals, progress=progress
             )
         )
-    return told, error.exit_status if error else EXIT_STATUS[told["status"]]
+    return report, error.exit_status if error else EXIT_STATUS[report["status"]]
 
 
 def dry_run(options: Namespace, environment: Mapping[str, str]) -> int:
     if options.diff:
         return show_difference(options, environment)
-    told, status = _dry_run(options, environment)
-    terminal.print_report(told, as_json=options.json)
+    report, status = _dry_run(options, environment)
+    terminal.print_report(report, as_json=options.json)
     return status
 
 
@@ -53,8 +53,8 @@ def _dry_run(options: Namespace, environment: Mapping[str, str]) -> tuple[dict[s
     """The report of a dry run of the cloud, or of a saved listing."""
     if not options.listing:
         return reported(task.DRY_RUN_BY_HAND, environment)
-    told = saved_listing.dry_run(environment, options.listing)
-    return told, EXIT_STATUS[told["status"]]
+    report = saved_listing.dry_run(environment, options.listing)
+    return report, EXIT_STATUS[report["status"]]
 
 
 def show_difference(options: Namespace, environment: Mapping[str, str]) -> int:
@@ -78,14 +78,14 @@ def show_difference(options: Namespace, environment: Mapping[str, str]) -> int:
 
 
 def validate(options: Namespace, environment: Mapping[str, str]) -> int:
-    told, status = reported(task.LOOK_BY_HAND, environment, look=integrity.validate)
-    terminal.print_report(told, as_json=options.json)
+    report, status = reported(task.LOOK_BY_HAND, environment, look=integrity.validate)
+    terminal.print_report(report, as_json=options.json)
     return status
 
 
 def explain(options: Namespace, environment: Mapping[str, str]) -> int:
     explained: list[dict[str, Any]] = []
-    told, status = reported(
+    report, status = reported(
         task.LOOK_BY_HAND,
         environment,
         look=lambda run, cloud: explained.extend(explanation.explain(run, cloud, options.image)),
@@ -95,7 +95,7 @@ def explain(options: Namespace, environment: Mapping[str, str]) -> int:
     elif explained:
         terminal.print_json(explained)
     else:
-        terminal.print_report(told, as_json=options.json)
+        terminal.print_report(report, as_json=options.json)
     return status
 
 
@@ -105,13 +105,13 @@ def convert(options: Namespace, environment: Mapping[str, str]) -> int:
         terminal.print_json(to_policies(settings.load(environment, whole=False).rules))
         return 0
     answers: list[Any] = []
-    told, status = reported(
+    report, status = reported(
         task.LOOK_BY_HAND,
         environment,
         look=lambda run, cloud: answers.append(registry.native_policy(cloud, options.policy_id)),
     )
     if not answers:
-        terminal.print_report(told, as_json=options.json)
+        terminal.print_report(report, as_json=options.json)
         return status
     policy, native, full_name = answers[0]
     rules, faults = to_rules(policy.label, full_name.partition("/")[2], native)

@@ -47,12 +47,12 @@ def carry_out(task: Task) -> tuple[dict[str, Any], JanitorError | None]:
     except Exception as unknown:
         error = finish.fault(unknown)
     try:
-        told = finish.report_of(heading, run, error, None if task.all_rows else report.ROWS)
+        document = finish.report_of(heading, run, error, None if task.all_rows else report.ROWS)
         if run:
             key = task.invocation.access.webhook_key
-            run.link = finish.plan_link(key, run.settings, told["plan_id"])
-            finish.end(run, told, audience, ends_at, remembers=task.kind.remembered)
-        return told, error
+            run.link = finish.plan_link(key, run.settings, document["plan_id"])
+            finish.end(run, document, audience, ends_at, remembers=task.kind.remembered)
+        return document, error
     finally:
         if run and run.leases:
             run.leases.release()

@@ -62,11 +62,11 @@ def _page(call: Call, invocation: Invocation, key: bytes, now: datetime) -> dict
     shown = plans.report(plan_id, plans.text(state, plan_id))
     ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
     decided = plans.decision(state, plan_id)
-    said = f"This plan {decided}." if decided else ""
-    if not said and now >= ends_at:
-        said = "This plan has run out."
-    if not said and settings.mode == "dry-run":
-        said = "CLEANUP_MODE is dry-run: no plan can be approved."
+    state_text = f"This plan {decided}." if decided else ""
+    if not state_text and now >= ends_at:
+        state_text = "This plan has run out."
+    if not state_text and settings.mode == "dry-run":
+        state_text = "CLEANUP_MODE is dry-run: no plan can be approved."
     answer_by = min(now + ANSWER_WITHIN, ends_at)
     approve = {
         "action": _form_address(call, settings.webhook_url or ""),
@@ -75,10 +75,12 @@ def _page(call: Call, invocation: Invocation, key: bytes, now: datetime) -> dict
         "reject_token": plan_links.token(key, plan_id, "reject", answer_by),
         "expires_at": timestamp(answer_by),
     }
-    about = _about(plan_id, ends_at, said)
+    about = _about(plan_id, ends_at, state_text)
     return _html(
         200,
-        _pages().plan_page(shown, plan=about, approve=None if said else approve, trend=history.trend(state)),
+        _pages().plan_page(
+            shown, plan=about, approve=None if state_text else approve, trend=history.trend(state)
+        ),
     )
 
 
@@ -90,15 +92,15 @@ def _form_address(call: Call, webhook_url: str) -> str:
 
 
 def _approve(plan_id: str, invocation: Invocation) -> dict[str, Any]:
-    told, error = carry_out(task.apply(invocation, plan_id, all_rows=True))
-    status = http_status(told, error)
+    report, error = carry_out(task.apply(invocation, plan_id, all_rows=True))
+    status = http_status(report, error)
     if error and status >= 400:
         return message(status, str(error), {})
     settings = invocation.settings
     ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
     about = _about(plan_id, ends_at, "You have approved this plan; here is what came of it.")
     trend = history.trend(plans.directory(settings))
-    return _html(status, _pages().plan_page(told, plan=about, approve=None, trend=trend))
+    return _html(status, _pages().plan_page(report, plan=about, approve=None, trend=trend))
 
 
 def _reject(plan_id: str, invocation: Invocation) -> dict[str, Any]:
@@ -138,5 +140,5 @@ def _pages() -> Any:
     return page
 
 
-def _about(plan_id: str, ends_at: datetime, said: str) -> dict[str, str]:
-    return {"plan_id": plan_id, "valid_until": timestamp(ends_at), "state": said}
+def _about(plan_id: str, ends_at: datetime, state_text: str) -> dict[str, str]:
+    return {"plan_id": plan_id, "valid_until": timestamp(ends_at), "state": state_text}

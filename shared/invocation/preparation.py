@@ -70,7 +70,7 @@ def _in_mode(narrowed: Narrowed, mode: str | None) -> Narrowed:
 
 
 def _fresh(settings: Settings, pushed: frozenset[RepositoryName]) -> frozenset[RepositoryName]:
-    """Those of the pushed repositories that were not cleaned a moment ago, as far as that is known. Raises StateError."""
+    """The pushed repositories that no other run has cleaned in the last minutes. Raises StateError."""
     if not settings.state_dir:
         return pushed
     try:

@@ -40,13 +40,13 @@ def serve(call: Call, invocation: Invocation, key: bytes) -> dict[str, Any]:
     if (action == "apply") != isinstance(plan_id, str):
         raise RequestRefused(422, "The action apply needs a plan_id, a plan's id; the others have none.")
     _refuse_repeated(signed, action, overrides, invocation)
-    told, error = carry_out(ACTIONS[action](invocation, plan_id, Request(overrides)))
-    status = http_status(told, error)
+    report, error = carry_out(ACTIONS[action](invocation, plan_id, Request(overrides)))
+    status = http_status(report, error)
     if status >= 400:
         return http_call.problem(
-            status, str(error or "Nothing could be done; the report says why."), {}, told
+            status, str(error or "Nothing could be done; the report says why."), {}, report
         )
-    return http_call.response(status, "application/json", json.dumps(told), {})
+    return http_call.response(status, "application/json", json.dumps(report), {})
 
 
 def _body(call: Call) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def answer(event: object, context: object) -> dict[str, Any]:
 
 
 def _key(invocation: Invocation) -> bytes:
-    """The secret that proves who calls. Raises what tells nothing of the settings, since nobody is proven without it."""
+    """The secret that proves who calls. Errors say nothing of the settings: nobody is proven yet."""
     try:
         access = invocation.access
     except SettingsError as error:
@@ -84,7 +84,7 @@ def _paths(invocation: Invocation) -> set[str]:
     try:
         url = invocation.settings.webhook_url or ""
     except SettingsError:
-        url = ""  # the call will fail for it, but only once it is known who calls
+        url = ""  # the call fails for it later, when it is known who calls
     return {
         "",
         f"/{getattr(invocation.context, 'function_name', '')}",
