@@ -27,7 +27,7 @@ def fresh(
 
 
 def unsigned(state: StateDir, pushed: frozenset[RepositoryName], now: float) -> frozenset[RepositoryName]:
-    """The repositories that no unsigned event has named for ten minutes. Signed pushes count apart. Raises StateError."""
+    """The repositories that no unsigned event has named for ten minutes; other pushes do not count. Raises StateError."""
     return frozenset(
         name for name in pushed if seen.first(state, "pushes/unsigned", name.full_name, now, UNSIGNED_SECONDS)
     )

@@ -108,7 +108,7 @@ def convert(options: Namespace, environment: Mapping[str, str]) -> int:
     report, status = reported(
         task.LOOK_BY_HAND,
         environment,
-        look=lambda run, cloud: answers.append(registry.native_policy(cloud, options.policy_id)),
+        look=lambda _, cloud: answers.append(registry.native_policy(cloud, options.policy_id)),
     )
     if not answers:
         terminal.print_report(report, as_json=options.json)
@@ -124,7 +124,7 @@ def convert(options: Namespace, environment: Mapping[str, str]) -> int:
 def stop_on_signals(cloud: Cloud) -> None:
     """From now on Ctrl-C ends the run as time would: nothing new begins, what was begun is settled and reported."""
 
-    def stop(number: int, frame: object) -> None:
+    def stop(_number: int, _frame: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         cloud.pace.stop(deletion.SETTLING)
 

@@ -65,6 +65,6 @@ def check_deployment(file: str) -> None:
         deploy_table.check_given(deploy, document, file)
 
 
-def schema(options: Namespace, environment: Mapping[str, str]) -> int:
+def schema(_options: Namespace, _environment: Mapping[str, str]) -> int:
     terminal.print_json(settings.schema())
     return 0

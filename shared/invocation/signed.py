@@ -1,4 +1,6 @@
-"""A signed call: ``{"action": "dry-run" | "plan" | "cleanup" | "apply", "plan_id": ..., ...overrides}``, carried out once."""
+"""A signed call, carried out once: ``{"action": "dry-run" | "plan" | "cleanup" | "apply", ...overrides}``, with a
+``plan_id`` for ``apply``.
+"""
 
 from __future__ import annotations
 
