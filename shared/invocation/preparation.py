@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
 import msgspec
 
@@ -20,13 +19,6 @@ from shared.state import plans
 from shared.state.directory import StateDir
 
 
-class Prepared(NamedTuple):
-    """``idle``: there is nothing to do, so that nothing is signed in to, kept or announced."""
-
-    run: Run
-    idle: bool
-
-
 class _Order(msgspec.Struct, frozen=True):
     """With which settings the run works, on which repositories (None for all), and by which plan."""
 
@@ -36,8 +28,11 @@ class _Order(msgspec.Struct, frozen=True):
     plan: Plan | None = None
 
 
-def prepare(task: Task, heading: Heading) -> Prepared:
-    """The run of a task. Raises JanitorError."""
+def prepare(task: Task, heading: Heading) -> tuple[Run, bool]:
+    """The run of a task, and whether it has nothing to do: then it signs in to nothing and keeps and announces nothing.
+
+    Raises JanitorError.
+    """
     order = _order(task)
     only, idle = order.only, order.idle
     if only and not order.plan and not task.kind.each_push:
@@ -48,7 +43,7 @@ def prepare(task: Task, heading: Heading) -> Prepared:
     run.plan = order.plan
     if only != order.only:
         run.warnings.append(bursts.CLEANED)
-    return Prepared(run, idle)
+    return run, idle
 
 
 def _order(task: Task) -> _Order:
