@@ -1,7 +1,7 @@
 """The scheduled job: dry runs of the lifecycle policies, deletion of what the applied ones take, a report.
 
 Entry point ``cleanup.handler``. It deletes in mode ``apply`` only; in the default mode ``dry-run`` it does what
-`dry_run` does. The steps are told in `shared.cleanup.job`.
+`dry_run` does. `shared.cleanup.job` has the steps in order.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     if run.settings.mode == "apply":
         approved_plan.begin(run)
         deletion.delete_all(run, cloud, progress)
-    if run.pushed is not None and any(survey.candidate_count for survey in run.surveys):
+    if run.only is not None and any(survey.candidate_count for survey in run.surveys):
         layer_counting.count_other_repositories(run, cloud)
 
 
@@ -77,7 +77,7 @@ def tell_of_rules(run: Run) -> None:
             f"{count} images in {len(run.undated)} repositories have a creation time that cannot be believed, such as"
             f" {guards.described(image)} of {name} ({image.created_at or 'none'}); no rule takes them by age or rank.",
         )
-    if run.settings.mode == "apply" or run.pushed is not None or run.errors:
+    if run.settings.mode == "apply" or run.only is not None or run.errors:
         return
     for rule in run.settings.rules:
         if not any(rule in survey.rules for survey in run.surveys):

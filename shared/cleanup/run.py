@@ -173,7 +173,7 @@ class Run(Findings, kw_only=True):
     """
 
     narrowed: Narrowed
-    pushed: frozenset[RepositoryName] | None = None
+    only: frozenset[RepositoryName] | None = None
     run_id: str = ""
     started_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
     registry_endpoint: str = ""
@@ -199,6 +199,22 @@ class Run(Findings, kw_only=True):
     @property
     def settings(self) -> Settings:
         return self.narrowed.settings
+
+    def keep_journal(self, journal: Journal, leases: Leases | None) -> None:
+        """Gives the run its journal, and the leases that a run that may delete holds."""
+        self.journal, self.leases = journal, leases
+
+    def ask(self, cloud: Cloud) -> None:
+        """Gives the run the cloud that it asks."""
+        self.cloud = cloud
+
+    def narrow(self, narrowed: Narrowed) -> None:
+        """Gives the run other settings."""
+        self.narrowed = narrowed
+
+    def lead_to(self, link: str) -> None:
+        """Notes where people find the page of the run."""
+        self.link = link
 
     def add(self, registry: Registry, surveys: Iterable[Survey]) -> None:
         """Adds a registry that the run is about, with its repositories in the order of their names."""

@@ -48,17 +48,17 @@ def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
                 f"The event names the registry {registry.registry_id}, which is not in the folder {permitted.folder_id}.",
                 where="event",
             )
-    if run.pushed is None:
+    if run.only is None:
         return registries
-    pushed = {repository.registry_id for repository in run.pushed}
-    foreign = pushed - {registry.registry_id for registry in registries}
+    wanted = {repository.registry_id for repository in run.only}
+    foreign = wanted - {registry.registry_id for registry in registries}
     if foreign:
         what = "The plan is about" if run.plan else "The event comes from"
         raise OverrideRefused(
             f"{what} the registry {min(foreign)}, which the settings do not name.",
             where="plan" if run.plan else "event",
         )
-    return [registry for registry in registries if registry.registry_id in pushed]
+    return [registry for registry in registries if registry.registry_id in wanted]
 
 
 def _of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
@@ -95,8 +95,8 @@ def _unknown(what: str, name: str) -> UnknownName:
 
 
 def find_repositories(run: Run, cloud: Cloud, registry: Registry) -> None:
-    """Adds a survey for every repository of the registry, or for those pushed to."""
-    wanted = None if run.pushed is None else {pushed.full_name for pushed in run.pushed}
+    """Adds a survey for every repository of the registry, or for those that the run is about only."""
+    wanted = None if run.only is None else {repository.full_name for repository in run.only}
     policies: dict[str, list[Policy]] = {}
     service = service_of(registry)
     try:
@@ -129,7 +129,7 @@ def check_policies(run: Run) -> None:
                 f"The event names the policy {policy.label}, which the settings do not let it apply.",
                 where="event",
             )
-    if isinstance(apply, list) and run.pushed is None:
+    if isinstance(apply, list) and run.only is None:
         own = run.narrowed.configured.lifecycle_policies.apply
         configured = own if isinstance(own, list) else []
         known = {"active"} | {policy.policy_id for policy in policies} | {policy.name for policy in policies}

@@ -12,21 +12,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from shared.auth.environment import read_access
-from shared.cloud.client import Cloud
-from shared.cloud.pace import Pace
-from shared.deploy import config as configured
-from shared.deploy import package, show, status, undo
+from shared.deploy import show, status, undo
 from shared.deploy.carry_out import carry_out
-from shared.deploy.deployment import Deployment
+from shared.deploy.deployment import Deployment, prepared
 from shared.deploy.difference import difference
 from shared.deploy.found import Found, find
-from shared.deploy.sign_in import sign_in
 from shared.deploy.steps import Step
-from shared.errors import ALREADY_EXISTS, CallError, DeploymentRefused, JanitorError, SettingsError
-from shared.settings import settings
+from shared.errors import ALREADY_EXISTS, CallError, DeploymentRefused, JanitorError
 
-CONCURRENCY, ATTEMPTS = 8, 7
 VERBS = {
     "plan": "what apply would create, change, delete and leave",
     "apply": "bring the folder to what the settings want; asks first",
@@ -38,17 +31,17 @@ Compare = Callable[[Found], list[Step]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    asked = parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     now = datetime.now(UTC)
     try:
-        deployment = prepared(asked.config, now)
-        if asked.verb == "status":
+        deployment = prepared(options.config, os.environ, now)
+        if options.verb == "status":
             return status.print_status(deployment, now)
-        look = partial(find, deployment.cloud, deployment.config, may_miss=asked.verb == "destroy")
-        found = look()
-        compare = comparison(asked, deployment, found)
-        bring(deployment, asked, found, look, compare)
-        if asked.verb == "apply" and not asked.rollback:
+        look = partial(find, deployment.cloud, deployment.config, may_miss=options.verb == "destroy")
+        facts = look()
+        compare = comparison(options, deployment, facts)
+        bring(deployment, options, facts, look, compare)
+        if options.verb == "apply" and not options.rollback:
             show.afterwards(deployment.config, now)
     except JanitorError as error:
         print(error, file=sys.stderr)
@@ -56,51 +49,36 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def prepared(file: str | None, now: datetime) -> Deployment:
-    """What is to be deployed, checked as far as it can be without a call, and signed in. Raises JanitorError."""
-    access = read_access(os.environ)
-    config = configured.load(file, os.environ, now)
-    archive = package.archive(more={settings.FILE: configured.function_settings(config)})
-    if len(archive) > package.MOST_BYTES:
-        raise SettingsError(
-            f"The archive has {len(archive)} bytes; the cloud takes {package.MOST_BYTES} at most.",
-            where="package",
-        )
-    cloud = Cloud(access.api_endpoint, Pace(CONCURRENCY)).at(access.api_endpoint, attempts=ATTEMPTS)
-    sign_in(cloud, access)
-    return Deployment(config, archive, cloud, access)
-
-
-def comparison(asked: argparse.Namespace, deployment: Deployment, found: Found) -> Compare:
-    """What tells the steps to what was asked for. Raises DeploymentRefused."""
+def comparison(options: argparse.Namespace, deployment: Deployment, facts: Found) -> Compare:
+    """The comparison of facts and wishes that gives the verb's steps. Raises DeploymentRefused."""
     config, archive = deployment.config, deployment.archive
-    if asked.verb == "destroy":
-        return partial(undo.removal, config, with_state=asked.delete_state)
-    if asked.rollback:
-        return partial(undo.moves, undo.earlier_versions(config, found))
+    if options.verb == "destroy":
+        return partial(undo.removal, config, with_state=options.delete_state)
+    if options.rollback:
+        return partial(undo.moves, undo.earlier_versions(config, facts))
     return partial(difference, config, archive)
 
 
 def bring(
     deployment: Deployment,
-    asked: argparse.Namespace,
-    found: Found,
+    options: argparse.Namespace,
+    facts: Found,
     look: Callable[[], Found],
     compare: Compare,
 ) -> None:
     """Shows the plan and, but for ``plan``, carries it out when it is agreed to. Raises JanitorError."""
-    steps = compare(found)
+    steps = compare(facts)
     show.plan(deployment.config, steps)
-    if asked.verb == "plan" or not any(step.change for step in steps):
+    if options.verb == "plan" or not any(step.change for step in steps):
         return
-    if not asked.yes and not agreed(asked.verb):
-        raise DeploymentRefused("Nothing was changed. Answer yes, or give --yes.", where=asked.verb)
+    if not options.yes and not agreed(options.verb):
+        raise DeploymentRefused("Nothing was changed. Answer yes, or give --yes.", where=options.verb)
     try:
-        carry_out(deployment, found, look, compare, show.done)
+        carry_out(deployment, facts, look, compare, show.done)
     except CallError as error:
         if error.code == ALREADY_EXISTS:
             print("Names of accounts are taken once in a cloud; give another deploy.name.", file=sys.stderr)
-        print(f"What is done stays done; ./deploy.sh {asked.verb} goes on from there.", file=sys.stderr)
+        print(f"What is done stays done; ./deploy.sh {options.verb} goes on from there.", file=sys.stderr)
         raise
 
 

@@ -154,8 +154,8 @@ def versions(cloud: Cloud, function_id: str) -> list[Version]:
     """A function's versions, oldest first."""
     role, params = PLACES["function"].role, {"functionId": function_id}
     pages = cloud.pages(FUNCTION_SERVICE, VERSIONS, _Page, role=role, params=params)
-    found = [one for page in pages for one in page.versions]
-    return sorted(found, key=lambda version: datetime.fromisoformat(version.created_at))
+    listed = [version for page in pages for version in page.versions]
+    return sorted(listed, key=lambda version: datetime.fromisoformat(version.created_at))
 
 
 def settle(cloud: Cloud, function_id: str) -> None:
@@ -163,7 +163,7 @@ def settle(cloud: Cloud, function_id: str) -> None:
     service, path, role = PLACES["function"]
     pages = cloud.pages(service, f"{path}/{part(function_id)}/operations", _Page, role=role)
     try:
-        under_way = [one for page in pages for one in page.operations if not one.done]
+        under_way = [operation for page in pages for operation in page.operations if not operation.done]
     except CallError as error:
         if error.code not in (UNIMPLEMENTED, NOT_FOUND):
             raise

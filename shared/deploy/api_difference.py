@@ -16,20 +16,20 @@ def present(value: Any) -> Any:
     return value
 
 
-def changes(asked: Any, there: Any, path: str = "") -> Iterator[str]:
+def changes(wanted: Any, there: Any, path: str = "") -> Iterator[str]:
     """A line for every member of ``asked`` that is not the same ``there``.
 
     Answers leave out what is empty or zero, and write whole numbers as texts: those count as the same.
     """
-    if isinstance(asked, dict):
-        for key, value in asked.items():
+    if isinstance(wanted, dict):
+        for key, value in wanted.items():
             inner = there.get(key) if isinstance(there, dict) else None
             yield from changes(value, inner, f"{path}.{key}" if path else key)
-    elif isinstance(asked, list) and isinstance(there, list) and len(asked) == len(there):
-        for number, (value, inner) in enumerate(zip(asked, there, strict=True), 1):
+    elif isinstance(wanted, list) and isinstance(there, list) and len(wanted) == len(there):
+        for number, (value, inner) in enumerate(zip(wanted, there, strict=True), 1):
             yield from changes(value, inner, f"{path}.{number}")
-    elif _plain(asked) != _plain(there):
-        yield f"{path}: {_shown(asked)}" if there is None else f"{path}: {_shown(there)} -> {_shown(asked)}"
+    elif _plain(wanted) != _plain(there):
+        yield f"{path}: {_shown(wanted)}" if there is None else f"{path}: {_shown(there)} -> {_shown(wanted)}"
 
 
 def _plain(value: Any) -> Any:

@@ -53,7 +53,7 @@ Answer = TypeVar("Answer")
 
 def carry_out(
     deployment: Deployment,
-    found: Found,
+    facts: Found,
     look: Callable[[], Found],
     compare: Callable[[Found], list[Step]],
     tell: Callable[[Step], None],
@@ -61,18 +61,18 @@ def carry_out(
     """Does what ``compare`` says of ``found``, which ``look`` found, until nothing is left to do. Raises CallError."""
     tries, bound = 0, False
     while True:
-        step = next((step for step in compare(found) if step.change), None)
+        step = next((step for step in compare(facts) if step.change), None)
         if step is None or step.change is None:
             return
         try:
-            _do(deployment, step.change, found)
+            _do(deployment, step.change, facts)
         except CallError as error:
             tries += 1
             # a role that was bound just now may take some seconds to count
             if tries >= TRIES or not (_may_pass(error) or (bound and error.code == PERMISSION_DENIED)):
                 raise
             deployment.cloud.pause(backoff(tries + 2), str(error))
-            found = look()
+            facts = look()
             continue
         tell(step)
         tries, bound = 0, bound or isinstance(step.change, Bind)
@@ -82,75 +82,81 @@ def _may_pass(error: CallError) -> bool:
     return error.retryable or error.ambiguous or error.code in PASSING
 
 
-def _do(deployment: Deployment, change: Change, found: Found) -> None:
+def _do(deployment: Deployment, change: Change, facts: Found) -> None:
     """Makes one change, waits for its end, and puts what came of it into ``found``."""
     cloud = deployment.cloud
-    once = cloud.at(cloud.endpoint, attempts=1)
+    unrepeated = cloud.at(cloud.endpoint, attempts=1)
     match change:
         case Create():
-            _create(cloud, once, change, found)
+            _create(cloud, unrepeated, change, facts)
         case CreateBucket(name=name, body=body):
-            made = api.done(cloud, api.create(once, "bucket", body), f"making the bucket {name}")
-            found.buckets[name] = _response(made, Bucket)
+            made = api.done(cloud, api.create(unrepeated, "bucket", body), f"making the bucket {name}")
+            facts.buckets[name] = _response(made, Bucket)
         case CreateVersion(function=function, body=body):
-            operation = api.create_version(once, wanted.with_content(body, deployment.archive))
+            operation = api.create_version(unrepeated, wanted.with_content(body, deployment.archive))
             made = api.done(cloud, operation, f"making a version of {function}", api.BUILD_AT_MOST)
             version = _response(made, Version)
-            found.versions.setdefault(function, []).append(version)
-            _tagged(found, function, version.id, wanted.LIVE)
+            facts.versions.setdefault(function, []).append(version)
+            _tagged(facts, function, version.id, wanted.LIVE)
         case SetTag(function=function, version_id=version_id, tag=tag):
-            operation = api.set_tag(once, version_id, tag)
+            operation = api.set_tag(unrepeated, version_id, tag)
             api.done(cloud, operation, f"setting the tag {tag} of {function}")
-            _tagged(found, function, version_id, tag)
+            _tagged(facts, function, version_id, tag)
         case UpdateTrigger(name=name, trigger_id=trigger_id, rule=rule):
-            api.done(cloud, api.update_trigger(once, trigger_id, rule), f"changing the trigger {name}")
-            triggers = found.items["trigger"]
+            api.done(cloud, api.update_trigger(unrepeated, trigger_id, rule), f"changing the trigger {name}")
+            triggers = facts.items["trigger"]
             triggers[name] = msgspec.structs.replace(triggers[name], rule=rule)
         case Bind(target=target, target_id=target_id, add=add, remove=remove):
-            operation = api.bind(once, target.kind, target_id, add, remove)
+            operation = api.bind(unrepeated, target.kind, target_id, add, remove)
             api.done(cloud, operation, f"changing the roles on the {target.kind} {target.name}")
-            found.roles[target] = (found.roles.get(target, set()) - {*remove}) | {*add}
+            facts.roles[target] = (facts.roles.get(target, set()) - {*remove}) | {*add}
         case Delete():
-            _delete(cloud, once, change, found)
+            _delete(cloud, unrepeated, change, facts)
         case DeleteBucket(name=name):
-            _delete_bucket(deployment, once, name)
-            del found.buckets[name]
+            _delete_bucket(deployment, unrepeated, name)
+            del facts.buckets[name]
         case DeleteVersion(function=function, version_id=version_id):
-            api.done(cloud, api.delete(once, "version", version_id), f"deleting the version {version_id}")
-            found.versions[function] = [one for one in found.versions[function] if one.id != version_id]
+            api.done(
+                cloud, api.delete(unrepeated, "version", version_id), f"deleting the version {version_id}"
+            )
+            facts.versions[function] = [
+                version for version in facts.versions[function] if version.id != version_id
+            ]
 
 
-def _create(cloud: Cloud, once: Cloud, change: Create, found: Found) -> None:
+def _create(cloud: Cloud, unrepeated: Cloud, change: Create, facts: Found) -> None:
     """Makes an item; a secret's value is drawn here, and is nowhere but in Lockbox after that."""
     kind, name, body, drawn = change.kind, change.name, change.body, ""
     if kind == "secret":
         drawn = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
         body = body | {"versionPayloadEntries": [{"key": WEBHOOK_SECRET, "textValue": drawn}]}
-    made = api.done(cloud, api.create(once, kind, body, drawn), f"making the {kind} {name}")
-    found.items[kind][name] = api.item(cloud, kind, _response(made, Item).id)
+    made = api.done(cloud, api.create(unrepeated, kind, body, drawn), f"making the {kind} {name}")
+    facts.items[kind][name] = api.item(cloud, kind, _response(made, Item).id)
 
 
-def _delete(cloud: Cloud, once: Cloud, change: Delete, found: Found) -> None:
+def _delete(cloud: Cloud, unrepeated: Cloud, change: Delete, facts: Found) -> None:
     api.done(
-        cloud, api.delete(once, change.kind, change.item_id), f"deleting the {change.kind} {change.name}"
+        cloud,
+        api.delete(unrepeated, change.kind, change.item_id),
+        f"deleting the {change.kind} {change.name}",
     )
-    del found.items[change.kind][change.name]
-    for target in [one for one in found.roles if (one.kind, one.name) == (change.kind, change.name)]:
-        del found.roles[target]
+    del facts.items[change.kind][change.name]
+    for target in [role for role in facts.roles if (role.kind, role.name) == (change.kind, change.name)]:
+        del facts.roles[target]
     if change.kind == "function":
-        del found.versions[change.name]
+        del facts.versions[change.name]
 
 
-def _delete_bucket(deployment: Deployment, once: Cloud, name: str) -> None:
+def _delete_bucket(deployment: Deployment, unrepeated: Cloud, name: str) -> None:
     """Deletes the bucket, which has to be empty first; its objects are reached only when it is not."""
     what = f"deleting the bucket {name}"
     try:
-        api.done(deployment.cloud, api.delete(once, "bucket", name), what)
+        api.done(deployment.cloud, api.delete(unrepeated, "bucket", name), what)
     except CallError as error:
         if error.code not in NOT_EMPTY:
             raise
         storage.empty(storage.reached(deployment.cloud, deployment.access), name)
-        api.done(deployment.cloud, api.delete(once, "bucket", name), what)
+        api.done(deployment.cloud, api.delete(unrepeated, "bucket", name), what)
 
 
 def _response(operation: Operation, kind: type[Answer]) -> Answer:
@@ -170,12 +176,12 @@ def _response(operation: Operation, kind: type[Answer]) -> Answer:
     return made
 
 
-def _tagged(found: Found, function: str, version_id: str, tag: str) -> None:
+def _tagged(facts: Found, function: str, version_id: str, tag: str) -> None:
     """The tag goes from the version that has it to another."""
 
     def tags(version: Version) -> list[str]:
-        others = [one for one in version.tags if one != tag]
+        others = [other for other in version.tags if other != tag]
         return [*others, tag] if version.id == version_id else others
 
-    replaced = [msgspec.structs.replace(one, tags=tags(one)) for one in found.versions[function]]
-    found.versions[function] = replaced
+    replaced = [msgspec.structs.replace(version, tags=tags(version)) for version in facts.versions[function]]
+    facts.versions[function] = replaced

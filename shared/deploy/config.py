@@ -52,16 +52,16 @@ class Config(msgspec.Struct, frozen=True):
 def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Config:
     """The deployment that the environment and the TOML file describe. Raises SettingsError."""
     file = settings.file_of(file, environment)
-    found = settings.load({**environment, "JANITOR_CONFIG": file, "STATE_DIR": MOUNT})
+    configured = settings.load({**environment, "JANITOR_CONFIG": file, "STATE_DIR": MOUNT})
     document = settings.read(file) if file else {}
     deploy = deploy_table.check(document, file, now)
     deploy_table.check_given(deploy, document, file)
-    folder_id = deploy.folder_id or found.folder_id
+    folder_id = deploy.folder_id or configured.folder_id
     if not folder_id:
         raise SettingsError(
             "deploy.folder_id is not set; it must say which folder to deploy to.", where="deploy.folder_id"
         )
-    if found.mode == "plan" and not deploy.state_bucket:
+    if configured.mode == "plan" and not deploy.state_bucket:
         raise SettingsError(
             "mode is plan, and deploy.state_bucket is not set; plans must be kept somewhere.",
             where="deploy.state_bucket",
@@ -69,7 +69,7 @@ def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Con
     spoken = {
         key.variable for key in settings.KEYS.values() if environment.get(key.variable or "", "").strip()
     }
-    return Config(deploy, found, folder_id, tuple(sorted(filter(None, spoken - {"STATE_DIR"}))))
+    return Config(deploy, configured, folder_id, tuple(sorted(filter(None, spoken - {"STATE_DIR"}))))
 
 
 def function_settings(config: Config) -> bytes:

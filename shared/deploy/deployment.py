@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
-from shared.auth.environment import Access
+from shared.auth.environment import Access, read_access
 from shared.cloud.client import Cloud
+from shared.cloud.pace import Pace
+from shared.deploy import config as configured
+from shared.deploy import package
 from shared.deploy.config import Config
+from shared.deploy.sign_in import sign_in
+from shared.errors import SettingsError
+from shared.settings import settings
+
+CONCURRENCY, ATTEMPTS = 8, 7
 
 
 class Deployment(NamedTuple):
@@ -16,3 +26,18 @@ class Deployment(NamedTuple):
     archive: bytes
     cloud: Cloud
     access: Access
+
+
+def prepared(file: str | None, environment: Mapping[str, str], now: datetime) -> Deployment:
+    """What is to be deployed, checked as far as it can be without a call, and signed in. Raises JanitorError."""
+    access = read_access(environment)
+    config = configured.load(file, environment, now)
+    archive = package.archive(more={settings.FILE: configured.function_settings(config)})
+    if len(archive) > package.MOST_BYTES:
+        raise SettingsError(
+            f"The archive has {len(archive)} bytes; the cloud takes {package.MOST_BYTES} at most.",
+            where="package",
+        )
+    cloud = Cloud(access.api_endpoint, Pace(CONCURRENCY)).at(access.api_endpoint, attempts=ATTEMPTS)
+    sign_in(cloud, access)
+    return Deployment(config, archive, cloud, access)

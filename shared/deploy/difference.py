@@ -35,44 +35,44 @@ from shared.deploy.wanted import LIVE, PREVIOUS
 from shared.errors import DeploymentRefused
 
 
-def difference(config: Config, archive: bytes, found: Found) -> list[Step]:
+def difference(config: Config, archive: bytes, facts: Found) -> list[Step]:
     """What is to be done, and what is left. Raises DeploymentRefused when something else has a name that is needed."""
     return [
-        *_items(config, found),
-        *_buckets(config, found),
-        *_functions(config, found),
-        *_roles(config, found),
-        *(step for name in wanted.functions(config) for step in _version(config, found, name, archive)),
-        *_triggers(config, found),
-        *_unwanted(config, found),
-        *left_steps(found),
+        *_items(config, facts),
+        *_buckets(config, facts),
+        *_functions(config, facts),
+        *_roles(config, facts),
+        *(step for name in wanted.functions(config) for step in _version(config, facts, name, archive)),
+        *_triggers(config, facts),
+        *_unwanted(config, facts),
+        *left_steps(facts),
     ]
 
 
-def _items(config: Config, found: Found) -> Iterator[Step]:
+def _items(config: Config, facts: Found) -> Iterator[Step]:
     for name, why in wanted.accounts(config).items():
-        yield _item("account", name, why, config, found)
+        yield _item("account", name, why, config, facts)
     for name in wanted.secrets(config):
         why = "drawn here, kept in Lockbox alone"
-        yield _item("secret", name, why, config, found)
+        yield _item("secret", name, why, config, facts)
 
 
-def _functions(config: Config, found: Found) -> Iterator[Step]:
+def _functions(config: Config, facts: Found) -> Iterator[Step]:
     for name, entry_point in wanted.functions(config).items():
-        yield _item("function", name, entry_point, config, found)
+        yield _item("function", name, entry_point, config, facts)
 
 
-def _item(kind: Kind, name: str, why: str, config: Config, found: Found) -> Step:
+def _item(kind: Kind, name: str, why: str, config: Config, facts: Found) -> Step:
     what = f"{SHOWN.get(kind, kind)} {name}"
-    if name in found.items[kind]:
+    if name in facts.items[kind]:
         return Step("leave", what, why)
-    _refuse_taken(kind, name, found)
+    _refuse_taken(kind, name, facts)
     body = wanted.item_body(config, name, f"registry-janitor: {why}")
     return Step("create", what, why, (), Create(kind, name, body))
 
 
-def _refuse_taken(kind: Kind, name: str, found: Found) -> None:
-    if name in found.taken[kind]:
+def _refuse_taken(kind: Kind, name: str, facts: Found) -> None:
+    if name in facts.taken[kind]:
         raise DeploymentRefused(
             f"There is a {SHOWN.get(kind, kind)} {name} that this deployment has not made (it lacks the labels); it is"
             " left alone. Give the deployment another deploy.name.",
@@ -80,48 +80,51 @@ def _refuse_taken(kind: Kind, name: str, found: Found) -> None:
         )
 
 
-def _buckets(config: Config, found: Found) -> Iterator[Step]:
+def _buckets(config: Config, facts: Found) -> Iterator[Step]:
     name = config.deploy.state_bucket
     if not name:
         return
     why = "for the journal, the plans and the reports"
-    if name in found.buckets:
+    if name in facts.buckets:
         yield Step("leave", f"bucket {name}", why)
     else:
         body = wanted.bucket_body(config, name)
         yield Step("create", f"bucket {name}", why, (), CreateBucket(name, body))
 
 
-def _roles(config: Config, found: Found) -> Iterator[Step]:
+def _roles(config: Config, facts: Found) -> Iterator[Step]:
     """What our accounts lack is added, and what they hold without need is removed; nobody else's roles are touched."""
-    asked: dict[Target, dict[Binding, Grant]] = {}
-    for grant in grants(config, found.registries):
-        asked.setdefault(grant.target, {})[binding(grant, config, found)] = grant
-    gone = {(kind, name) for kind, name in _unwanted_items(config, found)}
-    for target in sorted(target for target in {*asked, *found.roles} if target not in gone):
-        needed, held = asked.get(target, {}), found.roles.get(target, set())
-        add, remove = [one for one in needed if one not in held], sorted(held - needed.keys(), key=repr)
+    granted: dict[Target, dict[Binding, Grant]] = {}
+    for grant in grants(config, facts.registries):
+        granted.setdefault(grant.target, {})[binding(grant, config, facts)] = grant
+    gone = {(kind, name) for kind, name in _unwanted_items(config, facts)}
+    for target in sorted(target for target in {*granted, *facts.roles} if target not in gone):
+        needed, held = granted.get(target, {}), facts.roles.get(target, set())
+        add, remove = (
+            [binding for binding in needed if binding not in held],
+            sorted(held - needed.keys(), key=repr),
+        )
         if add or remove:
-            yield bind_step(target, found, add, remove, needed)
+            yield bind_step(target, facts, add, remove, needed)
         elif needed:
             yield Step("leave", f"roles on {target.kind} {target.name}", f"{len(needed)} needed")
 
 
-def binding(grant: Grant, config: Config, found: Found) -> Binding:
+def binding(grant: Grant, config: Config, facts: Found) -> Binding:
     names = Names(config.deploy.name)
     if grant.holder == "everyone":
         return Binding(grant.role, EVERYONE)
     name = names.functions_account if grant.holder == "functions" else names.triggers_account
-    return Binding(grant.role, Subject(found.id_of("account", name) or name, "serviceAccount"))
+    return Binding(grant.role, Subject(facts.id_of("account", name) or name, "serviceAccount"))
 
 
-def _version(config: Config, found: Found, function: str, archive: bytes) -> Iterator[Step]:
-    body = wanted.version(config, found, function, archive)
-    live = found.version_with(function, LIVE)
+def _version(config: Config, facts: Found, function: str, archive: bytes) -> Iterator[Step]:
+    body = wanted.version(config, facts, function, archive)
+    live = facts.version_with(function, LIVE)
     same = [
-        one
-        for one in found.versions.get(function, ())
-        if one.description == body["description"] and one.usable
+        version
+        for version in facts.versions.get(function, ())
+        if version.description == body["description"] and version.usable
     ]
     if live and live in same:
         yield Step("leave", f"version of {function}", f"{live.id}, made at {live.created_at}")
@@ -129,7 +132,7 @@ def _version(config: Config, found: Found, function: str, archive: bytes) -> Ite
         return
     if live and PREVIOUS not in live.tags:
         yield move_step(
-            function, PREVIOUS, live, found.version_with(function, PREVIOUS), "kept for --rollback"
+            function, PREVIOUS, live, facts.version_with(function, PREVIOUS), "kept for --rollback"
         )
     if same:
         yield move_step(function, LIVE, same[-1], live, "it has this archive and these settings")
@@ -141,10 +144,10 @@ def _version(config: Config, found: Found, function: str, archive: bytes) -> Ite
 
 def _made_twice(function: str, same: list[Version]) -> Iterator[Step]:
     """What was made once more because nothing was heard of the first time."""
-    for one in same:
-        if not one.tags:
-            what = f"version {one.id} of {function}"
-            yield Step("delete", what, "it was made twice", (), DeleteVersion(function, one.id))
+    for version in same:
+        if not version.tags:
+            what = f"version {version.id} of {function}"
+            yield Step("delete", what, "it was made twice", (), DeleteVersion(function, version.id))
 
 
 def _said(body: dict[str, Any], live: Version | None) -> Iterator[str]:
@@ -156,11 +159,11 @@ def _said(body: dict[str, Any], live: Version | None) -> Iterator[str]:
     yield f"archive and settings: {body['description'].rpartition(':')[2][:12]}"
 
 
-def _triggers(config: Config, found: Found) -> Iterator[Step]:
-    for name, rule in wanted.triggers(config, found).items():
-        item = found.items["trigger"].get(name)
+def _triggers(config: Config, facts: Found) -> Iterator[Step]:
+    for name, rule in wanted.triggers(config, facts).items():
+        item = facts.items["trigger"].get(name)
         if item is None:
-            _refuse_taken("trigger", name, found)
+            _refuse_taken("trigger", name, facts)
             body = wanted.item_body(config, name, "registry-janitor") | {"rule": present(rule)}
             details = tuple(changes(rule, {}))
             yield Step("create", f"trigger {name}", "", details, Create("trigger", name, body))
@@ -173,17 +176,22 @@ def _triggers(config: Config, found: Found) -> Iterator[Step]:
             yield Step("leave", f"trigger {name}", "paused" if item.status == "PAUSED" else "")
 
 
-def _unwanted(config: Config, found: Found) -> Iterator[Step]:
-    for kind, name in _unwanted_items(config, found):
-        yield delete_step(kind, name, found)
+def _unwanted(config: Config, facts: Found) -> Iterator[Step]:
+    for kind, name in _unwanted_items(config, facts):
+        yield delete_step(kind, name, facts)
 
 
-def _unwanted_items(config: Config, found: Found) -> list[tuple[Kind, str]]:
+def _unwanted_items(config: Config, facts: Found) -> list[tuple[Kind, str]]:
     """What an earlier apply made and the settings no longer want, in the order in which it can be deleted."""
-    asked: dict[Kind, set[str]] = {
+    wanted_names: dict[Kind, set[str]] = {
         "account": {*wanted.accounts(config)},
         "secret": {*wanted.secrets(config)},
         "function": {*wanted.functions(config)},
-        "trigger": {*wanted.triggers(config, found)},
+        "trigger": {*wanted.triggers(config, facts)},
     }
-    return [(kind, name) for kind in reversed(KINDS) for name in found.items[kind] if name not in asked[kind]]
+    return [
+        (kind, name)
+        for kind in reversed(KINDS)
+        for name in facts.items[kind]
+        if name not in wanted_names[kind]
+    ]

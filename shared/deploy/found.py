@@ -44,7 +44,7 @@ class Found(msgspec.Struct):
         return item.id if item else ""
 
     def version_with(self, function: str, tag: str) -> Version | None:
-        return next((one for one in self.versions.get(function, ()) if tag in one.tags), None)
+        return next((version for version in self.versions.get(function, ()) if tag in version.tags), None)
 
     def target_id(self, target: Target) -> str:
         """The id of what roles are bound to; "" when it is still to be made. A bucket's id is its name."""
@@ -58,48 +58,50 @@ def find(cloud: Cloud, config: Config, *, may_miss: bool = False) -> Found:
 
     Raises SettingsError for a registry or a secret that there isn't, unless it ``may_miss``.
     """
-    found = Found()
+    facts = Found()
     names = Names(config.deploy.name)
-    found.registries = _registries(cloud, config, may_miss)
+    facts.registries = _registries(cloud, config, may_miss)
     for kind in KINDS:
-        _sort(found, names, kind, list(api.items(cloud, kind, config.folder_id)))
-    for name, function in found.items["function"].items():
+        _sort(facts, names, kind, list(api.items(cloud, kind, config.folder_id)))
+    for name, function in facts.items["function"].items():
         api.settle(cloud, function.id)
-        found.versions[name] = api.versions(cloud, function.id)
-    found.given = _given(cloud, config, may_miss)
-    mounted = {name for those in found.versions.values() for one in those for name in one.buckets}
+        facts.versions[name] = api.versions(cloud, function.id)
+    facts.given = _given(cloud, config, may_miss)
+    mounted = {
+        name for versions in facts.versions.values() for version in versions for name in version.buckets
+    }
     for name in sorted({config.deploy.state_bucket or "", *mounted} - {""}):
         bucket = api.bucket(cloud, name)
         if bucket:
-            found.buckets[name] = bucket
-    _find_roles(cloud, config, found)
-    return found
+            facts.buckets[name] = bucket
+    _find_roles(cloud, config, facts)
+    return facts
 
 
-def _sort(found: Found, names: Names, kind: Kind, items: list[Item]) -> None:
+def _sort(facts: Found, names: Names, kind: Kind, items: list[Item]) -> None:
     """Tells ours from the others, of all things of a kind in the folder."""
     labelled = [item for item in items if names.are_on(item.labels)]
-    pushes = set(map(names.push, found.registries)) if kind == "trigger" else set()
+    pushes = set(map(names.push, facts.registries)) if kind == "trigger" else set()
     ours = [item for item in labelled if item.name in pushes or names.are_of(kind, item)]
-    found.items[kind] = _by_name(ours)
-    found.labelled[kind] = sorted(item.name for item in labelled if item not in ours)
-    found.taken[kind] = {item.name for item in items if item not in ours}
+    facts.items[kind] = _by_name(ours)
+    facts.labelled[kind] = sorted(item.name for item in labelled if item not in ours)
+    facts.taken[kind] = {item.name for item in items if item not in ours}
 
 
 def _by_name(items: Iterable[Item]) -> dict[str, Item]:
-    """What is ours by its name; a second one of a name goes by its id too, and is so one that nobody wants."""
-    found: dict[str, Item] = {}
+    """What is ours, by its name. A duplicate name gets its id appended, so that it is treated as unwanted."""
+    by_name: dict[str, Item] = {}
     for item in sorted(items, key=lambda item: item.id):
         if item.status != "DELETING":
-            found[item.name if item.name not in found else f"{item.name} ({item.id})"] = item
-    return found
+            by_name[item.name if item.name not in by_name else f"{item.name} ({item.id})"] = item
+    return by_name
 
 
 def _registries(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
     settings = config.settings
     if not settings.registries:
-        found = container_registry.registries(cloud, settings.folder_id or "")
-        return {one.registry_id: one.folder_id for one in found}
+        listed = container_registry.registries(cloud, settings.folder_id or "")
+        return {each.registry_id: each.folder_id for each in listed}
     folders = {}
     for registry_id in settings.registries:
         with _named(f"registry {registry_id}", "registries", may_miss):
@@ -128,39 +130,42 @@ def _named(what: str, key: str, may_miss: bool) -> Iterator[None]:
             raise SettingsError(message, where=key) from None
 
 
-def _find_roles(cloud: Cloud, config: Config, found: Found) -> None:
-    accounts = {item.id for item in found.items["account"].values()}
+def _find_roles(cloud: Cloud, config: Config, facts: Found) -> None:
+    accounts = {item.id for item in facts.items["account"].values()}
     webhook = Names(config.deploy.name).webhook
-    for target in _targets(cloud, config, found) if accounts else ():
-        found.roles[target] = {
-            one for one in _bindings(cloud, target, target.name) if one.subject.id in accounts
+    for target in _targets(cloud, config, facts) if accounts else ():
+        facts.roles[target] = {
+            binding for binding in _bindings(cloud, target, target.name) if binding.subject.id in accounts
         }
-    for name, item in found.items["secret"].items():
+    for name, item in facts.items["secret"].items():
         held = _bindings(cloud, Target("secret", name), item.id)
-        found.roles[Target("secret", name)] = {one for one in held if one.subject.id in accounts}
-    for name, item in found.items["function"].items():
+        facts.roles[Target("secret", name)] = {binding for binding in held if binding.subject.id in accounts}
+    for name, item in facts.items["function"].items():
         ours = {*accounts, EVERYONE.id} if item.name == webhook else accounts
         held = _bindings(cloud, Target("function", name), item.id)
-        found.roles[Target("function", name)] = {one for one in held if one.subject.id in ours}
+        facts.roles[Target("function", name)] = {binding for binding in held if binding.subject.id in ours}
 
 
-def _targets(cloud: Cloud, config: Config, found: Found) -> Iterator[Target]:
+def _targets(cloud: Cloud, config: Config, facts: Found) -> Iterator[Target]:
     """Where roles of ours may be bound, but for what is ours itself: also where earlier settings wanted them."""
     settings = config.settings
-    homes = {config.folder_id, *found.registries.values(), settings.folder_id or ""} - {""}
+    homes = {config.folder_id, *facts.registries.values(), settings.folder_id or ""} - {""}
     for folder_id in sorted({*homes, *settings.guards.folders}):
         yield Target("folder", folder_id)
-    near = {one.registry_id for home in sorted(homes) for one in container_registry.registries(cloud, home)}
-    for registry_id in sorted({*found.registries, *near}):
+    near = {each.registry_id for home in sorted(homes) for each in container_registry.registries(cloud, home)}
+    for registry_id in sorted({*facts.registries, *near}):
         yield Target("registry", registry_id)
-    own = {item.id for item in found.items["secret"].values()}
+    own = {item.id for item in facts.items["secret"].values()}
     used = {
-        secret.get("id", "") for those in found.versions.values() for one in those for secret in one.secrets
+        secret.get("id", "")
+        for versions in facts.versions.values()
+        for version in versions
+        for secret in version.secrets
     }
     given = {config.deploy.environment.get("SA_KEY_SECRET_ID", "")} - {""}
-    for secret_id in sorted({*found.given, *used, *given} - own):
+    for secret_id in sorted({*facts.given, *used, *given} - own):
         yield Target("given secret", secret_id)
-    for name in sorted(found.buckets):
+    for name in sorted(facts.buckets):
         yield Target("bucket", name)
 
 

@@ -1,4 +1,4 @@
-"""The last runs, as the state's bucket tells them: ``runs/<run id>/report.json``."""
+"""The last runs, as the state's bucket keeps them: ``runs/<run id>/report.json``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOKED_BACK = timedelta(days=35)
 RUNS = "runs/"
 
 
-def told(deployment: Deployment, now: datetime) -> str:
+def lines(deployment: Deployment, now: datetime) -> str:
     """A sentence, or a line for each run."""
     bucket = deployment.config.deploy.state_bucket
     if not bucket:
@@ -31,10 +31,12 @@ def told(deployment: Deployment, now: datetime) -> str:
         run_ids = sorted(
             folder.removeprefix(RUNS).rstrip("/") for folder in storage.folders(objects, bucket, RUNS, after)
         )
-        lines = [f"\n      {one}: {_outcome(objects, bucket, one)}" for one in reversed(run_ids[-SHOWN:])]
+        rows = [
+            f"\n      {run_id}: {_outcome(objects, bucket, run_id)}" for run_id in reversed(run_ids[-SHOWN:])
+        ]
     except CallError as error:
         return f"they cannot be looked at. {error}"
-    return "".join(lines) or f"none in the last {LOOKED_BACK.days} days"
+    return "".join(rows) or f"none in the last {LOOKED_BACK.days} days"
 
 
 def _outcome(objects: Cloud, bucket: str, run_id: str) -> str:

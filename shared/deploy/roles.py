@@ -49,13 +49,13 @@ class Grant(NamedTuple):
 
 def grants(config: Config, registries: Mapping[str, str]) -> list[Grant]:
     """Every role that is needed; ``registries`` are those that the settings are about, with their folders."""
-    found = [
+    listed = [
         *_cleaning(config, registries),
         *_in_use(config, registries),
         *_running(config),
         *_calling(config),
     ]
-    return list({grant[:3]: grant for grant in reversed(found)}.values())[::-1]
+    return list({grant[:3]: grant for grant in reversed(listed)}.values())[::-1]
 
 
 def _cleaning(config: Config, registries: Mapping[str, str]) -> Iterator[Grant]:

@@ -1,4 +1,4 @@
-"""A deployment's plan as a person reads it, and what is told when it is done."""
+"""A deployment's plan as a person reads it, and what a person reads when it is done."""
 
 from __future__ import annotations
 

@@ -19,36 +19,36 @@ from shared.errors import DeploymentRefused
 def print_status(deployment: Deployment, now: datetime) -> int:
     """Prints it; returns 0 when all is as it should be, else 1. Raises JanitorError."""
     config = deployment.config
-    found = find(deployment.cloud, config)
+    facts = find(deployment.cloud, config)
     print(show.heading(config))
-    for line in _deployed(config, found):
+    for line in _deployed(config, facts):
         print(line)
-    as_it_should_be = _compared(deployment, found)
-    print(f"last runs: {last_runs.told(deployment, now)}")
+    as_it_should_be = _compared(deployment, facts)
+    print(f"last runs: {last_runs.lines(deployment, now)}")
     print(f"next runs: {show.next_runs(config, now)}")
-    return 0 if _roles(deployment, found) and as_it_should_be else 1
+    return 0 if _roles(deployment, facts) and as_it_should_be else 1
 
 
-def _deployed(config: Config, found: Found) -> Iterator[str]:
+def _deployed(config: Config, facts: Found) -> Iterator[str]:
     for name in wanted.functions(config):
-        live = found.version_with(name, LIVE)
+        live = facts.version_with(name, LIVE)
         if live is None:
             yield f"function {name}: not deployed"
             continue
-        newest = "" if live == found.versions[name][-1] else "; there is a newer one, so this was rolled back"
+        newest = "" if live == facts.versions[name][-1] else "; there is a newer one, so this was rolled back"
         yield f"function {name}: version {live.id}, made at {live.created_at}{newest}"
         if name == Names(config.deploy.name).webhook:
-            yield f"      {wanted.live_url(found.items['function'][name])}"
-    for name, rule in wanted.triggers(config, found).items():
-        trigger = found.items["trigger"].get(name)
+            yield f"      {wanted.live_url(facts.items['function'][name])}"
+    for name, rule in wanted.triggers(config, facts).items():
+        trigger = facts.items["trigger"].get(name)
         cron = trigger.rule.get("timer", {}).get("cronExpression") if trigger else None
         schedule = f', "{cron}" in UTC' if cron and "timer" in rule else ""
         yield f"trigger {name}: {trigger.status.lower() if trigger else 'not deployed'}{schedule}"
 
 
-def _compared(deployment: Deployment, found: Found) -> bool:
+def _compared(deployment: Deployment, facts: Found) -> bool:
     try:
-        steps = difference(deployment.config, deployment.archive, found)
+        steps = difference(deployment.config, deployment.archive, facts)
     except DeploymentRefused as error:
         print(error)
         return False
@@ -62,15 +62,15 @@ def _compared(deployment: Deployment, found: Found) -> bool:
     return not changes
 
 
-def _roles(deployment: Deployment, found: Found) -> bool:
+def _roles(deployment: Deployment, facts: Found) -> bool:
     """Prints the roles that are needed, and returns whether none is missing."""
     config, missing = deployment.config, False
-    account_id = found.id_of("account", Names(config.deploy.name).functions_account)
+    account_id = facts.id_of("account", Names(config.deploy.name).functions_account)
     account = probes.acting_as(deployment.cloud, account_id) if account_id else None
     print("roles:" if account else f"roles, as they are bound ({_why_not(account_id)}):")
-    for grant in grants(config, found.registries):
-        answer = probes.may(account, deployment, grant, found.target_id(grant.target)) if account else None
-        bound = binding(grant, config, found) in found.roles.get(grant.target, ())
+    for grant in grants(config, facts.registries):
+        answer = probes.may(account, deployment, grant, facts.target_id(grant.target)) if account else None
+        bound = binding(grant, config, facts) in facts.roles.get(grant.target, ())
         missing = missing or answer is False or (answer is None and not bound)
         print(f"      {_word(answer, bound):<14} {_described(grant)}")
     return not missing

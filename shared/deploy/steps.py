@@ -91,17 +91,17 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def bind_step(
-    target: Target, found: Found, add: list[Binding], remove: list[Binding], needed: dict[Binding, Grant]
+    target: Target, facts: Found, add: list[Binding], remove: list[Binding], needed: dict[Binding, Grant]
 ) -> Step:
-    details = [f"+ {_granted(one, needed[one].why, found)}" for one in add]
-    details += [f"- {_granted(one, 'no longer needed', found)}" for one in remove]
+    details = [f"+ {_granted(binding, needed[binding].why, facts)}" for binding in add]
+    details += [f"- {_granted(binding, 'no longer needed', facts)}" for binding in remove]
     what = f"roles on {target.kind} {target.name}"
     action: Literal["create", "change", "delete"] = "create" if not remove else "change" if add else "delete"
-    return Step(action, what, "", tuple(details), Bind(target, found.target_id(target), add, remove))
+    return Step(action, what, "", tuple(details), Bind(target, facts.target_id(target), add, remove))
 
 
-def _granted(binding: Binding, why: str, found: Found) -> str:
-    holders = {item.id: name for name, item in found.items["account"].items()}
+def _granted(binding: Binding, why: str, facts: Found) -> str:
+    holders = {item.id: name for name, item in facts.items["account"].items()}
     holder = (
         "everyone" if binding.subject == EVERYONE else holders.get(binding.subject.id, binding.subject.id)
     )
@@ -113,13 +113,13 @@ def move_step(function: str, tag: str, to: Version, holder: Version | None, why:
     return Step("change", f"tag {tag} of {function}", why, details, SetTag(function, to.id, tag))
 
 
-def delete_step(kind: Kind, name: str, found: Found) -> Step:
+def delete_step(kind: Kind, name: str, facts: Found) -> Step:
     what = f"{SHOWN.get(kind, kind)} {name}"
-    return Step("delete", what, "", (), Delete(kind, name, found.id_of(kind, name)))
+    return Step("delete", what, "", (), Delete(kind, name, facts.id_of(kind, name)))
 
 
-def left_steps(found: Found) -> Iterator[Step]:
+def left_steps(facts: Found) -> Iterator[Step]:
     """What carries the deployment's labels and is not its own."""
-    for kind, names in found.labelled.items():
+    for kind, names in facts.labelled.items():
         for name in names:
             yield Step("leave", f"{SHOWN.get(kind, kind)} {name}", LABELS_ALONE)

@@ -26,7 +26,7 @@ MORE = re.compile(r"<NextContinuationToken>([^<]+)</NextContinuationToken>")
 
 
 def reached(cloud: Cloud, access: Access) -> Cloud:
-    """Where the objects are. Raises CallError when only another place than the usual one is known for the API."""
+    """Where the objects are. Raises CallError if YC_API_ENDPOINT is set without YC_STORAGE_ENDPOINT."""
     if access.api_endpoint and not access.storage_endpoint:
         raise CallError(
             "objects cannot be reached: YC_API_ENDPOINT is set, and YC_STORAGE_ENDPOINT is not",
@@ -39,34 +39,34 @@ def reached(cloud: Cloud, access: Access) -> Cloud:
 
 def folders(storage: Cloud, bucket: str, prefix: str, after: str) -> Iterator[str]:
     """The folders right below ``prefix`` that come after that one, as prefixes."""
-    asked = {"list-type": "2", "prefix": prefix, "delimiter": "/", "start-after": after}
-    return _listed(storage, bucket, asked, FOLDER)
+    query = {"list-type": "2", "prefix": prefix, "delimiter": "/", "start-after": after}
+    return _listed(storage, bucket, query, FOLDER)
 
 
 def read(storage: Cloud, bucket: str, key: str) -> bytes:
-    return _asked(storage, "GET", f"/{bucket}/{quote(key)}", VIEWER)
+    return _ask(storage, "GET", f"/{bucket}/{quote(key)}", VIEWER)
 
 
 def empty(storage: Cloud, bucket: str) -> None:
     """Deletes every object."""
 
     def delete(key: str) -> None:
-        _asked(storage, "DELETE", f"/{bucket}/{quote(key)}", EDITOR)
+        _ask(storage, "DELETE", f"/{bucket}/{quote(key)}", EDITOR)
 
     for_each(list(_listed(storage, bucket, {"list-type": "2"}, KEY)), delete, storage.concurrency)
 
 
-def _listed(storage: Cloud, bucket: str, asked: dict[str, str], wanted: re.Pattern[str]) -> Iterator[str]:
+def _listed(storage: Cloud, bucket: str, query: dict[str, str], wanted: re.Pattern[str]) -> Iterator[str]:
     while True:
-        listed = _asked(storage, "GET", f"/{bucket}?{urlencode(asked)}", VIEWER).decode(errors="replace")
+        listed = _ask(storage, "GET", f"/{bucket}?{urlencode(query)}", VIEWER).decode(errors="replace")
         yield from map(unescape, wanted.findall(listed))
         more = MORE.search(listed)
         if not more:
             return
-        asked = {**asked, "continuation-token": unescape(more[1])}
+        query = {**query, "continuation-token": unescape(more[1])}
 
 
-def _asked(storage: Cloud, method: str, path: str, role: str) -> bytes:
+def _ask(storage: Cloud, method: str, path: str, role: str) -> bytes:
     call = f"{method} {path.partition('?')[0]}"
 
     def attempt(header: str) -> bytes:

@@ -36,8 +36,8 @@ def accounts(config: Config) -> dict[str, str]:
 def functions(config: Config) -> dict[str, str]:
     """The functions by name, and the entry point of each."""
     names = Names(config.deploy.name)
-    found = {names.cleanup: "cleanup.handler"}
-    return found | {names.webhook: "webhook.handler"} if config.deploy.webhook else found
+    entry_points = {names.cleanup: "cleanup.handler"}
+    return entry_points | {names.webhook: "webhook.handler"} if config.deploy.webhook else entry_points
 
 
 def secrets(config: Config) -> list[str]:
@@ -56,13 +56,13 @@ def bucket_body(config: Config, name: str) -> dict[str, Any]:
     return {"folderId": config.folder_id, "name": name, "tags": tags}
 
 
-def triggers(config: Config, found: Found) -> dict[str, dict[str, Any]]:
+def triggers(config: Config, facts: Found) -> dict[str, dict[str, Any]]:
     """The rules of the triggers by name. A member that must be absent is None."""
     names = Names(config.deploy.name)
-    call = _call(config, found)
+    call = _call(config, facts)
     timer = {"cronExpression": config.deploy.schedule, "payload": None, "invokeFunctionWithRetry": call}
     rules: dict[str, dict[str, Any]] = {names.timer: {"timer": timer}}
-    for registry_id in sorted(found.registries) if config.deploy.registry_trigger else ():
+    for registry_id in sorted(facts.registries) if config.deploy.registry_trigger else ():
         pushes = {
             "eventType": [PUSHED],
             "registryId": registry_id,
@@ -75,12 +75,12 @@ def triggers(config: Config, found: Found) -> dict[str, dict[str, Any]]:
     return rules
 
 
-def _call(config: Config, found: Found) -> dict[str, Any]:
+def _call(config: Config, facts: Found) -> dict[str, Any]:
     names = Names(config.deploy.name)
-    account_id = found.id_of("account", names.triggers_account)
+    account_id = facts.id_of("account", names.triggers_account)
     retries, queue = config.deploy.retries, config.deploy.dead_letter_queue
     return {
-        "functionId": found.id_of("function", names.cleanup),
+        "functionId": facts.id_of("function", names.cleanup),
         "functionTag": LIVE,
         "serviceAccountId": account_id,
         "retrySettings": {"retryAttempts": str(retries), "interval": RETRY_INTERVAL} if retries else None,
@@ -88,7 +88,7 @@ def _call(config: Config, found: Found) -> dict[str, Any]:
     }
 
 
-def version(config: Config, found: Found, function: str, archive: bytes) -> dict[str, Any]:
+def version(config: Config, facts: Found, function: str, archive: bytes) -> dict[str, Any]:
     """The function's version that is wanted now, but for ``content`` and with its fingerprint."""
     deploy, names = config.deploy, Names(config.deploy.name)
     body: dict[str, Any] = {
@@ -96,9 +96,9 @@ def version(config: Config, found: Found, function: str, archive: bytes) -> dict
         "entrypoint": functions(config)[function],
         "resources": {"memory": str(deploy.memory_mb * MIB)},
         "executionTimeout": deploy.timeout,
-        "serviceAccountId": found.id_of("account", names.functions_account),
-        "environment": _environment(config, found),
-        "secrets": _secrets(config, found),
+        "serviceAccountId": facts.id_of("account", names.functions_account),
+        "environment": _environment(config, facts),
+        "secrets": _secrets(config, facts),
         "logOptions": {
             **(
                 {"logGroupId": deploy.log_group_id} if deploy.log_group_id else {"folderId": config.folder_id}
@@ -113,7 +113,7 @@ def version(config: Config, found: Found, function: str, archive: bytes) -> dict
         body["connectivity"] = {"networkId": deploy.network_id}
     said = json.dumps(body, sort_keys=True).encode()
     fingerprint = hashlib.sha256(hashlib.sha256(archive).digest() + said).hexdigest()
-    body["functionId"] = found.id_of("function", function)
+    body["functionId"] = facts.id_of("function", function)
     body["description"] = f"registry-janitor sha256:{fingerprint}"
     return body
 
@@ -127,22 +127,22 @@ def live_url(function: Item) -> str:
     return f"{function.http_invoke_url}?tag={LIVE}"
 
 
-def _environment(config: Config, found: Found) -> dict[str, str]:
+def _environment(config: Config, facts: Found) -> dict[str, str]:
     """The functions' variables; a ``webhook_url`` that is the webhook's own, but lacks the tag, gets it."""
     environment = function_environment(config.deploy)
-    webhook = found.items["function"].get(Names(config.deploy.name).webhook)
+    webhook = facts.items["function"].get(Names(config.deploy.name).webhook)
     if config.deploy.webhook and config.settings.webhook_url in (None, webhook and webhook.http_invoke_url):
         environment = {"WEBHOOK_URL": live_url(webhook) if webhook else "", **environment}
     return environment
 
 
-def _secrets(config: Config, found: Found) -> list[dict[str, str]]:
+def _secrets(config: Config, facts: Found) -> list[dict[str, str]]:
     references = {}
     for variable, reference in config.deploy.secrets.items():
         secret_id, key = secret_of(reference)
-        references[variable] = {"id": secret_id, "versionId": found.given[secret_id], "key": key}
+        references[variable] = {"id": secret_id, "versionId": facts.given[secret_id], "key": key}
     if config.generates_secret:
-        own = found.items["secret"].get(Names(config.deploy.name).secret)
+        own = facts.items["secret"].get(Names(config.deploy.name).secret)
         if own:
             version_id = own.current_version.id
             references[WEBHOOK_SECRET] = {"id": own.id, "versionId": version_id, "key": WEBHOOK_SECRET}

@@ -1,5 +1,5 @@
 """A burst of pushes is one clean-up: with ``STATE_DIR``, a repository is cleaned on the first push, and not again on
-those of the next five to ten minutes. What these bring is left to the timer, or to the next push after them.
+those of the next five to ten minutes. The timer, or the next push after that, cleans up what these bring.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ CLEANED = Notice(
 def fresh(
     state: StateDir, mode: str, pushed: frozenset[RepositoryName], now: float
 ) -> frozenset[RepositoryName]:
-    """Those of the pushed repositories that no run in this mode has just been cleaning. Raises StateError."""
+    """The pushed repositories that no run in this mode has cleaned in the last minutes. Raises StateError."""
     return frozenset(
-        one for one in pushed if seen.first(state, f"pushes/{mode}", one.full_name, now, SECONDS)
+        name for name in pushed if seen.first(state, f"pushes/{mode}", name.full_name, now, SECONDS)
     )
 
 
 def unsigned(state: StateDir, pushed: frozenset[RepositoryName], now: float) -> frozenset[RepositoryName]:
-    """Those that no unsigned event has named for ten minutes at least. They take no turn of a push's. Raises StateError."""
+    """The repositories that no unsigned event has named for ten minutes; other pushes do not count. Raises StateError."""
     return frozenset(
-        one for one in pushed if seen.first(state, "pushes/unsigned", one.full_name, now, UNSIGNED_SECONDS)
+        name for name in pushed if seen.first(state, "pushes/unsigned", name.full_name, now, UNSIGNED_SECONDS)
     )

@@ -24,10 +24,11 @@ DELETIONS = ("DeleteImage", "DeleteImageTag")
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What an event asks for. ``pushed`` is None for everything, else only these repositories are cleaned."""
+    """What an event asks for: the repositories to clean, None for all; ``idle``: there is nothing to do."""
 
     overrides: dict[str, Any] = {}
-    pushed: frozenset[RepositoryName] | None = None
+    only: frozenset[RepositoryName] | None = None
+    idle: bool = False
 
 
 def is_http(event: object) -> bool:
@@ -85,7 +86,9 @@ def _trigger(messages: object) -> Request:
         raise EventError(
             "The event has timer messages with different payloads; send them apart.", where="event"
         )
-    return Request(payloads[0]) if payloads else Request(pushed=frozenset(pushed))
+    if payloads:
+        return Request(payloads[0])
+    return Request(only=frozenset(pushed)) if pushed else Request(idle=True)
 
 
 def _message(message: object) -> tuple[str, dict[str, Any]]:

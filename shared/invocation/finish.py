@@ -1,4 +1,4 @@
-"""How a run ends: its report is made, its plan is kept, people are told, the history grows, old files go.
+"""How a run ends: its report is made, its plan is kept, people hear of it, the history grows, old files are deleted.
 
 Whatever fails after the report is made is a warning in it, or a line of the log; it never changes the result.
 """
@@ -31,39 +31,39 @@ SWEEPING = 2.0
 
 
 def end(
-    run: Run, told: dict[str, Any], recipients: list[Recipient], ends_at: float, *, remembers: bool
+    run: Run, document: dict[str, Any], recipients: list[Recipient], ends_at: float, *, remembers: bool
 ) -> None:
-    """Ends the run; ``told`` is its report, which gets the warnings.
+    """Ends the run; ``document`` is its report, which gets the warnings.
 
     Nothing is sent or swept after ``ends_at`` (monotonic). ``remembers``: it belongs into the history.
     """
-    for notice in announce(run, told, recipients, ends_at):
+    for notice in announce(run, document, recipients, ends_at):
         run.warn(notice.code, notice.message)
-    if keep(run, told) and run.journal and run.surveys and remembers:
+    if keep(run, document) and run.journal and run.surveys and remembers:
         try:
-            history.keep(run.journal.state, told, whole=run.pushed is None)
+            history.keep(run.journal.state, document, whole=run.only is None)
         except StateError as error:
             log.warn(f"The history of the runs has a gap. {error}")
         sweep(run.journal.state, min(ends_at, time.monotonic() + SWEEPING))
-    told["warnings"] = msgspec.to_builtins(run.warnings)
+    document["warnings"] = msgspec.to_builtins(run.warnings)
 
 
-def keep(run: Run, told: dict[str, Any]) -> bool:
+def keep(run: Run, document: dict[str, Any]) -> bool:
     """Puts the whole report into the journal, if there is one, and says whether it is there."""
     if run.journal is None:
         return False
-    told["warnings"] = msgspec.to_builtins(run.warnings)
+    document["warnings"] = msgspec.to_builtins(run.warnings)
     try:
-        run.journal.finish(told, report.image_rows(run, told["mode"]))
+        run.journal.finish(document, report.image_rows(run, document["mode"]))
     except StateError as error:
         run.warn("state-dir", f"The report could not be kept. {error}")
         return False
     return True
 
 
-def keep_plan(run: Run, told: dict[str, Any]) -> str | None:
-    """Keeps what the run, whose report is ``told``, would delete, and returns the plan's id; None without such images."""
-    if run.settings.mode != "plan" or told["status"] in ("unfinished", "failed"):
+def keep_plan(run: Run, document: dict[str, Any]) -> str | None:
+    """Keeps the images that the run would delete as a plan, and returns its id; None if there are none."""
+    if run.settings.mode != "plan" or document["status"] in ("unfinished", "failed"):
         return None
     takers = {
         survey.repository.full_name: plan.takers(survey.results, survey.rules)
@@ -72,13 +72,13 @@ def keep_plan(run: Run, told: dict[str, Any]) -> str | None:
     }
     if not takers:
         return None
-    head, rows = plans.head(takers, told), lambda: report.plan_rows(run)
+    head, rows = plans.head(takers, document), lambda: report.plan_rows(run)
     try:
         valid = duration(run.settings.plans.valid_for)
         return plans.save(plans.directory(run.settings), head, rows, run.started_at, valid)
     except StateError as error:
         run.refuse("plan-not-kept", f"The plan could not be kept. {error}")
-        told["status"] = "refused"
+        document["status"] = "refused"
         return None
 
 
@@ -94,24 +94,28 @@ def report_of(
     heading: report.Heading, run: Run | None, error: JanitorError | None, rows: int | None
 ) -> dict[str, Any]:
     if run is None:
-        told = report.of_error(heading, error or JanitorError("The run did not begin."), datetime.now(UTC))
+        document = report.of_error(
+            heading, error or JanitorError("The run did not begin."), datetime.now(UTC)
+        )
     else:
         layer_counting.count_layers(run)
-        told = report.build(heading, run, error, datetime.now(UTC), rows)
-        told["plan_id"] = run.plan.plan_id if run.plan else keep_plan(run, told)
-    say = log.info if told["status"] == "ok" else log.fatal if told["status"] == "failed" else log.warn
-    say(f"{heading.mode}: {told['status']}", run_id=heading.run_id, **told["totals"])
+        document = report.build(heading, run, error, datetime.now(UTC), rows)
+        document["plan_id"] = run.plan.plan_id if run.plan else keep_plan(run, document)
+    say = (
+        log.info if document["status"] == "ok" else log.fatal if document["status"] == "failed" else log.warn
+    )
+    say(f"{heading.mode}: {document['status']}", run_id=heading.run_id, **document["totals"])
     if error is not None:
         log.error(str(error), where=error.where)
-    return told
+    return document
 
 
 def fault(error: Exception) -> JanitorError:
-    """A fault of the bundle itself: the report says where, the log says no more, for it might hold a secret."""
+    """A fault of the bundle itself. The report and the log name its place only, since its text might hold a secret."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(last.filename).name}:{last.lineno}"
     return JanitorError(
-        f"The bundle has a fault ({type(error).__name__} at {place}); please report it. What was not told as deleted"
-        " was left alone, or its deletion is unknown.",
+        f"The bundle has a fault ({type(error).__name__} at {place}); please report it. Images that the report"
+        " does not list as deleted may or may not have been deleted.",
         where=place,
     )

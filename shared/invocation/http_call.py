@@ -63,7 +63,7 @@ def wants_page(event: Mapping[str, Any]) -> bool:
         for name, value in (headers.items() if isinstance(headers, dict) else ())
         if isinstance(name, str) and name.lower() == "accept" and isinstance(value, str)
     ]
-    return (isinstance(query, dict) and "plan" in query) or any("text/html" in one for one in accepted)
+    return (isinstance(query, dict) and "plan" in query) or any("text/html" in value for value in accepted)
 
 
 def media_type(call: Call) -> str:
@@ -82,14 +82,14 @@ def problem(
     status: int, detail: str, headers: Mapping[str, str], report: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """An error as RFC 9457 has it, with the report of a run that got as far as that."""
-    told = {
+    body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         **({"report": report} if report else {}),
     }
-    return response(status, "application/problem+json", json.dumps(told), headers)
+    return response(status, "application/problem+json", json.dumps(body), headers)
 
 
 def _is_utf8(headers: Mapping[str, str]) -> bool:
@@ -98,7 +98,7 @@ def _is_utf8(headers: Mapping[str, str]) -> bool:
 
 
 def _paths(event: Mapping[str, Any]) -> set[str]:
-    found = set()
+    paths = set()
     for name in ("path", "url"):
         value = event.get(name) or ""
         try:
@@ -108,8 +108,8 @@ def _paths(event: Mapping[str, Any]) -> set[str]:
         if path is None:
             raise RequestRefused(400, f"The {name} of the call cannot be read.")
         if "{" not in path:  # a gateway's pattern
-            found.add(path.rstrip("/"))
-    return found
+            paths.add(path.rstrip("/"))
+    return paths
 
 
 def _texts(value: object, what: str) -> dict[str, str]:

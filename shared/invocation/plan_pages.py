@@ -12,15 +12,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from shared.auth import plan_links
-from shared.cleanup import job
 from shared.errors import PlanRefused, RequestRefused
-from shared.invocation import http_call
+from shared.invocation import http_call, task
 from shared.invocation.answer import http_status
 from shared.invocation.carry_out import carry_out
-from shared.invocation.events import Request
 from shared.invocation.http_call import Call
+from shared.invocation.task import Invocation
 from shared.retention.moments import duration, timestamp
-from shared.settings import settings
 from shared.state import history, plans
 from shared.state.plans import ID, REJECTED, Decision
 
@@ -35,7 +33,7 @@ TITLES = {
 }
 
 
-def serve(call: Call, context: object, environment: Mapping[str, str], key: bytes) -> dict[str, Any]:
+def serve(call: Call, invocation: Invocation, key: bytes) -> dict[str, Any]:
     """The response to a call about a plan. Raises JanitorError."""
     plan_id, now = call.query["plan"], datetime.now(UTC)
     if not ID.fullmatch(plan_id):
@@ -49,38 +47,40 @@ def serve(call: Call, context: object, environment: Mapping[str, str], key: byte
             )
         plan_links.check(key, form.get("token", ""), plan_id, action, now)
         answer = _approve if action == "approve" else _reject
-        return answer(plan_id, context, environment)
+        return answer(plan_id, invocation)
     if call.method not in ("GET", "HEAD"):
         raise RequestRefused(
             405, "A plan's page is read by GET and answered by POST.", {"Allow": "GET, HEAD, POST"}
         )
     plan_links.check(key, call.query.get("token", ""), plan_id, "view", now)
-    return _page(call, environment, key, now)
+    return _page(call, invocation, key, now)
 
 
-def _page(call: Call, environment: Mapping[str, str], key: bytes, now: datetime) -> dict[str, Any]:
-    asked, plan_id = settings.load(environment), call.query["plan"]
-    state = plans.directory(asked)
+def _page(call: Call, invocation: Invocation, key: bytes, now: datetime) -> dict[str, Any]:
+    settings, plan_id = invocation.settings, call.query["plan"]
+    state = plans.directory(settings)
     shown = plans.report(plan_id, plans.text(state, plan_id))
-    ends_at = plans.ends_at(plan_id, duration(asked.plans.valid_for))
+    ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
     decided = plans.decision(state, plan_id)
-    said = f"This plan {decided}." if decided else ""
-    if not said and now >= ends_at:
-        said = "This plan has run out."
-    if not said and asked.mode == "dry-run":
-        said = "CLEANUP_MODE is dry-run: no plan can be approved."
+    state_text = f"This plan {decided}." if decided else ""
+    if not state_text and now >= ends_at:
+        state_text = "This plan has run out."
+    if not state_text and settings.mode == "dry-run":
+        state_text = "CLEANUP_MODE is dry-run: no plan can be approved."
     answer_by = min(now + ANSWER_WITHIN, ends_at)
     approve = {
-        "action": _form_address(call, asked.webhook_url or ""),
+        "action": _form_address(call, settings.webhook_url or ""),
         "plan_id": plan_id,
         "approve_token": plan_links.token(key, plan_id, "approve", answer_by),
         "reject_token": plan_links.token(key, plan_id, "reject", answer_by),
         "expires_at": timestamp(answer_by),
     }
-    about = _about(plan_id, ends_at, said)
+    about = _about(plan_id, ends_at, state_text)
     return _html(
         200,
-        _pages().plan_page(shown, plan=about, approve=None if said else approve, trend=history.trend(state)),
+        _pages().plan_page(
+            shown, plan=about, approve=None if state_text else approve, trend=history.trend(state)
+        ),
     )
 
 
@@ -91,25 +91,23 @@ def _form_address(call: Call, webhook_url: str) -> str:
     return "?" + urlencode({"plan": call.query["plan"], **({"tag": tag} if tag else {})})
 
 
-def _approve(plan_id: str, context: object, environment: Mapping[str, str]) -> dict[str, Any]:
-    told, error = carry_out(
-        Request(), context, environment, mode=None, plan_id=plan_id, work=job.carry_out_plan, rows=None
-    )
-    status = http_status(told, error)
+def _approve(plan_id: str, invocation: Invocation) -> dict[str, Any]:
+    report, error = carry_out(task.apply(invocation, plan_id, all_rows=True))
+    status = http_status(report, error)
     if error and status >= 400:
         return message(status, str(error), {})
-    asked = settings.load(environment)
-    ends_at = plans.ends_at(plan_id, duration(asked.plans.valid_for))
+    settings = invocation.settings
+    ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
     about = _about(plan_id, ends_at, "You have approved this plan; here is what came of it.")
-    trend = history.trend(plans.directory(asked))
-    return _html(status, _pages().plan_page(told, plan=about, approve=None, trend=trend))
+    trend = history.trend(plans.directory(settings))
+    return _html(status, _pages().plan_page(report, plan=about, approve=None, trend=trend))
 
 
-def _reject(plan_id: str, context: object, environment: Mapping[str, str]) -> dict[str, Any]:
-    asked, now = settings.load(environment), datetime.now(UTC)
-    state = plans.directory(asked)
+def _reject(plan_id: str, invocation: Invocation) -> dict[str, Any]:
+    settings, now = invocation.settings, datetime.now(UTC)
+    state = plans.directory(settings)
     plans.text(state, plan_id)
-    plans.check_open(state, plan_id, now, duration(asked.plans.valid_for))
+    plans.check_open(state, plan_id, now, duration(settings.plans.valid_for))
     plans.decide(state, plan_id, Decision(REJECTED, timestamp(now)))
     return message(
         200, f"You have rejected the plan {plan_id}. Nothing was deleted, and it cannot be carried out.", {}
@@ -142,5 +140,5 @@ def _pages() -> Any:
     return page
 
 
-def _about(plan_id: str, ends_at: datetime, said: str) -> dict[str, str]:
-    return {"plan_id": plan_id, "valid_until": timestamp(ends_at), "state": said}
+def _about(plan_id: str, ends_at: datetime, state_text: str) -> dict[str, str]:
+    return {"plan_id": plan_id, "valid_until": timestamp(ends_at), "state": state_text}

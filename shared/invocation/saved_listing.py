@@ -39,11 +39,11 @@ def read(file: str) -> dict[str, list[Image]]:
     rows = document.get("images") if isinstance(document, dict) else document
     if not isinstance(rows, list):
         raise SettingsError(f"The listing {file} is no list of images; {REMEDY}.", where=file)
-    found: dict[str, list[Image]] = {}
+    images: dict[str, list[Image]] = {}
     for number, row in enumerate(rows, 1):
         name, image = _image(row, f"image {number} of the listing {file}")
-        found.setdefault(name, []).append(image)
-    return found
+        images.setdefault(name, []).append(image)
+    return images
 
 
 def _image(row: Any, where: str) -> tuple[str, Image]:
@@ -59,13 +59,13 @@ def _image(row: Any, where: str) -> tuple[str, Image]:
 def _camel(row: Any) -> Any:
     if not isinstance(row, dict):
         return row
-    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), key): value for key, value in row.items()}
+    return {re.sub(r"_([a-z])", lambda letter: letter[1].upper(), key): value for key, value in row.items()}
 
 
 def dry_run(environment: Mapping[str, str], file: str) -> dict[str, Any]:
-    """The report of what the rules, and those guards that need no cloud, say of a saved listing. Raises SettingsError."""
-    found = msgspec.structs.replace(settings.load(environment, whole=False), mode="dry-run")
-    run = Run(narrowed=Narrowed(found, found, found))
+    """The report of a saved listing by the rules, and by those guards that need no cloud. Raises SettingsError."""
+    configured = msgspec.structs.replace(settings.load(environment, whole=False), mode="dry-run")
+    run = Run(narrowed=Narrowed(configured, configured, configured))
     decide(run, read(file))
     layer_counting.count_layers(run)
     heading = report.Heading("", "dry-run", run.started_at)
@@ -87,12 +87,12 @@ def decide(run: Run, images: dict[str, list[Image]]) -> None:
         survey = Survey(registry, repository, [], covering(run.settings.rules, repository.name))
         run.add(registry, [survey])
         with survey.opened():
-            _decide_one(run, survey, images[full_name])
+            _decide_repository(run, survey, images[full_name])
     job.tell_of_rules(run)
     job.check_limits(run)
 
 
-def _decide_one(run: Run, survey: Survey, images: list[Image]) -> None:
+def _decide_repository(run: Run, survey: Survey, images: list[Image]) -> None:
     survey.count(len(images), 0)
     surveying.take_by_rules(run, survey, images)
     guarded = guards.guarded(images, survey.going(), {}, protection.guarding(run, survey))

@@ -29,7 +29,7 @@ def _numbers(run: Run, registry_id: str, seconds: float) -> dict[str, float]:
         "bytes_reclaimed": run.layers[registry_id].freed_bytes() if run.settings.mode == "apply" else 0,
         "seconds": round(seconds, 3),
     }
-    if run.pushed is not None or any(survey.images is None for survey in surveys):
+    if run.only is not None or any(survey.images is None for survey in surveys):
         return done
     return {
         "images": sum(survey.images or 0 for survey in surveys),

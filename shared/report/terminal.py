@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,18 @@ def progress() -> Iterator[Progress]:
             bars.update(tasks[what], completed=max(done, bars.tasks[tasks[what]].completed))
 
         yield show
+
+
+def print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def print_report(report: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+    else:
+        show(report)
 
 
 def show(report: dict[str, Any], most: int = SHOWN) -> None:

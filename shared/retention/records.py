@@ -139,7 +139,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class RepositoryName(msgspec.Struct, frozen=True):
-    """A repository that something was pushed to, by its full name ``<registry id>/<name>``."""
+    """A repository by its full name ``<registry id>/<name>``."""
 
     registry_id: str
     full_name: str

@@ -18,17 +18,7 @@ MOST_LINES, MOST_LINES_A_FUNCTION, MOST_IMPORTED = 350, 55, 14
 SHARED = {name: path for name, path in modules().items() if name.startswith("shared.")}
 MODULES = {name: path for name, path in modules().items() if path.name != "__init__.py"}
 
-# What imports more of ours than it should, and how many at most: a number may sink, and no module joins.
-IMPORTING = {
-    "shared.invocation.carry_out": 22,
-    "functions.__main__": 21,
-    "shared.invocation.unsigned": 17,
-    "shared.deploy.__main__": 16,
-    "shared.invocation.webhook": 16,
-}
 CHANGING = {"append", "extend", "update", "add", "clear", "pop", "setdefault", "insert", "remove"}
-# What the caller gives a run before it begins, and hands on after it.
-OPENED_BY_THE_CALL: set[str] = set()
 # Rooms whose modules are tested by whole runs (tests/runs, tests/deploy), from outside.
 RUN_AS_A_WHOLE = {"cleanup", "deploy", "functions"}
 # Modules with logic and without a test file of their own: a module may leave this list, and none joins.
@@ -66,15 +56,6 @@ UNTESTED_ALONE = {
     "shared.cloud.workloads.unpacking",
     "shared.cloud.workloads.variables",
     "shared.errors",
-    "shared.invocation.answer",
-    "shared.invocation.bursts",
-    "shared.invocation.carry_out",
-    "shared.invocation.finish",
-    "shared.invocation.http_call",
-    "shared.invocation.plan_pages",
-    "shared.invocation.saved_listing",
-    "shared.invocation.unsigned",
-    "shared.invocation.webhook",
     "shared.report.announce",
     "shared.report.difference",
     "shared.report.metrics",
@@ -130,10 +111,7 @@ def test_no_function_is_long() -> None:
 
 def test_no_module_imports_many_others_of_ours() -> None:
     counts = Counter(name for name, _ in arrows())
-    assert {name: count for name, count in counts.items() if count > IMPORTING.get(name, MOST_IMPORTED)} == {}
-    assert {
-        name for name in IMPORTING if counts[name] <= MOST_IMPORTED
-    } == set()  # what is good again leaves the list
+    assert {name: count for name, count in counts.items() if count > MOST_IMPORTED} == {}
 
 
 def test_what_is_known_of_a_run_is_written_in_one_module() -> None:
@@ -144,7 +122,7 @@ def test_what_is_known_of_a_run_is_written_in_one_module() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if _writes(node) in ("run", "survey")
     }
-    assert written - OPENED_BY_THE_CALL == set()
+    assert written == set()
 
 
 def _writes(node: ast.AST) -> str:

@@ -1,0 +1,155 @@
+"""The commands of ``python -m functions``: each with its name, its help, its options and what it does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shared.errors import JanitorError, SettingsError
+from shared.invocation import by_hand, read_only, task
+from shared.settings import settings
+
+Action = Callable[[argparse.Namespace, Mapping[str, str]], int]
+
+
+class Option(msgspec.Struct, frozen=True):
+    """An option or, without dashes, an argument, and how argparse takes it. ``instead_of_json``: not beside --json."""
+
+    name: str
+    how: dict[str, Any]
+    instead_of_json: bool = False
+
+
+class Command(msgspec.Struct, frozen=True):
+    """``act`` does it and returns the exit status."""
+
+    name: str
+    help: str
+    act: Action
+    options: tuple[Option, ...] = ()
+
+
+COMMANDS = (
+    Command(
+        "dry-run",
+        "what a clean-up would do now; deletes nothing",
+        by_hand.dry_run,
+        (
+            Option(
+                "--diff",
+                {"metavar": "FILE", "help": "what another settings file would newly take and newly keep"},
+            ),
+            Option(
+                "--listing",
+                {"metavar": "FILE", "help": "look at a saved listing of images instead of the cloud"},
+            ),
+        ),
+    ),
+    Command(
+        "cleanup",
+        "dry runs, guards, deletes in mode apply, report",
+        partial(by_hand.run, task.CLEANUP),
+    ),
+    Command(
+        "plan",
+        "what a clean-up would delete, kept in the state directory until it is applied; deletes nothing",
+        partial(by_hand.run, task.PLAN),
+    ),
+    Command(
+        "apply",
+        "deletes what PLAN_ID says, as far as it is unchanged and still to be deleted",
+        partial(by_hand.run, task.APPLY_BY_HAND),
+        (Option("plan_id", {"metavar": "PLAN_ID", "help": "the id that a plan's report gives"}),),
+    ),
+    Command(
+        "report",
+        "the report of the last run, or of RUN_ID, from the state directory, also of one that was cut off",
+        read_only.report_kept,
+        (
+            Option(
+                "--html",
+                {"metavar": "FILE", "type": Path, "help": "write it to FILE as a page"},
+                instead_of_json=True,
+            ),
+            Option("run_id", {"metavar": "RUN_ID", "nargs": "?", "help": "a run; the last one by default"}),
+        ),
+    ),
+    Command(
+        "validate",
+        "whether every index has its images and every signature its image; deletes nothing",
+        by_hand.validate,
+    ),
+    Command(
+        "explain",
+        "what every policy, rule and guard says about an image, and what runs it; deletes nothing",
+        by_hand.explain,
+        (Option("image", {"metavar": "IMAGE", "help": "an id, a digest, or repository:tag"}),),
+    ),
+    Command(
+        "check",
+        "whether the settings and the rules are right; asks nothing of the cloud",
+        read_only.check,
+        (Option("file", {"metavar": "FILE", "nargs": "?", "help": "the same as --config FILE"}),),
+    ),
+    Command("schema", "the JSON Schema of the settings file, for editors", read_only.schema),
+    Command(
+        "convert",
+        "the rules that say what the native policy POLICY_ID says; without it, which of the file's rules Yandex"
+        " Cloud could run natively",
+        by_hand.convert,
+        (Option("policy_id", {"metavar": "POLICY_ID", "nargs": "?", "help": "a native lifecycle policy"}),),
+    ),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        status: int = options.act(options, configured(options))
+    except JanitorError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    return status
+
+
+def configured(options: argparse.Namespace) -> dict[str, str]:
+    """The environment with the settings file that the options name, or else lies here. Raises SettingsError."""
+    file = getattr(options, "file", None)
+    if file and options.config:
+        raise SettingsError(
+            "FILE and --config both name a settings file; give one of them.", where="--config"
+        )
+    return {**os.environ, "JANITOR_CONFIG": settings.file_of(file or options.config, os.environ)}
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m functions", description="Clean-up of container images in Yandex Container Registry."
+    )
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        added = commands.add_parser(command.name, help=command.help, description=command.help)
+        added.set_defaults(act=command.act)
+        output = added.add_mutually_exclusive_group()
+        output.add_argument(
+            "--json", action="store_true", help="print JSON on standard output, and nothing else"
+        )
+        for option in command.options:
+            if option.instead_of_json:
+                output.add_argument(option.name, **option.how)
+        added.add_argument(
+            "--config",
+            metavar="FILE",
+            help="the settings; by default those that JANITOR_CONFIG names, or janitor.toml if it is here",
+        )
+        for option in command.options:
+            if not option.instead_of_json:
+                added.add_argument(option.name, **option.how)
+    return made

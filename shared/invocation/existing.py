@@ -1,0 +1,58 @@
+"""Which of some repositories exist, by listings of the cloud's that each warm instance keeps for ten minutes.
+
+So made-up names cost no calls. A repository that is new since then is not known yet.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache
+
+from shared.auth import sources
+from shared.cloud import container_registry
+from shared.cloud.client import Cloud
+from shared.cloud.pace import Pace
+from shared.invocation.task import Invocation
+from shared.retention.records import RepositoryName
+
+LISTED_FOR = 600.0
+LOOKING = 10.0
+
+_listed: dict[str, tuple[float, frozenset[str]]] = {}
+
+
+def existing(names: frozenset[RepositoryName], invocation: Invocation) -> frozenset[RepositoryName]:
+    """Those of the repositories that are in the settings' registries. Raises JanitorError."""
+    settings, access = invocation.settings, invocation.access
+
+    @cache
+    def cloud() -> Cloud:
+        made = Cloud(access.api_endpoint, Pace(settings.limits.concurrency, time.monotonic() + LOOKING))
+        sources.sign_in(made, access, invocation.context)
+        return made
+
+    def registries() -> frozenset[str]:
+        listed = container_registry.registries(cloud(), settings.folder_id or "")
+        return frozenset(each.registry_id for each in listed)
+
+    def exists(name: RepositoryName) -> bool:
+        ours = settings.registries or remembered("", registries)
+        return name.registry_id in ours and name.full_name in remembered(
+            name.registry_id,
+            lambda: frozenset(
+                repository.full_name
+                for repository in container_registry.repositories(cloud(), name.registry_id)
+            ),
+        )
+
+    return frozenset(filter(exists, names))
+
+
+def remembered(what: str, look: Callable[[], frozenset[str]]) -> frozenset[str]:
+    """The names of the last listing, or of a new one once that is old. A listing that fails is not repeated at once."""
+    now = time.monotonic()
+    if what not in _listed or now - _listed[what][0] >= LISTED_FOR:
+        _listed[what] = (now, frozenset())
+        _listed[what] = (now, look())
+    return _listed[what][1]

@@ -1,0 +1,70 @@
+"""The commands that ask nothing of the cloud: what the state directory keeps, and whether the settings are right."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shared.auth.environment import read_access
+from shared.errors import SettingsError
+from shared.report import report, terminal
+from shared.settings import deploy_table, hard_tags, settings
+from shared.state import history
+from shared.state.directory import StateDir
+
+
+def report_kept(options: Namespace, environment: Mapping[str, str]) -> int:
+    """Shows the report of a run that the state directory keeps, or writes it as a page."""
+    state_dir = settings.load(environment).state_dir
+    kept = report.kept(state_dir, options.run_id)
+    if options.html:
+        write_page(options.html, kept, history.trend(StateDir(state_dir or "")))
+    else:
+        terminal.print_report(kept, as_json=options.json)
+    return report.EXIT_STATUS[kept["status"]]
+
+
+def write_page(file: Path, kept: dict[str, Any], trend: list[dict[str, Any]]) -> None:
+    """Writes the report as a page. Raises SettingsError when the file cannot be written."""
+    from shared.report.page import page  # imported here: nothing else here needs Jinja
+
+    try:
+        file.write_text(page.report_page(kept, trend), encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            f"{file} cannot be written: {error.strerror}; name another file.", where="--html"
+        ) from None
+    print(f"{file}: {file.stat().st_size} bytes")
+
+
+def check(options: Namespace, environment: Mapping[str, str]) -> int:
+    """Checks the settings as every command does, but asks nothing of the cloud."""
+    read_access(environment)
+    configured = settings.load(environment, whole=False)
+    if environment["JANITOR_CONFIG"]:
+        check_deployment(environment["JANITOR_CONFIG"])
+    hard_tags.try_out(configured)
+    rules = len(configured.rules)
+    if options.json:
+        terminal.print_json({"status": "ok", "mode": configured.mode, "rules": rules})
+        return 0
+    print(f"The settings are right: mode {configured.mode}, {rules} rules.")
+    if not configured.folder_id and not configured.registries:
+        print("They name neither a folder nor registries: a run needs FOLDER_ID or REGISTRY_IDS.")
+    return 0
+
+
+def check_deployment(file: str) -> None:
+    """Checks the file's table for the deployment, if it has one, as far as a deployment can without a call."""
+    document = settings.read(file)
+    if "deploy" in document:
+        deploy = deploy_table.check(document, file, datetime.now(UTC))
+        deploy_table.check_given(deploy, document, file)
+
+
+def schema(_options: Namespace, _environment: Mapping[str, str]) -> int:
+    terminal.print_json(settings.schema())
+    return 0
