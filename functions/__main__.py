@@ -7,7 +7,6 @@ Exit status: 0 done, 1 finished with failures, 2 bad usage or settings, 3 refuse
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -16,6 +15,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from shared.auth.environment import read_access
 from shared.cleanup import deletion, integrity, job
@@ -26,7 +27,8 @@ from shared.cloud.client import Cloud
 from shared.errors import JanitorError, SettingsError
 from shared.invocation import saved_listing
 from shared.invocation.carry_out import Work, carry_out
-from shared.report import report, terminal
+from shared.report import contract, report, terminal
+from shared.report.contract import Report
 from shared.report.difference import difference_between
 from shared.report.report import EXIT_STATUS
 from shared.retention.native import to_policies, to_rules, to_toml
@@ -55,6 +57,7 @@ OPTIONS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "apply": [("plan_id", {"metavar": "PLAN_ID", "help": "the id that a plan's report gives"})],
     "report": [("run_id", {"metavar": "RUN_ID", "nargs": "?", "help": "a run; the last one by default"})],
     "explain": [("image", {"metavar": "IMAGE", "help": "an id, a digest, or repository:tag"})],
+    "schema": [("--report", {"action": "store_true", "help": "the JSON Schema of a report instead"})],
     "check": [("file", {"metavar": "FILE", "nargs": "?", "help": "the same as --config FILE"})],
     "convert": [("policy_id", {"metavar": "POLICY_ID", "nargs": "?", "help": "a native lifecycle policy"})],
 }
@@ -95,11 +98,11 @@ def configured(asked: argparse.Namespace) -> dict[str, str]:
 
 def tell(
     asked: argparse.Namespace, environment: Mapping[str, str], work: Work | None = None
-) -> tuple[dict[str, Any], int]:
+) -> tuple[Report, int]:
     """The report of what was asked for, and the exit status."""
     if asked.command == "dry-run" and asked.listing:
         told = saved_listing.dry_run(environment, asked.listing)
-        return told, EXIT_STATUS[told["status"]]
+        return told, EXIT_STATUS[told.status]
     with terminal.progress() as progress:
         works: dict[str, Work] = {
             "apply": lambda run, cloud: job.carry_out_plan(run, cloud, progress),
@@ -117,7 +120,7 @@ def tell(
             announces=asked.command in ANNOUNCED,
             remembers=asked.command in REMEMBERED,
         )
-    return told, error.exit_status if error else EXIT_STATUS[told["status"]]
+    return told, error.exit_status if error else EXIT_STATUS[told.status]
 
 
 def show_explained(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -160,10 +163,10 @@ def show_kept(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
         write_page(asked.html, kept, history.trend(StateDir(state_dir or "")))
     else:
         show(kept, as_json=asked.json)
-    return EXIT_STATUS[kept["status"]]
+    return EXIT_STATUS[kept.status]
 
 
-def write_page(file: Path, kept: dict[str, Any], trend: list[dict[str, Any]]) -> None:
+def write_page(file: Path, kept: Report, trend: list[history.Row]) -> None:
     """Writes the report as a page. Raises SettingsError when the file cannot be written."""
     from shared.report.page import page  # imported here: nothing else here needs Jinja
 
@@ -201,7 +204,7 @@ def check_deployment(file: str) -> None:
 
 
 def show_schema(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    show(settings.schema(), as_json=True)
+    show(contract.schema() if asked.report else settings.schema(), as_json=True)
     return 0
 
 
@@ -226,8 +229,7 @@ def show_converted(asked: argparse.Namespace, environment: Mapping[str, str]) ->
 
 def show(what: Any, *, as_json: bool) -> None:
     if as_json:
-        json.dump(what, sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(what), indent=2).decode() + "\n")
     else:
         terminal.show(what)
 

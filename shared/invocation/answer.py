@@ -9,19 +9,24 @@ from typing import Any
 from shared.errors import JanitorError
 from shared.invocation import events
 from shared.invocation.carry_out import carry_out
+from shared.report.contract import Report, as_json
 
 
 def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:
     """What a handler returns: the report, or for an HTTP call a response with the report as its JSON body."""
-    told, error = carry_out(event, context, os.environ, mode=None if deletes else "dry-run")
+    report, error = carry_out(event, context, os.environ, mode=None if deletes else "dry-run")
+    document = as_json(report)
     if not events.is_http(event):
-        return told
-    status = http_status(told, error)
-    return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": json.dumps(told)}
+        return document
+    return {
+        "statusCode": http_status(report, error),
+        "headers": {"Content-Type": "application/json"},
+        "body": json.dumps(document),
+    }
 
 
-def http_status(told: dict[str, Any], error: JanitorError | None) -> int:
+def http_status(report: Report, error: JanitorError | None) -> int:
     """The HTTP status with which a report is answered."""
-    if error and told["status"] in ("failed", "refused"):
+    if error and report.status in ("failed", "refused"):
         return error.http_status
-    return 500 if told["status"] == "failed" else 200
+    return 500 if report.status == "failed" else 200

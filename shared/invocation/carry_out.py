@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -20,6 +19,7 @@ from shared.cloud.pace import Pace
 from shared.errors import JanitorError, StateError
 from shared.invocation import bursts, events, finish
 from shared.report import report
+from shared.report.contract import Report
 from shared.retention import moments
 from shared.retention.plan import Plan
 from shared.retention.records import RepositoryName
@@ -37,7 +37,7 @@ TELLING, TELLING_SHARE = 3.0, 0.1
 Work = Callable[[Run, Cloud], None]
 
 
-def refused(error: JanitorError) -> dict[str, Any]:
+def refused(error: JanitorError) -> Report:
     """The report of a call that is not carried out."""
     log.warn(str(error), where=error.where)
     now = datetime.now(UTC)
@@ -56,7 +56,7 @@ def carry_out(
     announces: bool = True,
     remembers: bool = True,
     each_push: bool = False,
-) -> tuple[dict[str, Any], JanitorError | None]:
+) -> tuple[Report, JanitorError | None]:
     """Does ``work`` as the event asks, and returns its report and the error that ended it, if any.
 
     ``mode`` stands instead of the settings' and the event's; ``plan_id`` names the plan that is to be carried out.
@@ -90,8 +90,8 @@ def carry_out(
     try:
         told = finish.report_of(heading, run, error, rows)
         if run:
-            run.link = finish.plan_link(access.webhook_key, run.settings, told["plan_id"])
-            finish.end(run, told, told_to, ends_at, remembers=remembers)
+            run.link = finish.plan_link(access.webhook_key, run.settings, told.plan_id)
+            told = finish.end(run, told, told_to, ends_at, remembers=remembers)
         return told, error
     finally:
         if run and run.leases:

@@ -9,7 +9,6 @@ import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -18,8 +17,10 @@ from shared.cleanup import job
 from shared.cleanup.run import Run
 from shared.cloud import log
 from shared.errors import JanitorError, StateError
-from shared.report import report
+from shared.report import contract
+from shared.report import report as reports
 from shared.report.announce import announce
+from shared.report.contract import Report
 from shared.retention import plan
 from shared.retention.moments import duration
 from shared.settings.channels import Recipient
@@ -30,56 +31,72 @@ from shared.state.expiry import sweep
 SWEEPING = 2.0
 
 
-def end(
-    run: Run, told: dict[str, Any], recipients: list[Recipient], ends_at: float, *, remembers: bool
-) -> None:
-    """Ends the run; ``told`` is its report, which gets the warnings.
+def end(run: Run, report: Report, recipients: list[Recipient], ends_at: float, *, remembers: bool) -> Report:
+    """Ends the run, and returns its report with the warnings that came up.
 
-    Nothing is sent or swept after ``ends_at`` (monotonic). ``remembers``: it belongs into the history.
+    Nothing is sent or swept after ``ends_at`` (monotonic). ``remembers``: the run belongs into the history.
     """
-    for notice in announce(run, told, recipients, ends_at):
+    for notice in announce(run, report, recipients, ends_at):
         run.warn(notice.code, notice.message)
-    if keep(run, told) and run.journal and run.surveys and remembers:
+    if keep(run, report) and run.journal and run.surveys and remembers:
         try:
-            history.keep(run.journal.state, told, whole=run.pushed is None)
+            history.keep(run.journal.state, _history_row(run, report))
         except StateError as error:
             log.warn(f"The history of the runs has a gap. {error}")
         sweep(run.journal.state, min(ends_at, time.monotonic() + SWEEPING))
-    told["warnings"] = msgspec.to_builtins(run.warnings)
+    return _with_warnings(run, report)
 
 
-def keep(run: Run, told: dict[str, Any]) -> bool:
-    """Puts the whole report into the journal, if there is one, and says whether it is there."""
+def keep(run: Run, report: Report) -> bool:
+    """Puts the report with all its images into the journal, if there is one, and says whether it is there."""
     if run.journal is None:
         return False
-    told["warnings"] = msgspec.to_builtins(run.warnings)
     try:
-        run.journal.finish(told, report.image_rows(run, told["mode"]))
+        head = contract.head(_with_warnings(run, report))
+        run.journal.finish(head, reports.image_rows(run, report.mode))
     except StateError as error:
         run.warn("state-dir", f"The report could not be kept. {error}")
         return False
     return True
 
 
-def keep_plan(run: Run, told: dict[str, Any]) -> str | None:
-    """Keeps what the run, whose report is ``told``, would delete, and returns the plan's id; None without such images."""
-    if run.settings.mode != "plan" or told["status"] in ("unfinished", "failed"):
-        return None
+def _with_warnings(run: Run, report: Report) -> Report:
+    return msgspec.structs.replace(report, warnings=list(run.warnings))
+
+
+def _history_row(run: Run, report: Report) -> history.Row:
+    return history.Row(
+        report.run_id,
+        report.mode,
+        report.status,
+        report.started_at,
+        report.finished_at or "",
+        report.totals,
+        run.pushed is None,
+    )
+
+
+def with_plan(run: Run, report: Report) -> Report:
+    """The report with the id of the plan that the run carried out, or that is kept here; without one if there is none."""
+    if run.plan:
+        return msgspec.structs.replace(report, plan_id=run.plan.plan_id)
+    if run.settings.mode != "plan" or report.status in ("unfinished", "failed"):
+        return report
     takers = {
         survey.repository.full_name: plan.takers(survey.results, survey.rules)
         for survey in run.surveys
         if survey.going_count
     }
     if not takers:
-        return None
-    head, rows = plans.head(takers, told), lambda: report.plan_rows(run)
+        return report
+    head = plans.head(takers, contract.head(report))
     try:
-        valid = duration(run.settings.plans.valid_for)
-        return plans.save(plans.directory(run.settings), head, rows, run.started_at, valid)
+        valid, state = duration(run.settings.plans.valid_for), plans.directory(run.settings)
+        plan_id = plans.save(state, head, lambda: reports.plan_rows(run), run.started_at, valid)
     except StateError as error:
         run.refuse("plan-not-kept", f"The plan could not be kept. {error}")
-        told["status"] = "refused"
-        return None
+        return msgspec.structs.replace(report, status="refused")
+    return msgspec.structs.replace(report, plan_id=plan_id)
 
 
 def plan_link(key: bytes, settings: Settings, plan_id: str | None) -> str:
@@ -91,19 +108,19 @@ def plan_link(key: bytes, settings: Settings, plan_id: str | None) -> str:
 
 
 def report_of(
-    heading: report.Heading, run: Run | None, error: JanitorError | None, rows: int | None
-) -> dict[str, Any]:
+    heading: reports.Heading, run: Run | None, error: JanitorError | None, rows: int | None
+) -> Report:
+    """The report of a run, or of an event for which none began."""
     if run is None:
-        told = report.of_error(heading, error or JanitorError("The run did not begin."), datetime.now(UTC))
+        report = reports.of_error(heading, error or JanitorError("The run did not begin."), datetime.now(UTC))
     else:
         job.count_layers(run)
-        told = report.build(heading, run, error, datetime.now(UTC), rows)
-        told["plan_id"] = run.plan.plan_id if run.plan else keep_plan(run, told)
-    say = log.info if told["status"] == "ok" else log.fatal if told["status"] == "failed" else log.warn
-    say(f"{heading.mode}: {told['status']}", run_id=heading.run_id, **told["totals"])
+        report = with_plan(run, reports.build(heading, run, error, datetime.now(UTC), rows))
+    say = log.info if report.status == "ok" else log.fatal if report.status == "failed" else log.warn
+    say(f"{heading.mode}: {report.status}", run_id=heading.run_id, **msgspec.structs.asdict(report.totals))
     if error is not None:
         log.error(str(error), where=error.where)
-    return told
+    return report
 
 
 def fault(error: Exception) -> JanitorError:

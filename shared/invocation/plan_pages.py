@@ -19,6 +19,7 @@ from shared.invocation.answer import http_status
 from shared.invocation.carry_out import carry_out
 from shared.invocation.events import Request
 from shared.invocation.http_call import Call
+from shared.report.contract import Report
 from shared.retention.moments import duration, timestamp
 from shared.settings import settings
 from shared.state import history, plans
@@ -61,7 +62,7 @@ def serve(call: Call, context: object, environment: Mapping[str, str], key: byte
 def _page(call: Call, environment: Mapping[str, str], key: bytes, now: datetime) -> dict[str, Any]:
     asked, plan_id = settings.load(environment), call.query["plan"]
     state = plans.directory(asked)
-    shown = plans.report(plan_id, plans.text(state, plan_id))
+    shown = plans.report(plan_id, plans.text(state, plan_id), Report)
     ends_at = plans.ends_at(plan_id, duration(asked.plans.valid_for))
     decided = plans.decision(state, plan_id)
     said = f"This plan {decided}." if decided else ""
@@ -92,17 +93,17 @@ def _form_address(call: Call, webhook_url: str) -> str:
 
 
 def _approve(plan_id: str, context: object, environment: Mapping[str, str]) -> dict[str, Any]:
-    told, error = carry_out(
+    report, error = carry_out(
         Request(), context, environment, mode=None, plan_id=plan_id, work=job.carry_out_plan, rows=None
     )
-    status = http_status(told, error)
+    status = http_status(report, error)
     if error and status >= 400:
         return message(status, str(error), {})
     asked = settings.load(environment)
     ends_at = plans.ends_at(plan_id, duration(asked.plans.valid_for))
     about = _about(plan_id, ends_at, "You have approved this plan; here is what came of it.")
     trend = history.trend(plans.directory(asked))
-    return _html(status, _pages().plan_page(told, plan=about, approve=None, trend=trend))
+    return _html(status, _pages().plan_page(report, plan=about, approve=None, trend=trend))
 
 
 def _reject(plan_id: str, context: object, environment: Mapping[str, str]) -> dict[str, Any]:

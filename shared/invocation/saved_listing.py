@@ -15,6 +15,7 @@ from shared.cleanup.run import Run, Survey
 from shared.cloud import registry
 from shared.errors import SettingsError
 from shared.report import report
+from shared.report.contract import Report
 from shared.retention.layers import LayerCount, layer_keys
 from shared.retention.records import Image, Registry, Repository
 from shared.retention.rules import covering
@@ -61,7 +62,7 @@ def _camel(row: Any) -> Any:
     return {re.sub(r"_([a-z])", lambda found: found[1].upper(), key): value for key, value in row.items()}
 
 
-def dry_run(environment: Mapping[str, str], file: str) -> dict[str, Any]:
+def dry_run(environment: Mapping[str, str], file: str) -> Report:
     """The report of what the rules, and those guards that need no cloud, say of a saved listing. Raises SettingsError."""
     found = msgspec.structs.replace(settings.load(environment, whole=False), mode="dry-run")
     run = Run(Narrowed(found, found, found))

@@ -29,6 +29,7 @@ from shared.invocation.answer import http_status
 from shared.invocation.carry_out import carry_out, refused
 from shared.invocation.finish import fault
 from shared.invocation.http_call import Call
+from shared.report.contract import as_json
 from shared.settings import settings
 from shared.settings.overrides import narrow
 from shared.state import seen
@@ -53,7 +54,7 @@ def answer(event: object, context: object) -> dict[str, Any]:
     except Exception as unknown:
         error = fault(unknown)
     report = refused(error)
-    return report if call is None else _failed(call, error)
+    return as_json(report) if call is None else _failed(call, error)
 
 
 def _key(environment: Mapping[str, str]) -> bytes:
@@ -103,7 +104,7 @@ def _signed(call: Call, context: object, environment: Mapping[str, str], key: by
     if (action == "apply") != isinstance(plan_id, str):
         raise RequestRefused(422, "The action apply needs a plan_id, a plan's id; the others have none.")
     _only_once(signed, action, asked, environment)
-    told, error = carry_out(
+    report, error = carry_out(
         events.Request(asked),
         context,
         environment,
@@ -111,12 +112,12 @@ def _signed(call: Call, context: object, environment: Mapping[str, str], key: by
         plan_id=plan_id,
         work=job.carry_out_plan if plan_id else job.clean_up,
     )
-    status = http_status(told, error)
+    status, document = http_status(report, error), as_json(report)
     if status >= 400:
         return http_call.problem(
-            status, str(error or "Nothing could be done; the report says why."), {}, told
+            status, str(error or "Nothing could be done; the report says why."), {}, document
         )
-    return http_call.response(status, "application/json", json.dumps(told), {})
+    return http_call.response(status, "application/json", json.dumps(document), {})
 
 
 def _asked(call: Call) -> dict[str, Any]:

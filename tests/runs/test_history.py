@@ -11,7 +11,7 @@ from shared.state.history import KEPT, keep, trend
 from tests.conftest import Cloud, assert_complains, images, policy
 from tests.support.cloud import push
 from tests.support.commands import Commands
-from tests.support.history import LONG_AGO, MEANWHILE, fill, numbered, told
+from tests.support.history import LONG_AGO, MEANWHILE, fill, numbered, remembered
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_what_did_not_look_at_the_registries_to_clean_them_is_not_remembered(
     assert trend(StateDir(str(state))) == []
 
     by_hand = commands.told("dry-run")
-    assert [row["run_id"] for row in trend(StateDir(str(state)))] == [by_hand["run_id"]]
+    assert [row.run_id for row in trend(StateDir(str(state)))] == [by_hand["run_id"]]
 
 
 def test_a_run_deletes_what_the_last_ninety_have_outlived(cloud: Cloud, state: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_run_deletes_what_the_last_ninety_have_outlived(cloud: Cloud, state: P
     kept = [fill(state, run_id, "report.json") for run_id in numbered(MEANWHILE, KEPT)]
     directory = StateDir(str(state))
     for run_id in numbered(MEANWHILE, KEPT):
-        keep(directory, told(run_id), whole=True)
+        keep(directory, remembered(run_id))
 
     report = cloud.dry_run(STATE_DIR=str(state))
 
