@@ -20,7 +20,7 @@ import msgspec
 
 from shared.auth.environment import read_access
 from shared.cleanup import deletion, integrity, job
-from shared.cleanup.explanation import explain
+from shared.cleanup.explanation import Explained, explain
 from shared.cleanup.run import Run
 from shared.cloud import registry
 from shared.cloud.client import Cloud
@@ -124,7 +124,7 @@ def tell(
 
 
 def show_explained(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    explained: list[dict[str, Any]] = []
+    explained: list[Explained] = []
     told, status = tell(
         asked, environment, lambda run, cloud: explained.extend(explain(run, cloud, asked.image))
     )

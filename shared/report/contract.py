@@ -116,7 +116,7 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a report as this version writes it."""
     document = msgspec.json.schema(Report)
     for definition in document["$defs"].values():
-        definition["description"] = " ".join(definition["description"].split())
+        definition["description"] = " ".join(definition["description"].replace("``", "`").split())
         definition["required"] = [name for name in definition["properties"] if name not in OPTIONAL]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from shared.cleanup.explanation import Explained
 from shared.cloud.parallel import Progress
 from shared.report.contract import ImageRow, PolicyRow, Report
 from shared.report.difference import Difference
@@ -109,30 +110,29 @@ def show_difference(difference: Difference) -> None:
     console.print(f"{taken} images newly taken, {kept} newly kept")
 
 
-def show_explained(images: list[dict[str, Any]]) -> None:
-    """Prints what `shared.cleanup.explanation` found out about images."""
+def show_explained(images: list[Explained]) -> None:
+    """Prints what every policy, rule and guard says about images."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     for image in images:
-        tags = ", ".join(image["tags"]) or "untagged"
-        console.print(
-            Text(_plain(f"{image['registry_id']}/{image['repository']}: {image['digest']}"), style="bold")
-        )
-        console.print(Text(_plain(f"  {image['image_id']}, {tags}, created at {image['created_at']}")))
-        for policy in image["policies"]:
-            name = policy["policy_name"] or policy["policy_id"]
-            verb = "takes it" if policy["takes"] else "does not take it"
-            applied = "" if policy["applied"] else ", and is not applied here"
-            console.print(Text(_plain(f"  policy {name} ({policy['status']}) {verb}{applied}")))
-        for rule in image["rules"]:
-            console.print(Text(_plain(f"  rule {rule['rule']} {RULE_SAYS[rule['says']]}")))
-        for guard in image["guards"]:
-            console.print(Text(_plain(f"  guard {guard['guard']} keeps it: {guard['kept_by']}")))
-        if not image["guards"]:
+        tags = ", ".join(image.tags) or "untagged"
+        place = f"{image.registry_id}/{image.repository}"
+        console.print(Text(_plain(f"{place}: {image.digest}"), style="bold"))
+        console.print(Text(_plain(f"  {image.image_id}, {tags}, created at {image.created_at}")))
+        for policy in image.policies:
+            name = policy.policy_name or policy.policy_id
+            verb = "takes it" if policy.takes else "does not take it"
+            applied = "" if policy.applied else ", and is not applied here"
+            console.print(Text(_plain(f"  policy {name} ({policy.status}) {verb}{applied}")))
+        for rule in image.rules:
+            console.print(Text(_plain(f"  rule {rule.rule} {RULE_SAYS[rule.says]}")))
+        for guard in image.guards:
+            console.print(Text(_plain(f"  guard {guard.guard} keeps it: {guard.kept_by}")))
+        if not image.guards:
             console.print(Text("  no guard keeps it"))
-        console.print(Text(f"  {EXPLAINED[image['outcome']]}", style="bold"))
+        console.print(Text(f"  {EXPLAINED[image.outcome]}", style="bold"))
 
 
 Row = TypeVar("Row")

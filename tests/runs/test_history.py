@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared.state.directory import StateDir
@@ -36,13 +37,15 @@ def test_runs_are_remembered_oldest_first_with_the_numbers_of_their_reports(
     again = cloud.clean(**settings)
 
     rows = trend(StateDir(str(state)))
-    assert [row["run_id"] for row in rows] == [one["run_id"] for one in (dry, pushed, again)]
-    for row, one in zip(rows, (dry, pushed, again), strict=True):
-        assert {name: row[name] for name in row if name != "whole"} == {
-            name: one[name] for name in ("run_id", "mode", "status", "started_at", "finished_at", "totals")
+    assert [row.run_id for row in rows] == [one["run_id"] for one in (dry, pushed, again)]
+    for row, report in zip(rows, (dry, pushed, again), strict=True):
+        document = msgspec.to_builtins(row)
+        del document["whole"]
+        assert document == {
+            name: report[name] for name in ("run_id", "mode", "status", "started_at", "finished_at", "totals")
         }
-    assert [row["whole"] for row in rows] == [True, False, True]
-    assert rows[1]["totals"]["deleted"] == 2
+    assert [row.all_repositories for row in rows] == [True, False, True]
+    assert rows[1].totals.deleted == 2
     assert all(file.stat().st_size < 1000 for file in (state / "history").iterdir())
 
 
@@ -86,8 +89,8 @@ def test_a_run_deletes_what_the_last_ninety_have_outlived(cloud: Cloud, state: P
     assert [folder.exists() for folder in kept] == [False, *[True] * (KEPT - 1)]
     rows = trend(directory)
     assert len(rows) == len(list((state / "history").iterdir())) == KEPT
-    assert rows[-1]["run_id"] == report["run_id"]
-    assert rows[0]["run_id"] == numbered(MEANWHILE, KEPT)[1]
+    assert rows[-1].run_id == report["run_id"]
+    assert rows[0].run_id == numbered(MEANWHILE, KEPT)[1]
 
 
 def test_a_history_that_cannot_be_written_changes_nothing_of_the_run(cloud: Cloud, state: Path) -> None:
