@@ -103,7 +103,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def as_json(report: Report) -> dict[str, Any]:
     """The report as the JSON object that leaves the bundle."""
-    return cast(dict[str, Any], msgspec.to_builtins(report))
+    document = cast(dict[str, Any], msgspec.to_builtins(report))
+    for row in document["images"]:
+        row["tags"] = list(row["tags"])
+    return document
 
 
 def head(report: Report) -> dict[str, Any]:
