@@ -27,10 +27,9 @@ from shared.cloud.client import Cloud
 from shared.errors import JanitorError, SettingsError
 from shared.invocation import saved_listing
 from shared.invocation.carry_out import Work, carry_out
-from shared.report import contract, report, terminal
-from shared.report.contract import Report
+from shared.report import report, terminal
 from shared.report.difference import difference_between
-from shared.report.report import EXIT_STATUS
+from shared.report.report import EXIT_STATUS, Report
 from shared.retention.native import to_policies, to_rules, to_toml
 from shared.settings import deploy_table, hard_tags, settings
 from shared.state import history
@@ -204,7 +203,7 @@ def check_deployment(file: str) -> None:
 
 
 def show_schema(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    show(contract.schema() if asked.report else settings.schema(), as_json=True)
+    show(report.schema() if asked.report else settings.schema(), as_json=True)
     return 0
 
 

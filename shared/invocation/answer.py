@@ -9,7 +9,7 @@ from typing import Any
 from shared.errors import JanitorError
 from shared.invocation import events
 from shared.invocation.carry_out import carry_out
-from shared.report.contract import Report, as_json
+from shared.report.report import Report, as_json
 
 
 def answer(event: object, context: object, *, deletes: bool) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,6 @@ from shared.cloud.pace import Pace
 from shared.errors import JanitorError, StateError
 from shared.invocation import bursts, events, finish
 from shared.report import report
-from shared.report.contract import Report
 from shared.retention import moments
 from shared.retention.plan import Plan
 from shared.retention.records import RepositoryName
@@ -37,11 +37,11 @@ TELLING, TELLING_SHARE = 3.0, 0.1
 Work = Callable[[Run, Cloud], None]
 
 
-def refused(error: JanitorError) -> Report:
-    """The report of a call that is not carried out."""
+def refused(error: JanitorError) -> dict[str, Any]:
+    """The report of a call that is not carried out, as JSON."""
     log.warn(str(error), where=error.where)
     now = datetime.now(UTC)
-    return report.of_error(report.Heading(_run_id(), "dry-run", now), error, now)
+    return report.as_json(report.of_error(report.Heading(_run_id(), "dry-run", now), error, now))
 
 
 def carry_out(
@@ -56,7 +56,7 @@ def carry_out(
     announces: bool = True,
     remembers: bool = True,
     each_push: bool = False,
-) -> tuple[Report, JanitorError | None]:
+) -> tuple[report.Report, JanitorError | None]:
     """Does ``work`` as the event asks, and returns its report and the error that ended it, if any.
 
     ``mode`` stands instead of the settings' and the event's; ``plan_id`` names the plan that is to be carried out.

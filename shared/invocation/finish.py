@@ -17,10 +17,9 @@ from shared.cleanup import job
 from shared.cleanup.run import Run
 from shared.cloud import log
 from shared.errors import JanitorError, StateError
-from shared.report import contract
 from shared.report import report as reports
 from shared.report.announce import announce
-from shared.report.contract import Report
+from shared.report.report import Report
 from shared.retention import plan
 from shared.retention.moments import duration
 from shared.settings.channels import Recipient
@@ -52,7 +51,7 @@ def keep(run: Run, report: Report) -> bool:
     if run.journal is None:
         return False
     try:
-        head = contract.head(_with_warnings(run, report))
+        head = reports.head(_with_warnings(run, report))
         run.journal.finish(head, reports.image_rows(run, report.mode))
     except StateError as error:
         run.warn("state-dir", f"The report could not be kept. {error}")
@@ -89,7 +88,7 @@ def with_plan(run: Run, report: Report) -> Report:
     }
     if not takers:
         return report
-    head = plans.head(takers, contract.head(report))
+    head = plans.head(takers, reports.head(report))
     try:
         valid, state = duration(run.settings.plans.valid_for), plans.directory(run.settings)
         plan_id = plans.save(state, head, lambda: reports.plan_rows(run), run.started_at, valid)

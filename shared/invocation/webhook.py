@@ -29,7 +29,6 @@ from shared.invocation.answer import http_status
 from shared.invocation.carry_out import carry_out, refused
 from shared.invocation.finish import fault
 from shared.invocation.http_call import Call
-from shared.report.contract import as_json
 from shared.settings import settings
 from shared.settings.overrides import narrow
 from shared.state import seen
@@ -54,7 +53,7 @@ def answer(event: object, context: object) -> dict[str, Any]:
     except Exception as unknown:
         error = fault(unknown)
     report = refused(error)
-    return as_json(report) if call is None else _failed(call, error)
+    return report if call is None else _failed(call, error)
 
 
 def _key(environment: Mapping[str, str]) -> bytes:
@@ -112,12 +111,12 @@ def _signed(call: Call, context: object, environment: Mapping[str, str], key: by
         plan_id=plan_id,
         work=job.carry_out_plan if plan_id else job.clean_up,
     )
-    status, document = http_status(report, error), as_json(report)
+    status = http_status(report, error)
     if status >= 400:
         return http_call.problem(
-            status, str(error or "Nothing could be done; the report says why."), {}, document
+            status, str(error or "Nothing could be done; the report says why."), {}, report
         )
-    return http_call.response(status, "application/json", json.dumps(document), {})
+    return http_call.reported(status, report)
 
 
 def _asked(call: Call) -> dict[str, Any]:

@@ -9,14 +9,13 @@ an earlier version does not say has a default here, so that every stored report 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from shared.retention.records import ImageFacts, Notice, OutcomeName, Problem, Service, Totals
 
-OPTIONAL = ("price", "retries")
 STATUSES = ("ok", "partial", "failed", "refused", "held-back", "unfinished")
 
 Mode = Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["dry-run", "plan", "apply"]})]
@@ -99,30 +98,3 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     errors: list[Problem]
     retries: int | UnsetType = UNSET
     price: Price | UnsetType = UNSET
-
-
-def as_json(report: Report) -> dict[str, Any]:
-    """The report as the JSON object that leaves the bundle."""
-    document = cast(dict[str, Any], msgspec.to_builtins(report))
-    for row in document["images"]:
-        row["tags"] = list(row["tags"])
-    return document
-
-
-def head(report: Report) -> dict[str, Any]:
-    """The report as a file begins: without its images, which follow row by row."""
-    document = as_json(msgspec.structs.replace(report, images=[]))
-    return {name: value for name, value in document.items() if name not in ("images", "images_truncated")}
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a report as this version writes it."""
-    document = msgspec.json.schema(Report)
-    for definition in document["$defs"].values():
-        definition["description"] = " ".join(definition["description"].replace("``", "`").split())
-        definition["required"] = [name for name in definition["properties"] if name not in OPTIONAL]
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "registry-janitor report",
-        **document,
-    }

@@ -1,4 +1,4 @@
-"""How a report is made: of a run, of the journal of a run that was cut off, or of an error."""
+"""How a report is made, of a run, of the journal of a run that was cut off, or of an error; and how it leaves as JSON."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
+from typing import Any, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from shared.cleanup.run import Run, Survey
 from shared.errors import JanitorError, SettingsError, without_secrets
-from shared.report.contract import ImageRow, PlanRow, PolicyRow, Price, Report, RepositoryRow
+from shared.report.contract import ImageRow, PlanRow, PolicyRow, Price, RepositoryRow
+from shared.report.contract import Report as Report
 from shared.retention.moments import timestamp
 from shared.retention.records import (
     REMAINING,
@@ -34,6 +36,7 @@ ROWS = 1000
 GIB = 2**30
 EXIT_STATUS = {"ok": 0, "partial": 1, "failed": 1, "refused": 3, "held-back": 3, "unfinished": 4}
 OUTCOMES = ("would-delete", "deleted", "already-gone", "protected", "failed", "remaining")
+OPTIONAL = ("price", "retries")
 HELD = ("failed", "protected", "remaining")
 
 
@@ -134,6 +137,33 @@ def plan_rows(run: Run) -> Iterator[PlanRow]:
                 candidate = Candidate(image, tuple(sorted(listed.reasons)))
                 row = _candidate_row(survey, candidate, survey.outcomes.get(image_id, WOULD_DELETE))
                 yield PlanRow(**msgspec.structs.asdict(row), reasons=candidate.reasons)
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as the JSON object that leaves the bundle."""
+    document = cast(dict[str, Any], msgspec.to_builtins(report))
+    for row in document["images"]:
+        row["tags"] = list(row["tags"])
+    return document
+
+
+def head(report: Report) -> dict[str, Any]:
+    """The report as a file begins: without its images, which follow row by row."""
+    document = as_json(msgspec.structs.replace(report, images=[]))
+    return {name: value for name, value in document.items() if name not in ("images", "images_truncated")}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a report as this version writes it."""
+    document = msgspec.json.schema(Report)
+    for definition in document["$defs"].values():
+        definition["description"] = " ".join(definition["description"].replace("``", "`").split())
+        definition["required"] = [name for name in definition["properties"] if name not in OPTIONAL]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "registry-janitor report",
+        **document,
+    }
 
 
 def kept(state_dir: str | None, run_id: str | None = None) -> Report:

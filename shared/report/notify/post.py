@@ -17,9 +17,8 @@ import urllib3
 from shared.auth.standard_webhooks import sign, signing_key
 from shared.cloud import address
 from shared.cloud.connections import Connections, Raw, lost
-from shared.report.contract import as_json
 from shared.report.notify.text import News, details, opening
-from shared.report.report import ROWS
+from shared.report.report import ROWS, as_json
 from shared.settings.channels import Recipient, Slack, Telegram, Webhook
 
 MOST_READ = 4096
