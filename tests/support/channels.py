@@ -1,4 +1,4 @@
-"""What `test_notifications` and `unit.report.test_notify` share."""
+"""What `test_notifications` and `unit.report.test_text` share."""
 
 from __future__ import annotations
 
