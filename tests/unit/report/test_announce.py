@@ -45,7 +45,11 @@ def test_what_takes_too_long_is_left() -> None:
 def test_without_time_nothing_is_sent() -> None:
     sent: list[float] = []
 
-    [notice] = send_all([delivery(lambda ends_at: sent.append(ends_at) or "")], time.monotonic())
+    def send(ends_at: float) -> str:
+        sent.append(ends_at)
+        return ""
+
+    [notice] = send_all([delivery(send)], time.monotonic())
 
     assert "no time was left" in notice.message
     assert not sent
