@@ -13,11 +13,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import yaml
 
 from shared.report import terminal
+from shared.report.contract import Report
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator, emulator, service_account
 
 SEED = Path(__file__).with_name("local.yaml")
@@ -88,8 +89,7 @@ def run(cloud: RunningEmulator) -> None:
     if call["status"] != "ok":
         print(json.dumps(call["error"], indent=2), *(line["message"] for line in call["log"]), sep="\n")
         sys.exit(1)
-    report: dict[str, Any] = call["result"]
-    terminal.show(report, most=6)
+    terminal.show(msgspec.convert(call["result"], Report), most=6)
 
 
 def contents(cloud: RunningEmulator) -> None:

@@ -168,7 +168,7 @@ def _delete_batch(
     number = 0
     if run.journal:
         rows = ((image, survey.candidates[image.image_id].reasons) for image in batch.images)
-        number = run.journal.intend(survey.repository, rows)
+        number = run.journal.intend(survey.repository, rows, survey.registry.service)
     deletion = delete(cloud, survey.repository, batch.images, before_each, vital=batch.vital, deleted=deleted)
     record(run, survey, deletion)
     if run.journal:

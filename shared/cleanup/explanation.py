@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+
+import msgspec
 
 from shared.cleanup import protection, scope, surveying
 from shared.cleanup.run import Run, Survey
@@ -12,12 +13,47 @@ from shared.cloud.client import Cloud
 from shared.cloud.registry_services import SERVICES, service_of
 from shared.errors import INVALID_ARGUMENT, NOT_FOUND, CallError, SettingsError
 from shared.retention import guards, policies, rules
-from shared.retention.records import Candidate, Image, Manifest, Policy
+from shared.retention.records import Candidate, Image, ImageFacts, Manifest, Policy
 from shared.retention.references import parse
 from shared.retention.rule import Rule
 
 
-def explain(run: Run, cloud: Cloud, wanted: str) -> list[dict[str, Any]]:
+class PolicySays(msgspec.Struct, frozen=True):
+    """Whether a native policy takes the image, and whether images may be deleted in its name here."""
+
+    policy_id: str
+    policy_name: str
+    status: str
+    applied: bool
+    takes: bool
+
+
+class RuleSays(msgspec.Struct, frozen=True):
+    """``says`` is ``takes``, ``keeps``, ``leaves``, ``undated`` or ``does-not-match``."""
+
+    rule: str
+    action: str
+    says: str
+
+
+class GuardSays(msgspec.Struct, frozen=True):
+    """A guard that keeps the image, and what the guard found."""
+
+    guard: str
+    kept_by: str
+
+
+class Explained(ImageFacts, frozen=True, kw_only=True):
+    """``outcome`` is ``protected``, ``would-delete`` or ``not-taken``; ``used_by`` names what runs the image, if anything does."""
+
+    outcome: str
+    policies: list[PolicySays]
+    rules: list[RuleSays]
+    guards: list[GuardSays]
+    used_by: str | None
+
+
+def explain(run: Run, cloud: Cloud, wanted: str) -> list[Explained]:
     """The explanations of the images that ``wanted`` names: an id, a digest, or ``repository:tag``.
 
     Raises SettingsError when there is none.
@@ -98,38 +134,33 @@ def _explained(
     images: list[Image],
     image: Image,
     taken: list[tuple[Policy, bool, set[str]]],
-) -> dict[str, Any]:
+) -> Explained:
     manifests = protection.needed_manifests(run, cloud, survey.repository, images)
     kept = list(_guards(run, survey, images, image, manifests))
     by = protection.guarding(run, survey)
     candidate = image.image_id in guards.guarded(images, survey.candidates, manifests, by).candidates
-    return {
-        "image_id": image.image_id,
-        "registry_id": survey.registry.registry_id,
-        "repository": survey.repository.name,
-        "digest": image.digest,
-        "tags": list(image.tags),
-        "created_at": image.created_at,
-        "size_bytes": image.size_bytes,
-        "outcome": ("protected" if kept else "would-delete") if candidate else "not-taken",
-        "policies": [
-            {
-                "policy_id": policy.policy_id,
-                "policy_name": policy.name,
-                "status": policy.status,
-                "applied": applied,
-                "takes": image.image_id in ids,
-            }
+    return Explained(
+        service=survey.registry.service,
+        image_id=image.image_id,
+        registry_id=survey.registry.registry_id,
+        repository=survey.repository.name,
+        digest=image.digest,
+        tags=image.tags,
+        created_at=image.created_at,
+        size_bytes=image.size_bytes,
+        outcome=("protected" if kept else "would-delete") if candidate else "not-taken",
+        policies=[
+            PolicySays(policy.policy_id, policy.name, policy.status, applied, image.image_id in ids)
             for policy, applied, ids in taken
         ],
-        "rules": [_rule(rule, images, image, run.started_at) for rule in survey.rules],
-        "guards": [{"guard": guard.guard, "kept_by": guard.by} for guard in kept],
-        "used_by": run.usage.where(survey.repository.full_name, image),
-    }
+        rules=[_rule(rule, images, image, run.started_at) for rule in survey.rules],
+        guards=[GuardSays(guard.guard, guard.by) for guard in kept],
+        used_by=run.usage.where(survey.repository.full_name, image),
+    )
 
 
-def _rule(rule: Rule, images: list[Image], image: Image, now: datetime) -> dict[str, str]:
-    """What a rule says of the image by itself: ``takes``, ``keeps``, ``leaves``, ``undated`` or ``does-not-match``."""
+def _rule(rule: Rule, images: list[Image], image: Image, now: datetime) -> RuleSays:
+    """What a rule says of the image by itself."""
     decision = rules.decide([rule], images, now)
     says = "does-not-match"
     if image.image_id in decision.taken:
@@ -140,7 +171,7 @@ def _rule(rule: Rule, images: list[Image], image: Image, now: datetime) -> dict[
         says = "undated"
     elif rules.matches(rule, image.tags):
         says = "leaves"
-    return {"rule": rule.name, "action": rule.action, "says": says}
+    return RuleSays(rule.name, rule.action, says)
 
 
 def _guards(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -12,6 +11,7 @@ from shared.deploy import storage
 from shared.deploy.deployment import Deployment
 from shared.deploy.names import Names
 from shared.errors import NOT_FOUND, CallError
+from shared.report.contract import Report
 from shared.report.summary import summary
 
 SHOWN = 3
@@ -42,11 +42,11 @@ def lines(deployment: Deployment, now: datetime) -> str:
 def _outcome(objects: Cloud, bucket: str, run_id: str) -> str:
     try:
         text = storage.read(objects, bucket, f"{RUNS}{run_id}/report.json")
-        report: dict[str, Any] = msgspec.json.decode(text)
-        return f"{report['mode']}, {report['status']}: {summary(report)}"
+        report = msgspec.json.decode(text, type=Report)
+        return f"{report.mode}, {report.status}: {summary(report)}"
     except CallError as error:
         if error.code != NOT_FOUND:
             raise
         return "has no report: it is under way, or was cut off"
-    except (msgspec.DecodeError, LookupError, TypeError, ValueError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return "has a report that cannot be read"

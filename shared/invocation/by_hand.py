@@ -16,7 +16,7 @@ from shared.invocation.carry_out import carry_out
 from shared.invocation.task import Kind, Work
 from shared.report import terminal
 from shared.report.difference import difference_between
-from shared.report.report import EXIT_STATUS
+from shared.report.report import EXIT_STATUS, Report
 from shared.retention.native import to_policies, to_rules, to_toml
 from shared.settings import settings
 
@@ -30,7 +30,7 @@ def run(kind: Kind, options: Namespace, environment: Mapping[str, str]) -> int:
 
 def reported(
     kind: Kind, environment: Mapping[str, str], *, plan_id: str | None = None, look: Work | None = None
-) -> tuple[dict[str, Any], int]:
+) -> tuple[Report, int]:
     """The report of a task of the kind, and the exit status."""
     with terminal.progress() as progress:
         report, error = carry_out(
@@ -38,7 +38,7 @@ def reported(
                 kind, environment, plan_id=plan_id, look=look, begin=stop_on_signals, progress=progress
             )
         )
-    return report, error.exit_status if error else EXIT_STATUS[report["status"]]
+    return report, error.exit_status if error else EXIT_STATUS[report.status]
 
 
 def dry_run(options: Namespace, environment: Mapping[str, str]) -> int:
@@ -49,12 +49,12 @@ def dry_run(options: Namespace, environment: Mapping[str, str]) -> int:
     return status
 
 
-def _dry_run(options: Namespace, environment: Mapping[str, str]) -> tuple[dict[str, Any], int]:
+def _dry_run(options: Namespace, environment: Mapping[str, str]) -> tuple[Report, int]:
     """The report of a dry run of the cloud, or of a saved listing."""
     if not options.listing:
         return reported(task.DRY_RUN_BY_HAND, environment)
     report = saved_listing.dry_run(environment, options.listing)
-    return report, EXIT_STATUS[report["status"]]
+    return report, EXIT_STATUS[report.status]
 
 
 def show_difference(options: Namespace, environment: Mapping[str, str]) -> int:
@@ -84,7 +84,7 @@ def validate(options: Namespace, environment: Mapping[str, str]) -> int:
 
 
 def explain(options: Namespace, environment: Mapping[str, str]) -> int:
-    explained: list[dict[str, Any]] = []
+    explained: list[explanation.Explained] = []
     report, status = reported(
         task.LOOK_BY_HAND,
         environment,

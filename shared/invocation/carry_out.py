@@ -18,13 +18,13 @@ from shared.settings.channels import Recipient, recipients
 
 
 def refused(error: JanitorError) -> dict[str, Any]:
-    """The report of a call that is not carried out."""
+    """The report of a call that is not carried out, as JSON."""
     log.warn(str(error), where=error.where)
     now = datetime.now(UTC)
-    return report.of_error(report.Heading(_run_id(), "dry-run", now), error, now)
+    return report.as_json(report.of_error(report.Heading(_run_id(), "dry-run", now), error, now))
 
 
-def carry_out(task: Task) -> tuple[dict[str, Any], JanitorError | None]:
+def carry_out(task: Task) -> tuple[report.Report, JanitorError | None]:
     """Does the task, and returns its report and the error that ended it, if any."""
     heading = report.Heading(_run_id(), "dry-run", datetime.now(UTC))
     ends_at = opening.ends_at(task.invocation.context)
@@ -50,8 +50,8 @@ def carry_out(task: Task) -> tuple[dict[str, Any], JanitorError | None]:
         document = finish.report_of(heading, run, error, None if task.all_rows else report.ROWS)
         if run:
             key = task.invocation.access.webhook_key
-            run.lead_to(finish.plan_link(key, run.settings, document["plan_id"]))
-            finish.end(run, document, audience, ends_at, remembers=task.kind.remembered)
+            run.lead_to(finish.plan_link(key, run.settings, document.plan_id))
+            document = finish.end(run, document, audience, ends_at, remembers=task.kind.remembered)
         return document, error
     finally:
         if run and run.leases:

@@ -98,7 +98,12 @@ COMMANDS = (
         read_only.check,
         (Option("file", {"metavar": "FILE", "nargs": "?", "help": "the same as --config FILE"}),),
     ),
-    Command("schema", "the JSON Schema of the settings file, for editors", read_only.schema),
+    Command(
+        "schema",
+        "the JSON Schema of the settings file, for editors",
+        read_only.schema,
+        (Option("--report", {"action": "store_true", "help": "the JSON Schema of a report instead"}),),
+    ),
     Command(
         "convert",
         "the rules that say what the native policy POLICY_ID says; without it, which of the file's rules Yandex"

@@ -9,7 +9,6 @@ import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -18,8 +17,9 @@ from shared.cleanup import layer_counting
 from shared.cleanup.run import Run
 from shared.cloud import log
 from shared.errors import JanitorError, StateError
-from shared.report import report
+from shared.report import report as reports
 from shared.report.announce import announce
+from shared.report.report import Report
 from shared.retention import plan
 from shared.retention.moments import duration
 from shared.settings.channels import Recipient
@@ -30,56 +30,72 @@ from shared.state.expiry import sweep
 SWEEPING = 2.0
 
 
-def end(
-    run: Run, document: dict[str, Any], recipients: list[Recipient], ends_at: float, *, remembers: bool
-) -> None:
-    """Ends the run; ``document`` is its report, which gets the warnings.
+def end(run: Run, report: Report, recipients: list[Recipient], ends_at: float, *, remembers: bool) -> Report:
+    """Ends the run, and returns its report with the warnings that came up.
 
-    Nothing is sent or swept after ``ends_at`` (monotonic). ``remembers``: it belongs into the history.
+    Nothing is sent or swept after ``ends_at`` (monotonic). ``remembers``: the run belongs into the history.
     """
-    for notice in announce(run, document, recipients, ends_at):
+    for notice in announce(run, report, recipients, ends_at):
         run.warn(notice.code, notice.message)
-    if keep(run, document) and run.journal and run.surveys and remembers:
+    if keep(run, report) and run.journal and run.surveys and remembers:
         try:
-            history.keep(run.journal.state, document, whole=run.only is None)
+            history.keep(run.journal.state, _history_row(run, report))
         except StateError as error:
             log.warn(f"The history of the runs has a gap. {error}")
         sweep(run.journal.state, min(ends_at, time.monotonic() + SWEEPING))
-    document["warnings"] = msgspec.to_builtins(run.warnings)
+    return _with_warnings(run, report)
 
 
-def keep(run: Run, document: dict[str, Any]) -> bool:
-    """Puts the whole report into the journal, if there is one, and says whether it is there."""
+def keep(run: Run, report: Report) -> bool:
+    """Puts the report with all its images into the journal, if there is one, and says whether it is there."""
     if run.journal is None:
         return False
-    document["warnings"] = msgspec.to_builtins(run.warnings)
     try:
-        run.journal.finish(document, report.image_rows(run, document["mode"]))
+        head = reports.head(_with_warnings(run, report))
+        run.journal.finish(head, reports.image_rows(run, report.mode))
     except StateError as error:
         run.warn("state-dir", f"The report could not be kept. {error}")
         return False
     return True
 
 
-def keep_plan(run: Run, document: dict[str, Any]) -> str | None:
-    """Keeps the images that the run would delete as a plan, and returns its id; None if there are none."""
-    if run.settings.mode != "plan" or document["status"] in ("unfinished", "failed"):
-        return None
+def _with_warnings(run: Run, report: Report) -> Report:
+    return msgspec.structs.replace(report, warnings=list(run.warnings))
+
+
+def _history_row(run: Run, report: Report) -> history.Row:
+    return history.Row(
+        report.run_id,
+        report.mode,
+        report.status,
+        report.started_at,
+        report.finished_at or "",
+        report.totals,
+        run.only is None,
+    )
+
+
+def with_plan(run: Run, report: Report) -> Report:
+    """The report with the id of the plan that the run carried out, or that is kept here; without one if there is none."""
+    if run.plan:
+        return msgspec.structs.replace(report, plan_id=run.plan.plan_id)
+    if run.settings.mode != "plan" or report.status in ("unfinished", "failed"):
+        return report
     takers = {
         survey.repository.full_name: plan.takers(survey.results, survey.rules)
         for survey in run.surveys
         if survey.going_count
     }
     if not takers:
-        return None
-    head, rows = plans.head(takers, document), lambda: report.plan_rows(run)
+        return report
+    head = plans.head(takers, reports.head(report))
     try:
-        valid = duration(run.settings.plans.valid_for)
-        return plans.save(plans.directory(run.settings), head, rows, run.started_at, valid)
+        valid, state = duration(run.settings.plans.valid_for), plans.directory(run.settings)
+        plan_id = plans.save(state, head, lambda: reports.plan_rows(run), run.started_at, valid)
     except StateError as error:
         run.refuse("plan-not-kept", f"The plan could not be kept. {error}")
-        document["status"] = "refused"
-        return None
+        return msgspec.structs.replace(report, status="refused")
+    return msgspec.structs.replace(report, plan_id=plan_id)
 
 
 def plan_link(key: bytes, settings: Settings, plan_id: str | None) -> str:
@@ -91,23 +107,19 @@ def plan_link(key: bytes, settings: Settings, plan_id: str | None) -> str:
 
 
 def report_of(
-    heading: report.Heading, run: Run | None, error: JanitorError | None, rows: int | None
-) -> dict[str, Any]:
+    heading: reports.Heading, run: Run | None, error: JanitorError | None, rows: int | None
+) -> Report:
+    """The report of a run, or of an event for which none began."""
     if run is None:
-        document = report.of_error(
-            heading, error or JanitorError("The run did not begin."), datetime.now(UTC)
-        )
+        report = reports.of_error(heading, error or JanitorError("The run did not begin."), datetime.now(UTC))
     else:
         layer_counting.count_layers(run)
-        document = report.build(heading, run, error, datetime.now(UTC), rows)
-        document["plan_id"] = run.plan.plan_id if run.plan else keep_plan(run, document)
-    say = (
-        log.info if document["status"] == "ok" else log.fatal if document["status"] == "failed" else log.warn
-    )
-    say(f"{heading.mode}: {document['status']}", run_id=heading.run_id, **document["totals"])
+        report = with_plan(run, reports.build(heading, run, error, datetime.now(UTC), rows))
+    say = log.info if report.status == "ok" else log.fatal if report.status == "failed" else log.warn
+    say(f"{heading.mode}: {report.status}", run_id=heading.run_id, **msgspec.structs.asdict(report.totals))
     if error is not None:
         log.error(str(error), where=error.where)
-    return document
+    return report
 
 
 def fault(error: Exception) -> JanitorError:

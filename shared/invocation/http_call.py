@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from shared.errors import RequestRefused
+from shared.report.report import Report, as_json
 
 MOST_BYTES = 256 * 1024
 QUERY = {"plan", "token", "tag", "integration"}
@@ -78,8 +79,13 @@ def response(status: int, content_type: str, body: str, headers: Mapping[str, st
     }
 
 
+def reported(status: int, report: Report) -> dict[str, Any]:
+    """The report as an answer."""
+    return response(status, "application/json", json.dumps(as_json(report)), {})
+
+
 def problem(
-    status: int, detail: str, headers: Mapping[str, str], report: Mapping[str, Any] | None = None
+    status: int, detail: str, headers: Mapping[str, str], report: Report | None = None
 ) -> dict[str, Any]:
     """An error as RFC 9457 has it, with the report of a run that got as far as that."""
     body = {
@@ -87,7 +93,7 @@ def problem(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        **({"report": report} if report else {}),
+        **({"report": as_json(report)} if report else {}),
     }
     return response(status, "application/problem+json", json.dumps(body), headers)
 

@@ -18,6 +18,7 @@ from shared.invocation.answer import http_status
 from shared.invocation.carry_out import carry_out
 from shared.invocation.http_call import Call
 from shared.invocation.task import Invocation
+from shared.report.contract import Report
 from shared.retention.moments import duration, timestamp
 from shared.state import history, plans
 from shared.state.plans import ID, REJECTED, Decision
@@ -59,7 +60,7 @@ def serve(call: Call, invocation: Invocation, key: bytes) -> dict[str, Any]:
 def _page(call: Call, invocation: Invocation, key: bytes, now: datetime) -> dict[str, Any]:
     settings, plan_id = invocation.settings, call.query["plan"]
     state = plans.directory(settings)
-    shown = plans.report(plan_id, plans.text(state, plan_id))
+    shown = plans.report(plan_id, plans.text(state, plan_id), Report)
     ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
     decided = plans.decision(state, plan_id)
     state_text = f"This plan {decided}." if decided else ""

@@ -6,7 +6,6 @@ from argparse import Namespace
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from shared.auth.environment import read_access
 from shared.errors import SettingsError
@@ -24,10 +23,10 @@ def report_kept(options: Namespace, environment: Mapping[str, str]) -> int:
         write_page(options.html, kept, history.trend(StateDir(state_dir or "")))
     else:
         terminal.print_report(kept, as_json=options.json)
-    return report.EXIT_STATUS[kept["status"]]
+    return report.EXIT_STATUS[kept.status]
 
 
-def write_page(file: Path, kept: dict[str, Any], trend: list[dict[str, Any]]) -> None:
+def write_page(file: Path, kept: report.Report, trend: list[history.Row]) -> None:
     """Writes the report as a page. Raises SettingsError when the file cannot be written."""
     from shared.report.page import page  # imported here: nothing else here needs Jinja
 
@@ -65,6 +64,6 @@ def check_deployment(file: str) -> None:
         deploy_table.check_given(deploy, document, file)
 
 
-def schema(_options: Namespace, _environment: Mapping[str, str]) -> int:
-    terminal.print_json(settings.schema())
+def schema(options: Namespace, _environment: Mapping[str, str]) -> int:
+    terminal.print_json(report.schema() if options.report else settings.schema())
     return 0

@@ -15,6 +15,7 @@ from shared.cleanup.run import Run, Survey
 from shared.cloud import container_registry
 from shared.errors import SettingsError
 from shared.report import report
+from shared.report.contract import Report
 from shared.retention import guards
 from shared.retention.layers import layer_keys
 from shared.retention.records import Image, Registry, Repository
@@ -62,7 +63,7 @@ def _camel(row: Any) -> Any:
     return {re.sub(r"_([a-z])", lambda letter: letter[1].upper(), key): value for key, value in row.items()}
 
 
-def dry_run(environment: Mapping[str, str], file: str) -> dict[str, Any]:
+def dry_run(environment: Mapping[str, str], file: str) -> Report:
     """The report of a saved listing by the rules, and by those guards that need no cloud. Raises SettingsError."""
     configured = msgspec.structs.replace(settings.load(environment, whole=False), mode="dry-run")
     run = Run(narrowed=Narrowed(configured, configured, configured))

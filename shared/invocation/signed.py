@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +47,7 @@ def serve(call: Call, invocation: Invocation, key: bytes) -> dict[str, Any]:
         return http_call.problem(
             status, str(error or "Nothing could be done; the report says why."), {}, report
         )
-    return http_call.response(status, "application/json", json.dumps(report), {})
+    return http_call.reported(status, report)
 
 
 def _body(call: Call) -> dict[str, Any]:

@@ -1,5 +1,7 @@
-"""Once a run has its report: people are told, and Yandex Monitoring. All at once, in ten seconds, and never in vain:
-what fails is a warning of the run's and changes nothing else of it.
+"""A finished run is announced to people and to Yandex Monitoring.
+
+All messages are sent at the same time, in ten seconds at most. A message that fails becomes a warning of the run; it
+changes nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 import msgspec
 
 from shared.cleanup.run import Run
+from shared.report.contract import Report
 from shared.retention.records import Notice
 from shared.settings.channels import Email, Recipient
 
@@ -27,7 +30,7 @@ REMEDY = {
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """Something to send until a monotonic time; ``send`` returns why that failed, or nothing."""
+    """A message; ``send`` gets the monotonic time at which it must end, and returns why it failed, or nothing."""
 
     code: str
     what: str
@@ -38,8 +41,8 @@ class Delivery(msgspec.Struct, frozen=True):
         return Notice(self.code, f"{self.what}: {why}; {self.remedy}.")
 
 
-def announce(run: Run, report: dict[str, Any], recipients: list[Recipient], ends_at: float) -> list[Notice]:
-    """Tells whom it concerns of the run, until ``ends_at`` (monotonic) at most. Returns what failed."""
+def announce(run: Run, report: Report, recipients: list[Recipient], ends_at: float) -> list[Notice]:
+    """Announces the run, until ``ends_at`` (monotonic) at most. Returns a notice for each message that failed."""
     deliveries = []
     if recipients:
         deliveries += _notifications(run, report, recipients)
@@ -48,8 +51,8 @@ def announce(run: Run, report: dict[str, Any], recipients: list[Recipient], ends
     return send_all(deliveries, ends_at)
 
 
-def _notifications(run: Run, report: dict[str, Any], recipients: list[Recipient]) -> list[Delivery]:
-    from shared.report.notify.text import News, worth_telling  # imported here: most functions tell nobody
+def _notifications(run: Run, report: Report, recipients: list[Recipient]) -> list[Delivery]:
+    from shared.report.notify.text import News, worth_telling  # imported here: most functions notify nobody
 
     news = News(report, _where(run), run.link)
     return [
@@ -97,11 +100,11 @@ def _where(run: Run) -> str:
 
 
 def send_all(deliveries: list[Delivery], ends_at: float) -> list[Notice]:
-    """Sends all at once and waits until ``ends_at``, but not longer than 10 seconds. Returns what failed."""
+    """Sends all messages at the same time, and waits until ``ends_at``, but not longer than 10 seconds."""
     began_at = time.monotonic()
     until = min(ends_at, began_at + LONGEST)
     if until - began_at < SHORTEST:
-        return [one.failed("no time was left") for one in deliveries]
+        return [delivery.failed("no time was left") for delivery in deliveries]
     outcomes: dict[int, str] = {}
 
     def send(number: int, delivery: Delivery) -> None:
@@ -111,12 +114,14 @@ def send_all(deliveries: list[Delivery], ends_at: float) -> list[Notice]:
             outcomes[number] = f"the bundle has a fault ({type(error).__name__})"
 
     threads = [
-        threading.Thread(target=send, args=one, daemon=True)  # looking up a host's name cannot be broken off
-        for one in enumerate(deliveries)
+        threading.Thread(
+            target=send, args=numbered, daemon=True
+        )  # a look-up of a host's name cannot be stopped
+        for numbered in enumerate(deliveries)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
-    told = {number: outcomes.get(number, "no answer in time") for number in range(len(deliveries))}
-    return [deliveries[number].failed(why) for number, why in told.items() if why]
+    reasons = [outcomes.get(number, "no answer in time") for number in range(len(deliveries))]
+    return [delivery.failed(why) for delivery, why in zip(deliveries, reasons, strict=True) if why]

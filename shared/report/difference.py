@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+import msgspec
+
+from shared.report.contract import ImageRow, Report, Status
+from shared.retention.records import Notice, Problem, Totals
 
 
-def difference_between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+class Numbers(msgspec.Struct, frozen=True):
+    """What one of the two dry runs came to."""
+
+    status: Status
+    totals: Totals
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """``newly_kept`` are the rows of the second run, or those of the first with the outcome ``not-taken``."""
+
+    newly_taken: list[ImageRow]
+    newly_kept: list[ImageRow]
+    before: Numbers
+    after: Numbers
+    warnings: list[Notice]
+    errors: list[Problem]
+
+
+def difference_between(before: Report, after: Report) -> Difference:
     """Compares two reports that list all of their images."""
     old, new = _going(before), _going(after)
-    seen = {row["image_id"]: row for row in after["images"]}
-    return {
-        "newly_taken": [row for image_id, row in new.items() if image_id not in old],
-        "newly_kept": [
-            seen.get(image_id) or {**row, "outcome": "not-taken"}
+    rows = {row.image_id: row for row in after.images}
+    return Difference(
+        newly_taken=[row for image_id, row in new.items() if image_id not in old],
+        newly_kept=[
+            rows.get(image_id) or msgspec.structs.replace(row, outcome="not-taken")
             for image_id, row in old.items()
             if image_id not in new
         ],
-        "before": {"status": before["status"], "totals": before["totals"]},
-        "after": {"status": after["status"], "totals": after["totals"]},
-        "warnings": after["warnings"],
-        "errors": before["errors"] + [row for row in after["errors"] if row not in before["errors"]],
-    }
+        before=Numbers(before.status, before.totals),
+        after=Numbers(after.status, after.totals),
+        warnings=after.warnings,
+        errors=before.errors + [problem for problem in after.errors if problem not in before.errors],
+    )
 
 
-def _going(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {row["image_id"]: row for row in report["images"] if row["outcome"] == "would-delete"}
+def _going(report: Report) -> dict[str, ImageRow]:
+    return {row.image_id: row for row in report.images if row.outcome == "would-delete"}

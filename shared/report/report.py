@@ -1,4 +1,4 @@
-"""The report: what a run found and did, as the contract's JSON object."""
+"""How a report is made, of a run, of the journal of a run that was cut off, or of an error; and how it leaves as JSON."""
 
 from __future__ import annotations
 
@@ -6,22 +6,37 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from shared.cleanup.run import Run, Survey
 from shared.errors import JanitorError, SettingsError, without_secrets
+from shared.report.contract import ImageRow, PlanRow, PolicyRow, Price, RepositoryRow
+from shared.report.contract import Report as Report
 from shared.retention.moments import timestamp
-from shared.retention.records import REMAINING, WOULD_DELETE, Candidate, Outcome
+from shared.retention.records import (
+    REMAINING,
+    WOULD_DELETE,
+    Candidate,
+    Image,
+    Notice,
+    Outcome,
+    PolicyResult,
+    Problem,
+    Service,
+    Totals,
+)
 from shared.state import journal
 from shared.state.directory import StateDir
-from shared.state.journal import Entry, Intent, Row
+from shared.state.journal import Entry, Row
 
 ROWS = 1000
 GIB = 2**30
 EXIT_STATUS = {"ok": 0, "partial": 1, "failed": 1, "refused": 3, "held-back": 3, "unfinished": 4}
 OUTCOMES = ("would-delete", "deleted", "already-gone", "protected", "failed", "remaining")
+OPTIONAL = ("price", "retries")
 HELD = ("failed", "protected", "remaining")
 
 
@@ -35,32 +50,26 @@ class Heading(msgspec.Struct, frozen=True):
 
 def build(
     heading: Heading, run: Run, error: JanitorError | None, finished_at: datetime, rows: int | None = ROWS
-) -> dict[str, Any]:
+) -> Report:
     """The report of a run, or of what there is of it when ``error`` ended it; at most ``rows`` images are listed."""
     tally = _tally(run, heading.mode)
-    outcomes, candidates = tally.outcomes, tally.outcomes.total()
-    listed = list(islice(_most_notable(run, heading.mode, whole=rows is None or candidates <= rows), rows))
-    report = empty(heading, finished_at)
-    report["status"] = status(run, error, tally)
-    report["totals"] = {
-        "images": sum(survey.images or 0 for survey in run.surveys),
-        "candidates": candidates,
-        **{name.replace("-", "_"): outcomes[name] for name in OUTCOMES if name != "would-delete"},
-        "candidate_bytes": tally.candidate_bytes,
-        "reclaimed_bytes": sum(layers.freed_bytes() for layers in run.layers.values()),
-    }
-    report["retries"] = run.cloud.pace.retries if run.cloud else 0
-    report["repositories"] = [_repository(survey) for survey in run.surveys if survey.images]
-    report["policies"] = [_policy(result) for survey in run.surveys for result in survey.results]
-    report["images"] = listed
-    report["images_truncated"] = len(listed) < candidates
-    report["warnings"] = msgspec.to_builtins(run.warnings)
-    report["errors"] = msgspec.to_builtins(run.errors) + ([_problem(error)] if error else [])
-    price = run.settings.price
-    if price.per_gb_month is not None:
-        saved = report["totals"]["reclaimed_bytes"] / GIB * price.per_gb_month
-        report["price"] = {"currency": price.currency, "reclaimed_per_month": round(saved, 2)}
-    return report
+    candidates = tally.outcomes.total()
+    has_room = rows is None or candidates <= rows
+    listed = list(islice(_most_notable(run, heading.mode, has_room=has_room), rows))
+    totals = _totals(run, tally)
+    return msgspec.structs.replace(
+        empty(heading, finished_at),
+        status=status(run, error, tally),
+        totals=totals,
+        repositories=[_repository(survey) for survey in run.surveys if survey.images],
+        policies=[_policy(survey, result) for survey in run.surveys for result in survey.results],
+        images=listed,
+        images_truncated=len(listed) < candidates,
+        warnings=list(run.warnings),
+        errors=[*run.errors, *([_problem(error)] if error else [])],
+        retries=run.cloud.pace.retries if run.cloud else 0,
+        price=_price(run, totals.reclaimed_bytes),
+    )
 
 
 class Tally(msgspec.Struct):
@@ -80,32 +89,84 @@ def _tally(run: Run, mode: str) -> Tally:
     return tally
 
 
-def _most_notable(run: Run, mode: str, *, whole: bool) -> Iterator[dict[str, Any]]:
+def _totals(run: Run, tally: Tally) -> Totals:
+    return Totals(
+        images=sum(survey.images or 0 for survey in run.surveys),
+        **_counts(tally.outcomes),
+        candidate_bytes=tally.candidate_bytes,
+        reclaimed_bytes=sum(layers.freed_bytes() for layers in run.layers.values()),
+    )
+
+
+def _counts(outcomes: Counter[str]) -> dict[str, int]:
+    """The candidates, and how many of them came to which end; what would be deleted has no count of its own."""
+    counts = {name.replace("-", "_"): outcomes[name] for name in OUTCOMES if name != "would-delete"}
+    return {"candidates": outcomes.total(), **counts}
+
+
+def _price(run: Run, reclaimed_bytes: int) -> Price | UnsetType:
+    price = run.settings.price
+    if price.per_gb_month is None:
+        return UNSET
+    saved = reclaimed_bytes / GIB * price.per_gb_month
+    return Price(currency=price.currency, reclaimed_per_month=round(saved, 2))
+
+
+def _most_notable(run: Run, mode: str, *, has_room: bool) -> Iterator[ImageRow]:
     """The rows, with those that need a look first unless there is room for all."""
-    if whole:
+    if has_room:
         yield from image_rows(run, mode)
         return
     for held in (True, False):
-        yield from (_row(*one) for one in _outcomes(run, mode) if (one[2].outcome in HELD) is held)
+        for survey, candidate, outcome in _outcomes(run, mode):
+            if (outcome.outcome in HELD) is held:
+                yield _candidate_row(survey, candidate, outcome)
 
 
-def image_rows(run: Run, mode: str) -> Iterator[dict[str, Any]]:
+def image_rows(run: Run, mode: str) -> Iterator[ImageRow]:
     """Every candidate's row."""
-    return (_row(survey, candidate, outcome) for survey, candidate, outcome in _outcomes(run, mode))
+    return (_candidate_row(survey, candidate, outcome) for survey, candidate, outcome in _outcomes(run, mode))
 
 
-def plan_rows(run: Run) -> Iterator[dict[str, Any]]:
+def plan_rows(run: Run) -> Iterator[PlanRow]:
     """The rows of a plan: the same images always make the same rows, whatever order the cloud lists them in."""
     for survey in run.surveys:
         with survey.opened():
-            for image_id, one in sorted(survey.candidates.items()):
-                image = msgspec.structs.replace(one.image, tags=tuple(sorted(one.image.tags)))
-                candidate = Candidate(image, tuple(sorted(one.reasons)))
-                row = _row(survey, candidate, survey.outcomes.get(image_id, WOULD_DELETE))
-                yield {**row, "reasons": candidate.reasons}
+            for image_id, listed in sorted(survey.candidates.items()):
+                image = msgspec.structs.replace(listed.image, tags=tuple(sorted(listed.image.tags)))
+                candidate = Candidate(image, tuple(sorted(listed.reasons)))
+                row = _candidate_row(survey, candidate, survey.outcomes.get(image_id, WOULD_DELETE))
+                yield PlanRow(**msgspec.structs.asdict(row), reasons=candidate.reasons)
 
 
-def kept(state_dir: str | None, run_id: str | None = None) -> dict[str, Any]:
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as the JSON object that leaves the bundle."""
+    document = cast(dict[str, Any], msgspec.to_builtins(report))
+    for row in document["images"]:
+        row["tags"] = list(row["tags"])
+    return document
+
+
+def head(report: Report) -> dict[str, Any]:
+    """The report as a file begins: without its images, which follow row by row."""
+    document = as_json(msgspec.structs.replace(report, images=[]))
+    return {name: value for name, value in document.items() if name not in ("images", "images_truncated")}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a report as this version writes it."""
+    document = msgspec.json.schema(Report)
+    for definition in document["$defs"].values():
+        definition["description"] = " ".join(definition["description"].replace("``", "`").split())
+        definition["required"] = [name for name in definition["properties"] if name not in OPTIONAL]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "registry-janitor report",
+        **document,
+    }
+
+
+def kept(state_dir: str | None, run_id: str | None = None) -> Report:
     """The report of a run as the state directory has it, by default of the last one. Raises JanitorError."""
     if not state_dir:
         raise SettingsError(
@@ -116,76 +177,63 @@ def kept(state_dir: str | None, run_id: str | None = None) -> dict[str, Any]:
     entry = journal.entry(state, run_id) if run_id in journal.runs(state) else None
     if entry is None:
         raise SettingsError(f"STATE_DIR ({state_dir}) has no run {run_id}.", where="STATE_DIR")
-    return journal.written_report(state, run_id) or of_journal(entry, None)
+    return journal.written_report(state, run_id, Report) or of_journal(entry, None)
 
 
-def of_journal(entry: Entry, rows: int | None = ROWS) -> dict[str, Any]:
+def of_journal(entry: Entry, rows: int | None = ROWS) -> Report:
     """What is known of a run that was cut off before its report."""
     outcomes = [
-        (intent, row, entry.outcomes.get(intent.number, {}).get(row.image_id))
+        (intent, row, entry.outcomes.get(intent.number, {}).get(row.image_id, REMAINING))
         for intent in entry.intents
         for row in intent.images
     ]
-    counts = Counter((outcome or REMAINING).outcome for *_, outcome in outcomes)
-    unknown = sum(len(intent.images) for intent in entry.open())
+    counts: Counter[str] = Counter(outcome.outcome for *_, outcome in outcomes)
     started_at = datetime.fromisoformat(entry.begin.started_at)
-    report = empty(Heading(entry.begin.run_id, entry.begin.mode, started_at), started_at)
-    report["status"] = "unfinished"
-    report["finished_at"] = None
-    report["totals"] |= {name.replace("-", "_"): counts[name] for name in OUTCOMES if name != "would-delete"}
-    report["totals"]["candidates"] = len(outcomes)
-    report["totals"]["candidate_bytes"] = sum(row.size_bytes for _, row, _ in outcomes)
-    report["images"] = [_journal_row(*one) for one in outcomes[:rows]]
-    report["images_truncated"] = len(report["images"]) < len(outcomes)
-    if unknown:
-        message = f"The run was cut off; of {unknown} images it is not known yet whether they are gone. The next run looks."
-        report["warnings"] = [{"code": "run-cut-off", "message": message}]
-    return report
+    listed = [
+        _row(intent.service, intent.registry_id, intent.repository, row, row.reason, outcome)
+        for intent, row, outcome in outcomes[:rows]
+    ]
+    return msgspec.structs.replace(
+        empty(Heading(entry.begin.run_id, entry.begin.mode, started_at), started_at),
+        status="unfinished",
+        finished_at=None,
+        totals=Totals(**_counts(counts), candidate_bytes=sum(row.size_bytes for _, row, _ in outcomes)),
+        images=listed,
+        images_truncated=len(listed) < len(outcomes),
+        warnings=_cut_off(sum(len(intent.images) for intent in entry.open())),
+    )
 
 
-def _journal_row(intent: Intent, row: Row, outcome: Outcome | None) -> dict[str, Any]:
-    known = outcome or REMAINING
-    return {
-        "image_id": row.image_id,
-        "registry_id": intent.registry_id,
-        "repository": intent.repository,
-        "digest": row.digest,
-        "tags": list(row.tags),
-        "created_at": row.created_at,
-        "size_bytes": row.size_bytes,
-        "outcome": known.outcome,
-        "reason": row.reason,
-        "guard": known.guard,
-        "kept_by": known.kept_by or None,
-    }
+def _cut_off(unknown: int) -> list[Notice]:
+    if not unknown:
+        return []
+    message = f"The run was cut off; of {unknown} images it is not known yet whether they are gone. The next run looks."
+    return [Notice("run-cut-off", message)]
 
 
-def of_error(heading: Heading, error: JanitorError, finished_at: datetime) -> dict[str, Any]:
+def of_error(heading: Heading, error: JanitorError, finished_at: datetime) -> Report:
     """The report of a run that ended before it began."""
-    report = empty(heading, finished_at)
-    report["status"] = error.report_status
-    report["errors"] = [_problem(error)]
-    return report
+    return msgspec.structs.replace(
+        empty(heading, finished_at), status=error.report_status, errors=[_problem(error)]
+    )
 
 
-def empty(heading: Heading, finished_at: datetime) -> dict[str, Any]:
+def empty(heading: Heading, finished_at: datetime) -> Report:
     """The report of a run that had nothing to do."""
-    counts = ("images", "candidates", "protected", "deleted", "already_gone", "failed", "remaining")
-    return {
-        "run_id": heading.run_id,
-        "plan_id": None,
-        "mode": heading.mode,
-        "status": "ok",
-        "started_at": timestamp(heading.started_at),
-        "finished_at": timestamp(finished_at),
-        "totals": dict.fromkeys((*counts, "candidate_bytes", "reclaimed_bytes"), 0),
-        "repositories": [],
-        "policies": [],
-        "images": [],
-        "images_truncated": False,
-        "warnings": [],
-        "errors": [],
-    }
+    return Report(
+        run_id=heading.run_id,
+        plan_id=None,
+        mode=heading.mode,
+        status="ok",
+        started_at=timestamp(heading.started_at),
+        finished_at=timestamp(finished_at),
+        totals=Totals(),
+        policies=[],
+        images=[],
+        images_truncated=False,
+        warnings=[],
+        errors=[],
+    )
 
 
 def status(run: Run, error: JanitorError | None, tally: Tally) -> str:
@@ -199,9 +247,9 @@ def status(run: Run, error: JanitorError | None, tally: Tally) -> str:
     if error or (run.settings.mode == "apply" and tally.unsettled):
         return "unfinished"
     if len(run.errors) > (run.guard_errors if run.held_back else 0):
-        asked = [survey for survey in run.surveys if survey.policies or survey.rules]
-        done = any(survey.results or (survey.rules and survey.images is not None) for survey in asked)
-        return "partial" if done or run.held_back or (run.surveys and not asked) else "failed"
+        covered = [survey for survey in run.surveys if survey.policies or survey.rules]
+        done = any(survey.results or (survey.rules and survey.images is not None) for survey in covered)
+        return "partial" if done or run.held_back or (run.surveys and not covered) else "failed"
     return "held-back" if run.held_back else "ok"
 
 
@@ -212,45 +260,54 @@ def _outcomes(run: Run, mode: str) -> Iterator[tuple[Survey, Candidate, Outcome]
             yield survey, candidate, survey.outcomes.get(candidate.image.image_id, unsettled)
 
 
-def _row(survey: Survey, candidate: Candidate, outcome: Outcome) -> dict[str, Any]:
-    image = candidate.image
-    return {
-        "image_id": image.image_id,
-        "registry_id": survey.registry.registry_id,
-        "repository": survey.repository.name,
-        "digest": image.digest,
-        "tags": list(image.tags),
-        "created_at": image.created_at,
-        "size_bytes": image.size_bytes,
-        "outcome": outcome.outcome,
-        "reason": ", ".join(candidate.reasons),
-        "guard": outcome.guard,
-        "kept_by": outcome.kept_by or None,
-    }
+def _candidate_row(survey: Survey, candidate: Candidate, outcome: Outcome) -> ImageRow:
+    registry, reason = survey.registry, ", ".join(candidate.reasons)
+    return _row(
+        registry.service, registry.registry_id, survey.repository.name, candidate.image, reason, outcome
+    )
 
 
-def _repository(survey: Survey) -> dict[str, Any]:
-    """How much a repository held; ``size_bytes`` counts a layer that images share in each of them."""
-    return {
-        "registry_id": survey.registry.registry_id,
-        "repository": survey.repository.name,
-        "images": survey.images,
-        "size_bytes": survey.size_bytes,
-    }
+def _row(
+    service: Service, registry_id: str, repository: str, image: Image | Row, reason: str, outcome: Outcome
+) -> ImageRow:
+    return ImageRow(
+        service=service,
+        image_id=image.image_id,
+        registry_id=registry_id,
+        repository=repository,
+        digest=image.digest,
+        tags=image.tags,
+        created_at=image.created_at,
+        size_bytes=image.size_bytes,
+        outcome=outcome.outcome,
+        reason=reason,
+        guard=outcome.guard,
+        kept_by=outcome.kept_by or None,
+    )
 
 
-def _policy(result: Any) -> dict[str, Any]:
-    return {
-        "policy_id": result.policy.policy_id,
-        "policy_name": result.policy.name,
-        "registry_id": result.registry_id,
-        "repository": result.repository,
-        "status": result.policy.status,
-        "applied": result.applied,
-        "dry_run_result_id": result.dry_run_result_id,
-        "candidates": result.candidates,
-    }
+def _repository(survey: Survey) -> RepositoryRow:
+    return RepositoryRow(
+        registry_id=survey.registry.registry_id,
+        repository=survey.repository.name,
+        images=survey.images or 0,
+        size_bytes=survey.size_bytes,
+    )
 
 
-def _problem(error: JanitorError) -> dict[str, Any]:
-    return {"where": error.where, "code": error.code, "message": without_secrets(str(error)), "image_id": ""}
+def _policy(survey: Survey, result: PolicyResult) -> PolicyRow:
+    return PolicyRow(
+        service=survey.registry.service,
+        policy_id=result.policy.policy_id,
+        policy_name=result.policy.name,
+        registry_id=result.registry_id,
+        repository=result.repository,
+        status=result.policy.status,
+        applied=result.applied,
+        dry_run_result_id=result.dry_run_result_id,
+        candidates=result.candidates,
+    )
+
+
+def _problem(error: JanitorError) -> Problem:
+    return Problem(error.where, error.code, without_secrets(str(error)))

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from shared.report.contract import Report
 
 
-def summary(report: dict[str, Any]) -> str:
+def summary(report: Report) -> str:
     """The run in one line."""
-    totals = report["totals"]
-    verb = "freed" if report["mode"] == "apply" else "to free"
-    counts = ", ".join(
-        f"{totals[name]} {name.replace('_', ' ')}"
-        for name in ("protected", "deleted", "already_gone", "failed", "remaining")
-        if totals[name]
-    )
-    parts = [f"{totals['images']} images", f"{totals['candidates']} candidates", counts]
-    price = report.get("price")
-    money = f" ({price['reclaimed_per_month']:.2f} {price['currency']} a month)" if price else ""
-    return ", ".join(part for part in parts if part) + f"; {size(totals['reclaimed_bytes'])} {verb}{money}"
+    totals = report.totals
+    verb = "freed" if report.mode == "apply" else "to free"
+    counts = {
+        "protected": totals.protected,
+        "deleted": totals.deleted,
+        "already gone": totals.already_gone,
+        "failed": totals.failed,
+        "remaining": totals.remaining,
+    }
+    parts = [f"{totals.images} images", f"{totals.candidates} candidates"]
+    parts += [f"{count} {name}" for name, count in counts.items() if count]
+    price = report.price
+    money = f" ({price.reclaimed_per_month:.2f} {price.currency} a month)" if price else ""
+    return ", ".join(parts) + f"; {size(totals.reclaimed_bytes)} {verb}{money}"
 
 
 def size(count: int) -> str:

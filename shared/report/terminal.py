@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
+
+from shared.cleanup.explanation import Explained
 from shared.cloud.parallel import Progress
+from shared.report.contract import ImageRow, PolicyRow, Report
+from shared.report.difference import Difference
 from shared.report.report import HELD
 from shared.report.summary import size, summary
 
@@ -60,115 +64,115 @@ def progress() -> Iterator[Progress]:
 
 
 def print_json(value: Any) -> None:
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
-def print_report(report: dict[str, Any], *, as_json: bool) -> None:
+def print_report(report: Report, *, as_json: bool) -> None:
     if as_json:
         print_json(report)
     else:
         show(report)
 
 
-def show(report: dict[str, Any], most: int = SHOWN) -> None:
-    """Prints the report, with ``most`` of its images. Names and tags come from strangers: they are text, never markup or control codes."""
+def show(report: Report, most: int = SHOWN) -> None:
+    """Prints the report, with ``most`` of its images.
+
+    Names and tags come from strangers: they are printed as text, never as markup or control codes.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    totals = report["totals"]
-    console.print(Text(f"{report['mode']}: {report['status']}", style=f"bold {COLOURS[report['status']]}"))
-    if report["policies"]:
-        console.print(_table(Table, Text, "Policies", _POLICY_COLUMNS, report["policies"]))
-    if report["images"]:
-        console.print(
-            _table(Table, Text, "Images", _IMAGE_COLUMNS, sorted(report["images"], key=_weight)[:most])
-        )
-        if totals["candidates"] > most:
-            console.print(f"… and {totals['candidates'] - most} more (--json lists them all)")
-    for row in report["warnings"]:
-        console.print(Text(f"warning: {_plain(row['message'])}", style="yellow"))
-    for row in report["errors"]:
-        console.print(Text(f"error: {_plain(row['message'])}", style="red"))
+    console.print(Text(f"{report.mode}: {report.status}", style=f"bold {COLOURS[report.status]}"))
+    if report.policies:
+        console.print(_table(Table, Text, "Policies", _POLICY_COLUMNS, report.policies))
+    if report.images:
+        rows = sorted(report.images, key=_weight)[:most]
+        console.print(_table(Table, Text, "Images", _IMAGE_COLUMNS, rows))
+        if report.totals.candidates > most:
+            console.print(f"… and {report.totals.candidates - most} more (--json lists them all)")
+    for warning in report.warnings:
+        console.print(Text(f"warning: {_plain(warning.message)}", style="yellow"))
+    for problem in report.errors:
+        console.print(Text(f"error: {_plain(problem.message)}", style="red"))
     console.print(Text(summary(report)))
-    if report["mode"] == "plan" and report["plan_id"]:
-        console.print(Text(f"To carry this out: python -m functions apply {report['plan_id']}"))
+    if report.mode == "plan" and report.plan_id:
+        console.print(Text(f"To carry this out: python -m functions apply {report.plan_id}"))
 
 
-def show_difference(difference: dict[str, Any]) -> None:
-    """Prints what `shared.report.difference` found out about two settings files."""
+def show_difference(difference: Difference) -> None:
+    """Prints how two settings files differ."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     for title, rows in (
-        ("Newly taken", difference["newly_taken"]),
-        ("Newly kept", difference["newly_kept"]),
+        ("Newly taken", difference.newly_taken),
+        ("Newly kept", difference.newly_kept),
     ):
         if rows:
             console.print(_table(Table, Text, title, _IMAGE_COLUMNS, rows[:SHOWN]))
         if len(rows) > SHOWN:
             console.print(f"… and {len(rows) - SHOWN} more (--json lists them all)")
-    for row in (*difference["warnings"], *difference["errors"]):
-        console.print(Text(_plain(row["message"]), style="yellow"))
-    taken, kept = len(difference["newly_taken"]), len(difference["newly_kept"])
+    messages = [notice.message for notice in difference.warnings]
+    for message in messages + [problem.message for problem in difference.errors]:
+        console.print(Text(_plain(message), style="yellow"))
+    taken, kept = len(difference.newly_taken), len(difference.newly_kept)
     console.print(f"{taken} images newly taken, {kept} newly kept")
 
 
-def show_explained(images: list[dict[str, Any]]) -> None:
-    """Prints what `shared.cleanup.explanation` found out about images."""
+def show_explained(images: list[Explained]) -> None:
+    """Prints what every policy, rule and guard says about images."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     for image in images:
-        tags = ", ".join(image["tags"]) or "untagged"
-        console.print(
-            Text(_plain(f"{image['registry_id']}/{image['repository']}: {image['digest']}"), style="bold")
-        )
-        console.print(Text(_plain(f"  {image['image_id']}, {tags}, created at {image['created_at']}")))
-        for policy in image["policies"]:
-            name = policy["policy_name"] or policy["policy_id"]
-            verb = "takes it" if policy["takes"] else "does not take it"
-            applied = "" if policy["applied"] else ", and is not applied here"
-            console.print(Text(_plain(f"  policy {name} ({policy['status']}) {verb}{applied}")))
-        for rule in image["rules"]:
-            console.print(Text(_plain(f"  rule {rule['rule']} {RULE_SAYS[rule['says']]}")))
-        for guard in image["guards"]:
-            console.print(Text(_plain(f"  guard {guard['guard']} keeps it: {guard['kept_by']}")))
-        if not image["guards"]:
+        tags = ", ".join(image.tags) or "untagged"
+        place = f"{image.registry_id}/{image.repository}"
+        console.print(Text(_plain(f"{place}: {image.digest}"), style="bold"))
+        console.print(Text(_plain(f"  {image.image_id}, {tags}, created at {image.created_at}")))
+        for policy in image.policies:
+            name = policy.policy_name or policy.policy_id
+            verb = "takes it" if policy.takes else "does not take it"
+            applied = "" if policy.applied else ", and is not applied here"
+            console.print(Text(_plain(f"  policy {name} ({policy.status}) {verb}{applied}")))
+        for rule in image.rules:
+            console.print(Text(_plain(f"  rule {rule.rule} {RULE_SAYS[rule.says]}")))
+        for guard in image.guards:
+            console.print(Text(_plain(f"  guard {guard.guard} keeps it: {guard.kept_by}")))
+        if not image.guards:
             console.print(Text("  no guard keeps it"))
-        console.print(Text(f"  {EXPLAINED[image['outcome']]}", style="bold"))
+        console.print(Text(f"  {EXPLAINED[image.outcome]}", style="bold"))
 
 
-_POLICY_COLUMNS = {
-    "repository": lambda row: row["repository"],
-    "policy": lambda row: row["policy_name"] or row["policy_id"],
-    "status": lambda row: row["status"],
-    "applied": lambda row: "yes" if row["applied"] else "no",
-    "takes": lambda row: str(row["candidates"]),
+Row = TypeVar("Row")
+Columns = dict[str, Callable[[Row], str]]
+_POLICY_COLUMNS: Columns[PolicyRow] = {
+    "repository": lambda row: row.repository,
+    "policy": lambda row: row.policy_name or row.policy_id,
+    "status": lambda row: row.status,
+    "applied": lambda row: "yes" if row.applied else "no",
+    "takes": lambda row: str(row.candidates),
 }
-_IMAGE_COLUMNS = {
-    "repository": lambda row: row["repository"],
-    "tags": lambda row: ", ".join(row["tags"]) or "(untagged)",
-    "created": lambda row: row["created_at"][:10],
-    "size": lambda row: size(row["size_bytes"]),
-    "outcome": lambda row: f"{row['outcome']} ({row['guard']})" if row["guard"] else row["outcome"],
-    "reason": lambda row: f"{row['reason']}; kept by {row['kept_by']}" if row["kept_by"] else row["reason"],
+_IMAGE_COLUMNS: Columns[ImageRow] = {
+    "repository": lambda row: row.repository,
+    "tags": lambda row: ", ".join(row.tags) or "(untagged)",
+    "created": lambda row: row.created_at[:10],
+    "size": lambda row: size(row.size_bytes),
+    "outcome": lambda row: f"{row.outcome} ({row.guard})" if row.guard else row.outcome,
+    "reason": lambda row: f"{row.reason}; kept by {row.kept_by}" if row.kept_by else row.reason,
 }
 
 
-def _weight(row: dict[str, Any]) -> int:
+def _weight(row: ImageRow) -> int:
     """What needs a look comes first."""
-    return HELD.index(row["outcome"]) if row["outcome"] in HELD else len(HELD)
+    return HELD.index(row.outcome) if row.outcome in HELD else len(HELD)
 
 
-def _table(
-    table_type: Any, text_type: Any, title: str, columns: dict[str, Any], rows: list[dict[str, Any]]
-) -> Any:
+def _table(table_type: Any, text_type: Any, title: str, columns: Columns[Row], rows: list[Row]) -> Any:
     table = table_type(title=title, title_justify="left")
     for name in columns:
         table.add_column(name, no_wrap=name in NARROW)

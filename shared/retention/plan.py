@@ -12,24 +12,17 @@ from collections.abc import Iterable
 import msgspec
 
 from shared.retention import guards
-from shared.retention.records import Candidate, Image, PolicyResult, RepositoryName
+from shared.retention.records import Candidate, Image, ImageFacts, OutcomeName, PolicyResult, RepositoryName
 from shared.retention.rule import Rule
 from shared.retention.rules import label
 
 Takers = dict[str, str]
 
 
-class Planned(msgspec.Struct, frozen=True, gc=False):
-    """An image as a row of the file says; ``outcome`` is ``would-delete`` or ``protected``."""
+class Planned(ImageFacts, frozen=True, gc=False, kw_only=True):
+    """An image as a row of the file says; ``reasons`` are the labels of what takes it."""
 
-    image_id: str
-    registry_id: str
-    repository: str
-    digest: str
-    tags: tuple[str, ...]
-    created_at: str
-    size_bytes: int
-    outcome: str
+    outcome: OutcomeName
     reasons: tuple[str, ...]
 
     @property

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+Service = Literal["container-registry", "cloud-registry"]
+OutcomeName = Literal["would-delete", "deleted", "already-gone", "protected", "failed", "remaining"]
 
 
 def blob_key(digest: str) -> int:
@@ -17,7 +22,7 @@ class Registry(msgspec.Struct, frozen=True):
     registry_id: str
     folder_id: str
     name: str
-    service: str = "container-registry"
+    service: Service = "container-registry"
 
 
 class Repository(msgspec.Struct, frozen=True):
@@ -106,7 +111,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of a candidate: the contract's outcome, the guard that holds it and for what, or why it failed."""
 
-    outcome: str
+    outcome: OutcomeName
     guard: str | None = None
     kept_by: str = ""
     message: str = ""
@@ -124,13 +129,51 @@ class PolicyResult(msgspec.Struct, frozen=True):
     candidates: int
 
 
+class ImageFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An image and where it lies, as reports, plans and explanations begin their rows.
+
+    ``repository`` is the name without the registry's id, ``created_at`` the API's RFC 3339 text. What was written
+    before there were two services names none: it is Container Registry's.
+    """
+
+    service: Service = "container-registry"
+    image_id: str
+    registry_id: str
+    repository: str
+    digest: str
+    tags: tuple[str, ...]
+    created_at: str
+    size_bytes: int
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in numbers; sizes are in bytes.
+
+    ``images`` counts every image of the repositories that the run looked at, ``candidates`` those that an applied
+    policy or a delete rule takes; the next five count candidates by their outcome. ``candidate_bytes`` adds up the
+    candidates' sizes. ``reclaimed_bytes`` counts a layer once, and only if no image that stays uses it.
+    """
+
+    images: int = 0
+    candidates: int = 0
+    protected: int = 0
+    deleted: int = 0
+    already_gone: int = 0
+    failed: int = 0
+    remaining: int = 0
+    candidate_bytes: int = 0
+    reclaimed_bytes: int = 0
+
+
 class Notice(msgspec.Struct, frozen=True):
+    """A row of the report's ``warnings``; ``code`` is a word that stays the same, ``message`` a sentence."""
+
     code: str
     message: str
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A row of the report's ``errors``; ``code`` is a gRPC code."""
+    """A row of the report's ``errors``: the call or the setting, the gRPC code, a sentence, the image if it is about one."""
 
     where: str
     code: int

@@ -1,17 +1,17 @@
 """The numbers of the last runs, ``history/<run id>.json`` in the state directory, a small file each.
 
-A file holds the report's ``run_id``, ``mode``, ``status``, ``started_at``, ``finished_at`` and ``totals``, and ``whole``:
-false after a push, when only some repositories were looked at.
+A file holds these keys of the run's report: ``run_id``, ``mode``, ``status``, ``started_at``, ``finished_at`` and
+``totals``. It also has ``whole``: false after a push, when the run looked at some repositories alone.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import msgspec
 
 from shared.errors import StateError
+from shared.retention.records import Totals
 from shared.state.directory import StateDir
 
 FOLDER = "history"
@@ -19,33 +19,22 @@ KEPT = 90
 AT_ONCE = 16  # each file of a mounted bucket takes some 30 ms
 
 
-class _Totals(msgspec.Struct):
-    images: int
-    candidates: int
-    protected: int
-    deleted: int
-    failed: int
-    reclaimed_bytes: int
-
-
-class _Row(msgspec.Struct):
-    """What a row has at least."""
+class Row(msgspec.Struct, frozen=True):
+    """A run of the history. Times are RFC 3339 text."""
 
     run_id: str
     mode: str
     status: str
     started_at: str
     finished_at: str
-    totals: _Totals
-    whole: bool
+    totals: Totals
+    all_repositories: bool = msgspec.field(name="whole")
 
 
-def keep(state: StateDir, report: dict[str, Any], *, whole: bool) -> None:
+def keep(state: StateDir, run: Row) -> None:
     """Adds a run to the history. Raises StateError."""
-    told = ("run_id", "mode", "status", "started_at", "finished_at", "totals")
-    row = {**{name: report[name] for name in told}, "whole": whole}
     state.make(FOLDER)
-    state.write(f"{FOLDER}/{report['run_id']}.json", [msgspec.json.encode(row)])
+    state.write(f"{FOLDER}/{run.run_id}.json", [msgspec.json.encode(run)])
 
 
 def outlived(state: StateDir) -> list[str]:
@@ -53,21 +42,18 @@ def outlived(state: StateDir) -> list[str]:
     return [f"{FOLDER}/{name}" for name in state.names(FOLDER)[:-KEPT]]
 
 
-def trend(state: StateDir) -> list[dict[str, Any]]:
+def trend(state: StateDir) -> list[Row]:
     """The last 90 runs, oldest first; a file that is broken or cannot be read is left out."""
 
-    def row(name: str) -> dict[str, Any] | None:
+    def read(name: str) -> Row | None:
         try:
-            text = state.read(f"{FOLDER}/{name}") or b""
-            msgspec.json.decode(text, type=_Row)
+            return msgspec.json.decode(state.read(f"{FOLDER}/{name}") or b"", type=Row)
         except (StateError, msgspec.DecodeError):
             return None
-        found: dict[str, Any] = msgspec.json.decode(text)
-        return found
 
     try:
         names = state.names(FOLDER)[-KEPT:]
     except StateError:
         return []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [found for found in pool.map(row, names) if found]
+        return [run for run in pool.map(read, names) if run]

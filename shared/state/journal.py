@@ -16,15 +16,17 @@ import itertools
 import json
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from shared.retention.records import Image, Outcome, Repository
+from shared.retention.records import Image, Outcome, Repository, Service
 from shared.state import json_file
 from shared.state.directory import StateDir
 
 BEGIN, REPORT, SETTLED = "begin.json", "report.json", "settled."
+
+Report = TypeVar("Report", bound=msgspec.Struct)
 
 
 class Begin(msgspec.Struct, frozen=True):
@@ -50,6 +52,7 @@ class Intent(msgspec.Struct, frozen=True):
     repository: str
     full_name: str
     images: list[Row]
+    service: Service = "container-registry"
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -69,7 +72,12 @@ class Journal:
         state.make(self._folder)
         state.write(f"{self._folder}/{BEGIN}", [msgspec.json.encode(begin)])
 
-    def intend(self, repository: Repository, images: Iterable[tuple[Image, tuple[str, ...]]]) -> int:
+    def intend(
+        self,
+        repository: Repository,
+        images: Iterable[tuple[Image, tuple[str, ...]]],
+        service: Service = "container-registry",
+    ) -> int:
         """Puts on disk which images, each with its reasons, will be deleted. Returns the intent's number."""
         with self._lock:
             number = next(self._numbers)
@@ -78,6 +86,7 @@ class Journal:
             "registry_id": repository.registry_id,
             "repository": repository.name,
             "full_name": repository.full_name,
+            "service": service,
         }
         rows = (
             Row(
@@ -101,13 +110,12 @@ class Journal:
         settled = msgspec.json.encode(Settled(dict(outcomes)))
         self.state.write(f"{self._folder}/{number}.outcome.json", [settled])
 
-    def finish(self, report: dict[str, Any], rows: Iterable[dict[str, Any]]) -> None:
-        """Puts the report on disk, with all its ``rows``."""
-        head = {name: value for name, value in report.items() if name not in ("images", "images_truncated")}
-        whole = json_file.chunks(
-            json.dumps({**head, "images_truncated": False}), "images", map(msgspec.json.encode, rows)
+    def finish(self, head: Mapping[str, Any], rows: Iterable[msgspec.Struct]) -> None:
+        """Puts the report on disk: ``head`` is all of it but its images, ``rows`` are these, all of them."""
+        text = json.dumps({**head, "images_truncated": False})
+        self.state.write(
+            f"{self._folder}/{REPORT}", json_file.chunks(text, "images", map(msgspec.json.encode, rows))
         )
-        self.state.write(f"{self._folder}/{REPORT}", whole)
 
 
 class Entry(msgspec.Struct):
@@ -153,9 +161,9 @@ def entry(state: StateDir, run_id: str) -> Entry | None:
     return found
 
 
-def written_report(state: StateDir, run_id: str) -> dict[str, Any] | None:
-    """The report that ended the run, if it got that far."""
-    report: dict[str, Any] | None = _decoded(state.read(f"runs/{run_id}/{REPORT}"), dict[str, Any])
+def written_report(state: StateDir, run_id: str, kind: type[Report]) -> Report | None:
+    """The report that ended the run, as a ``kind``, if the run got that far."""
+    report: Report | None = _decoded(state.read(f"runs/{run_id}/{REPORT}"), kind)
     return report
 
 

@@ -4,8 +4,8 @@
 ``plans/<plan id>.decision``   whether it was carried out or rejected; whoever writes this file first has decided
 
 A plan's file is one JSON object, ``{"created_at": ..., "takers": ..., "report": ..., "images": [...]}``, an image a line.
-Its id is the moment at which it was made and a hash of all that follows ``created_at``: whatever is changed in the
-file, the id fits it no longer, and plans that say the same have the same hash.
+The id of a plan is the moment at which it was made, and a hash of all that follows ``created_at``. If anybody changes
+the file, the id fits it no longer. Plans that say the same have the same hash.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -31,6 +31,7 @@ FOLDER = "plans"
 CARRIED_OUT, REJECTED = "carried out", "rejected"
 ID = re.compile(r"([0-9]{8}T[0-9]{12}Z)-([0-9a-f]{32})", re.ASCII)
 STAMP = "%Y%m%dT%H%M%S%fZ"
+Report = TypeVar("Report", bound=msgspec.Struct)
 DIFFERS = ("run_id", "plan_id", "started_at", "finished_at", "retries", "images", "images_truncated")
 
 
@@ -48,13 +49,13 @@ class Decision(msgspec.Struct, frozen=True):
 def save(
     state: StateDir,
     head: Mapping[str, Any],
-    rows: Callable[[], Iterable[dict[str, Any]]],
+    rows: Callable[[], Iterable[msgspec.Struct]],
     now: datetime,
     valid: timedelta,
 ) -> str:
     """Keeps a plan and returns its id: that of an open plan that says the same, if there is one. Raises StateError.
 
-    ``rows`` is asked twice, so that they need not be held.
+    ``rows`` is called twice, so that the rows need not be held.
     """
     plan_id = identify(now, rest(head, rows()))
     state.make(FOLDER)
@@ -88,21 +89,21 @@ def text(state: StateDir, plan_id: str) -> bytes:
         raise PlanRefused(
             "That is no plan's id; give one as a report in mode plan has it.", http_status=404
         ) from None
-    found = state.read(f"{FOLDER}/{plan_id}.json")
-    if found is None:
+    file = state.read(f"{FOLDER}/{plan_id}.json")
+    if file is None:
         raise PlanRefused(f"There is no plan {plan_id} in STATE_DIR; make one in mode plan.", http_status=404)
-    if not is_unchanged(plan_id, found):
+    if not is_unchanged(plan_id, file):
         raise PlanRefused(
             f"The file of the plan {plan_id} has been changed since it was written, so it is not used; make a new plan."
         )
-    return found
+    return file
 
 
 def load(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -> Plan:
     """The plan, if it may be carried out now. Raises PlanRefused, StateError."""
-    found = text(state, plan_id)
+    file = text(state, plan_id)
     check_open(state, plan_id, now, valid)
-    return read(plan_id, found)
+    return read(plan_id, file)
 
 
 def check_open(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -> None:
@@ -128,11 +129,11 @@ def ends_at(plan_id: str, valid: timedelta) -> datetime:
 
 def decision(state: StateDir, plan_id: str) -> Decision | None:
     """What was decided about the plan, if anything. Raises StateError."""
-    found = state.read(f"{FOLDER}/{plan_id}.decision")
-    if found is None:
+    file = state.read(f"{FOLDER}/{plan_id}.decision")
+    if file is None:
         return None
     try:
-        return msgspec.json.decode(found, type=Decision)
+        return msgspec.json.decode(file, type=Decision)
     except msgspec.DecodeError:  # whoever wrote it was cut off: it may have begun to delete
         return Decision()
 
@@ -150,8 +151,19 @@ class _File(msgspec.Struct):
     images: list[Planned]
 
 
+class _Reported(msgspec.Struct):
+    """The same file, as its report is read: the images stay JSON until they are rows."""
+
+    created_at: str
+    report: dict[str, Any]
+    images: msgspec.Raw
+
+
 def head(takers: Mapping[str, Takers], report: Mapping[str, Any]) -> dict[str, Any]:
-    """All of the file but the moment and the images, without what tells apart runs that found the same."""
+    """All of the file but the moment and the images. Runs that decide the same have the same head.
+
+    ``report`` is the report as JSON.
+    """
     same = {name: value for name, value in report.items() if name not in DIFFERS}
     same["policies"] = [{**policy, "dry_run_result_id": ""} for policy in report["policies"]]
     for name in ("policies", "warnings", "errors"):
@@ -163,11 +175,11 @@ def beginning(made_at: datetime) -> bytes:
     return f'{{"created_at": "{made_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", '.encode()
 
 
-def rest(head: Mapping[str, Any], rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+def rest(head: Mapping[str, Any], rows: Iterable[msgspec.Struct]) -> Iterator[bytes]:
     """The file after its `beginning`."""
-    whole = json_file.chunks(json.dumps(head, sort_keys=True), "images", map(msgspec.json.encode, rows))
-    yield next(whole)[1:]
-    yield from whole
+    chunks = json_file.chunks(json.dumps(head, sort_keys=True), "images", map(msgspec.json.encode, rows))
+    yield next(chunks)[1:]
+    yield from chunks
 
 
 def identify(made_at: datetime, rest: Iterable[bytes]) -> str:
@@ -179,10 +191,10 @@ def identify(made_at: datetime, rest: Iterable[bytes]) -> str:
 
 def made_at(plan_id: str) -> datetime:
     """The moment in a plan's id. Raises ValueError for what is no plan's id."""
-    found = ID.fullmatch(plan_id)
-    if not found:
+    parts = ID.fullmatch(plan_id)
+    if not parts:
         raise ValueError("not a plan's id")
-    return datetime.strptime(found[1], STAMP).replace(tzinfo=UTC)
+    return datetime.strptime(parts[1], STAMP).replace(tzinfo=UTC)
 
 
 def is_unchanged(plan_id: str, text: bytes) -> bool:
@@ -202,12 +214,13 @@ def read(plan_id: str, text: bytes) -> Plan:
     return Plan(plan_id, images, file.takers)
 
 
-def report(plan_id: str, text: bytes) -> dict[str, Any]:
-    """The report of the run that made the plan, as far as its file, which `is_unchanged`, has it."""
-    file = msgspec.json.decode(text, type=dict[str, Any])
-    moment = {"started_at": file["created_at"], "finished_at": file["created_at"]}
-    rows = {"images": file["images"], "images_truncated": False}
-    return {"run_id": "", "plan_id": plan_id, **moment, **file["report"], **rows}
+def report(plan_id: str, text: bytes, kind: type[Report]) -> Report:
+    """The report of the run that made the plan, as a ``kind``, as far as its file, which `is_unchanged`, has it."""
+    file = msgspec.json.decode(text, type=_Reported)
+    moment = {"started_at": file.created_at, "finished_at": file.created_at}
+    rows = {"images": file.images, "images_truncated": False}
+    document = {"run_id": "", "plan_id": plan_id, **moment, **file.report, **rows}
+    return msgspec.json.decode(msgspec.json.encode(document), type=kind)
 
 
 def directory(settings: Settings) -> StateDir:

@@ -70,6 +70,13 @@ def test_the_schema_that_is_in_the_project_is_the_settings_own(stocked: Cloud) -
     assert "keep_newest" in ended.stdout
 
 
+def test_the_schema_of_the_report_that_is_in_the_project_is_the_reports_own(stocked: Cloud) -> None:
+    ended = run(stocked, "schema", "--report")
+
+    assert ended.stdout == (PROJECT_ROOT / "shared" / "report.schema.json").read_text()
+    assert "reclaimed_bytes" in ended.stdout
+
+
 def test_explain_tells_what_each_rule_says_of_an_image(stocked: Cloud, tmp_path: Path) -> None:
     config = written(tmp_path, KEEP + OLD + OLD.replace('"old"', '"drafts"').replace(".*", "draft-.*"))
 

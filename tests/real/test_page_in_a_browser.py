@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -227,7 +228,7 @@ def test_no_name_of_a_stranger_runs_or_hides(opened: Open, asks: bool) -> None:
         errors=[{"where": name, "code": 7, "message": name, "image_id": name} for name in names],
         price={"currency": HOSTILE[0], "reclaimed_per_month": 1},
     )
-    history = [{**run, "mode": HOSTILE[0], "run_id": HOSTILE[1]} for run in runs(3)]
+    history = [msgspec.structs.replace(run, mode=HOSTILE[0], run_id=HOSTILE[1]) for run in runs(3)]
     html = (
         pages.plan_page(told, plan={**PLAN, "state": HOSTILE[1]}, approve=APPROVE, trend=history)
         if asks

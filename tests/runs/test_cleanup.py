@@ -55,10 +55,13 @@ def test_the_report_has_the_keys_that_the_contract_lists(cloud: Cloud) -> None:
         *("images", "candidates", "protected", "deleted", "already_gone", "failed", "remaining"),
         *("candidate_bytes", "reclaimed_bytes"),
     }
+    assert [next(iter(report[rows][0])) for rows in ("policies", "images")] == ["service", "service"]
+    assert {row["service"] for row in report["images"]} == {"container-registry"}
     dry_run_result_id = report["policies"][0].pop("dry_run_result_id")
     assert dry_run_result_id
     assert report["policies"] == [
         {
+            "service": "container-registry",
             "policy_id": "pol-old",
             "policy_name": "old",
             "registry_id": "crp1",

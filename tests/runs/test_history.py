@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared.state.directory import StateDir
@@ -11,7 +12,7 @@ from shared.state.history import KEPT, keep, trend
 from tests.conftest import Cloud, assert_complains, images, policy
 from tests.support.cloud import push
 from tests.support.commands import Commands
-from tests.support.history import LONG_AGO, MEANWHILE, fill, numbered, told
+from tests.support.history import LONG_AGO, MEANWHILE, fill, numbered, remembered
 
 
 @pytest.fixture
@@ -36,13 +37,15 @@ def test_runs_are_remembered_oldest_first_with_the_numbers_of_their_reports(
     again = cloud.clean(**settings)
 
     rows = trend(StateDir(str(state)))
-    assert [row["run_id"] for row in rows] == [one["run_id"] for one in (dry, pushed, again)]
-    for row, one in zip(rows, (dry, pushed, again), strict=True):
-        assert {name: row[name] for name in row if name != "whole"} == {
-            name: one[name] for name in ("run_id", "mode", "status", "started_at", "finished_at", "totals")
+    assert [row.run_id for row in rows] == [one["run_id"] for one in (dry, pushed, again)]
+    for row, report in zip(rows, (dry, pushed, again), strict=True):
+        document = msgspec.to_builtins(row)
+        del document["whole"]
+        assert document == {
+            name: report[name] for name in ("run_id", "mode", "status", "started_at", "finished_at", "totals")
         }
-    assert [row["whole"] for row in rows] == [True, False, True]
-    assert rows[1]["totals"]["deleted"] == 2
+    assert [row.all_repositories for row in rows] == [True, False, True]
+    assert rows[1].totals.deleted == 2
     assert all(file.stat().st_size < 1000 for file in (state / "history").iterdir())
 
 
@@ -59,7 +62,7 @@ def test_what_did_not_look_at_the_registries_to_clean_them_is_not_remembered(
     assert trend(StateDir(str(state))) == []
 
     by_hand = commands.told("dry-run")
-    assert [row["run_id"] for row in trend(StateDir(str(state)))] == [by_hand["run_id"]]
+    assert [row.run_id for row in trend(StateDir(str(state)))] == [by_hand["run_id"]]
 
 
 def test_a_run_deletes_what_the_last_ninety_have_outlived(cloud: Cloud, state: Path) -> None:
@@ -76,7 +79,7 @@ def test_a_run_deletes_what_the_last_ninety_have_outlived(cloud: Cloud, state: P
     kept = [fill(state, run_id, "report.json") for run_id in numbered(MEANWHILE, KEPT)]
     directory = StateDir(str(state))
     for run_id in numbered(MEANWHILE, KEPT):
-        keep(directory, told(run_id), whole=True)
+        keep(directory, remembered(run_id))
 
     report = cloud.dry_run(STATE_DIR=str(state))
 
@@ -86,8 +89,8 @@ def test_a_run_deletes_what_the_last_ninety_have_outlived(cloud: Cloud, state: P
     assert [folder.exists() for folder in kept] == [False, *[True] * (KEPT - 1)]
     rows = trend(directory)
     assert len(rows) == len(list((state / "history").iterdir())) == KEPT
-    assert rows[-1]["run_id"] == report["run_id"]
-    assert rows[0]["run_id"] == numbered(MEANWHILE, KEPT)[1]
+    assert rows[-1].run_id == report["run_id"]
+    assert rows[0].run_id == numbered(MEANWHILE, KEPT)[1]
 
 
 def test_a_history_that_cannot_be_written_changes_nothing_of_the_run(cloud: Cloud, state: Path) -> None:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-TOTALS = dict.fromkeys(
-    ("images", "candidates", "protected", "deleted", "already_gone", "failed", "remaining"), 0
-) | {"candidate_bytes": 0, "reclaimed_bytes": 0}
+from shared.retention.records import Totals
+from shared.state.history import Row
+
 LONG_AGO, MEANWHILE = "20240101T030000000000Z", "20240601T030000000000Z"
 
 
-def told(run_id: str, **changes: Any) -> dict[str, Any]:
-    at = {"started_at": "2026-11-24T03:00:00Z", "finished_at": "2026-11-24T03:00:09Z"}
-    return {
-        "run_id": run_id,
-        "mode": "apply",
-        "status": "ok",
-        **at,
-        "totals": TOTALS,
-        "images": [],
-        **changes,
-    }
+def remembered(run_id: str) -> Row:
+    """A run that did nothing, as the history has it."""
+    return Row(run_id, "apply", "ok", "2026-11-24T03:00:00Z", "2026-11-24T03:00:09Z", Totals(), True)
 
 
 def fill(state: Path, run_id: str, *names: str) -> Path:

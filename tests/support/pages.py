@@ -6,9 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from playwright.sync_api import Page
 
+from shared.report.contract import Report
 from shared.report.page import page as pages
+from shared.retention.records import Totals
+from shared.state.history import Row
 from tests.support.browser import Watched
 
 STARTED = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -52,7 +56,7 @@ def image(number: int, repository: str = "team-a/app", **more: Any) -> dict[str,
     }
 
 
-def report(images: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+def report(images: list[dict[str, Any]], **more: Any) -> Report:
     """A report of these images, of 10 more in each repository, and of one repository where nothing goes."""
     outcomes = [one["outcome"] for one in images]
     names = dict.fromkeys(one["repository"] for one in images)
@@ -87,7 +91,7 @@ def report(images: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         "warnings": [],
         "errors": [],
     }
-    return {**whole, **more}
+    return msgspec.convert({**whole, **more}, Report)
 
 
 def policy(repository: str, name: str = "old-builds", candidates: int = 3) -> dict[str, Any]:
@@ -103,25 +107,20 @@ def policy(repository: str, name: str = "old-builds", candidates: int = 3) -> di
     }
 
 
-def runs(count: int) -> list[dict[str, Any]]:
+def runs(count: int) -> list[Row]:
     """Rows of the history, oldest first; the first of them ended badly."""
     return [
-        {
-            "run_id": f"run-{number}",
-            "mode": "apply",
-            "status": "ok" if number else "partial",
-            "started_at": (STARTED - timedelta(days=count - number)).isoformat(),
-            "finished_at": (STARTED - timedelta(days=count - number)).isoformat(),
-            "totals": {
-                "images": 1000 - number,
-                "candidates": 12,
-                "protected": 2,
-                "deleted": 10,
-                "failed": 0,
-                "reclaimed_bytes": 2**30,
-            },
-            "whole": True,
-        }
+        Row(
+            run_id=f"run-{number}",
+            mode="apply",
+            status="ok" if number else "partial",
+            started_at=(STARTED - timedelta(days=count - number)).isoformat(),
+            finished_at=(STARTED - timedelta(days=count - number)).isoformat(),
+            totals=Totals(
+                images=1000 - number, candidates=12, protected=2, deleted=10, reclaimed_bytes=2**30
+            ),
+            all_repositories=True,
+        )
         for number in range(count)
     ]
 

@@ -21,7 +21,7 @@ OURSELVES = "[127.0.0.1]"  # smtplib would ask DNS for a name first
 def deliver(channel: Email, password: str, news: News, ends_at: float) -> str:
     """Sends the mail, and returns why that failed, or nothing. ``ends_at`` is a monotonic time.
 
-    No word of the server's goes into it, for it might hold the password.
+    The reason quotes nothing that the server says, because that might hold the password.
     """
     seconds = min(ANSWERING, ends_at - time.monotonic())
     try:

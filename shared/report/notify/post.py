@@ -1,6 +1,6 @@
 """Notifications by HTTP: what is sent to Telegram, to a Slack-compatible webhook, to a signed one, and sending it.
 
-Telegram's Bot API takes ``POST /bot<token>/sendMessage``; the token is part of the path, so no path is ever told.
+Telegram's Bot API takes ``POST /bot<token>/sendMessage``; the token is part of the path, so no message names a path.
 Slack and Mattermost take ``{"text": ...}``, in which ``&``, ``<`` and ``>`` are escaped (Slack's documentation:
 formatting text). Standard Webhooks signs ``<id>.<seconds since 1970>.<body>`` with HMAC-SHA256.
 """
@@ -18,7 +18,7 @@ from shared.auth.standard_webhooks import sign, signing_key
 from shared.cloud import address
 from shared.cloud.connections import Connections, Raw, lost
 from shared.report.notify.text import News, details, opening
-from shared.report.report import ROWS
+from shared.report.report import ROWS, as_json
 from shared.settings.channels import Recipient, Slack, Telegram, Webhook
 
 MOST_READ = 4096
@@ -31,14 +31,14 @@ class Post(msgspec.Struct, frozen=True):
 
 
 def post(recipient: Recipient, news: News, now: float) -> Post:
-    """What tells ``recipient`` the news; ``now`` is seconds since 1970."""
+    """The request that brings ``recipient`` the news; ``now`` is seconds since 1970."""
     match recipient.channel:
         case Telegram() as channel:
             return _telegram(channel, recipient.secret, news)
         case Slack():
             return _slack(recipient.secret, news)
         case Webhook() as channel:
-            message_id = re.sub(r"[^\w-]+", "-", f"{news.report['run_id']}-{recipient.name}").strip("-")
+            message_id = re.sub(r"[^\w-]+", "-", f"{news.report.run_id}-{recipient.name}").strip("-")
             return _signed(channel, recipient.secret, news, message_id, now)
     raise TypeError(type(recipient.channel).__name__)
 
@@ -53,10 +53,10 @@ def _telegram(channel: Telegram, token: str, news: News) -> Post:
 
 
 def _slack(url: str, news: News) -> Post:
-    """What strangers wrote stands in a block of code, where Slack and Mattermost read no markup and mention nobody."""
+    """Words of strangers stand in a block of code: there Slack and Mattermost read no markup and mention nobody."""
     lines = [_escaped(line) for line in opening(news)]
-    told = [_escaped(line.replace("`", "'")) for line in details(news)]
-    text = "\n".join([*lines, "```", *told, "```"] if told else lines)
+    quoted = [_escaped(line.replace("`", "'")) for line in details(news)]
+    text = "\n".join([*lines, "```", *quoted, "```"] if quoted else lines)
     return Post(url, msgspec.json.encode({"text": text, "unfurl_links": False, "unfurl_media": False}))
 
 
@@ -65,7 +65,7 @@ def _escaped(text: str) -> str:
 
 
 def _signed(channel: Webhook, secret: str, news: News, message_id: str, now: float) -> Post:
-    body = msgspec.json.encode(_shortened(news))
+    body = msgspec.json.encode(_document(news))
     seconds = str(int(now))
     key = signing_key(secret) or b""
     headers = {
@@ -76,12 +76,13 @@ def _signed(channel: Webhook, secret: str, news: News, message_id: str, now: flo
     return Post(channel.url, body, headers)
 
 
-def _shortened(news: News) -> dict[str, Any]:
+def _document(news: News) -> dict[str, Any]:
+    """The report as JSON with at most 1,000 images, and the link, if there is one."""
     report = news.report
-    rows = report["images"][:ROWS]
-    truncated = report["images_truncated"] or len(rows) < len(report["images"])
-    link = {"link": news.link} if news.link else {}
-    return {**report, "images": rows, "images_truncated": truncated, **link}
+    rows = report.images[:ROWS]
+    truncated = report.images_truncated or len(rows) < len(report.images)
+    shortened = msgspec.structs.replace(report, images=rows, images_truncated=truncated)
+    return {**as_json(shortened), **({"link": news.link} if news.link else {})}
 
 
 def deliver(recipient: Recipient, news: News, ends_at: float) -> str:
@@ -109,16 +110,16 @@ def _refusal(raw: Raw, secrets: tuple[str, ...]) -> str:
         return ""
     if 300 <= raw.status < 400:
         return f"it answered with a redirect (HTTP {raw.status}), which is not followed"
-    said = _said(raw.body, secrets)
-    return f"it answered HTTP {raw.status}" + (f" ({said})" if said else "")
+    sentence = _sentence(raw.body, secrets)
+    return f"it answered HTTP {raw.status}" + (f" ({sentence})" if sentence else "")
 
 
 class _TelegramError(msgspec.Struct):
     description: str = ""
 
 
-def _said(body: bytes, secrets: tuple[str, ...]) -> str:
-    """A short plain sentence that came as an answer, without anything of the secrets; nothing of what is no sentence."""
+def _sentence(body: bytes, secrets: tuple[str, ...]) -> str:
+    """The answer if it is a short plain sentence, else nothing. Secrets in it are replaced."""
     try:
         text = msgspec.json.decode(body, type=_TelegramError).description
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,16 +1,15 @@
-"""What people are told of a run, as plain text, and whether it is worth telling. Pure.
+"""The message about a run as plain text, and whether a run is worth a message. Pure.
 
-Names and messages in a report come from strangers: whatever is not printable, line breaks and marks that turn the
-direction of writing among it, is replaced.
+Names and messages in a report come from strangers. Characters that cannot be printed are replaced, and so are line
+breaks and marks that turn the direction of writing.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from shared.errors import printable
+from shared.report.contract import Report
 from shared.report.summary import summary
 from shared.settings.channels import On
 
@@ -19,31 +18,30 @@ LONGEST_LINE = 300
 
 
 class News(msgspec.Struct, frozen=True):
-    """A run's report, with what it doesn't say: ``where`` names what was to be cleaned, ``link`` leads to its page."""
+    """A run's report and what it does not say: ``where`` names what the run cleans, ``link`` leads to the plan's page."""
 
-    report: dict[str, Any]
+    report: Report
     where: str = ""
     link: str = ""
 
 
-def worth_telling(report: dict[str, Any], on: On) -> bool:
-    """Whether a channel that is told ``on`` such runs is told of this one."""
-    totals = report["totals"]
-    problem = report["status"] != "ok" or bool(report["warnings"] or report["errors"])
-    changed = totals["candidates"] > totals["protected"] or bool(report["plan_id"])
+def worth_telling(report: Report, on: On) -> bool:
+    """Whether a channel with this setting of ``on`` gets a message about the run."""
+    problem = report.status != "ok" or bool(report.warnings or report.errors)
+    changed = report.totals.candidates > report.totals.protected or bool(report.plan_id)
     return on == "always" or problem or (on == "changes" and changed)
 
 
 def headline(news: News) -> str:
     place = f", {plain(news.where)}" if news.where else ""
-    return f"Image clean-up{place}: {news.report['status']} (mode {news.report['mode']})"
+    return f"Image clean-up{place}: {news.report.status} (mode {news.report.mode})"
 
 
 def opening(news: News) -> list[str]:
-    """The run in numbers, and where to see more. Nothing in it comes from strangers."""
+    """The run in numbers, and where people see more. Nothing in it comes from strangers."""
     link = []
     if news.link:
-        waits = news.report["mode"] == "plan" and news.report["plan_id"]
+        waits = news.report.mode == "plan" and news.report.plan_id
         link = [f"The plan waits for approval: {news.link}" if waits else f"See {news.link}"]
     return [headline(news), summary(news.report), *link]
 
@@ -51,12 +49,10 @@ def opening(news: News) -> list[str]:
 def details(news: News) -> list[str]:
     """The worst of its errors and warnings."""
     report = news.report
-    lines = [f"error: {plain(row['message'])}" for row in report["errors"]]
-    lines += [f"warning: {plain(row['message'])}" for row in report["warnings"]]
+    lines = [f"error: {plain(problem.message)}" for problem in report.errors]
+    lines += [f"warning: {plain(warning.message)}" for warning in report.warnings]
     more = len(lines) - SHOWN
-    return lines[:SHOWN] + (
-        [f"… and {more} more in the report of run {report['run_id']}"] if more > 0 else []
-    )
+    return lines[:SHOWN] + ([f"… and {more} more in the report of run {report.run_id}"] if more > 0 else [])
 
 
 def plain(text: str) -> str:

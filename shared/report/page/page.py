@@ -1,6 +1,6 @@
 """The page of a plan or of any report: one HTML file that asks nobody for anything, neither a server nor a network.
 
-Whatever a report holds is input from strangers: Jinja escapes it, `words.visible` shows the characters that would hide
+The texts in a report come from strangers: Jinja escapes it, `words.visible` shows the characters that would hide
 or turn text around, and the script makes text nodes only. The one script and the one style sheet are named by their
 hashes in the Content-Security-Policy (W3C CSP Level 3), so that nothing else runs or is loaded.
 
@@ -21,31 +21,31 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from shared.report.contract import Report
 from shared.report.page import pictures, words
 from shared.report.page.rows import FIRST, pack
 from shared.report.summary import size
+from shared.state.history import Row
 
 HERE = Path(__file__).parent
 MOST_BYTES = 3_300_000  # Cloud Functions answers 413 when a response, as JSON, has more than 3.5 MB
 LISTED = 100
 
-Report = Mapping[str, Any]
-
 
 def plan_page(
-    report: Report, *, plan: Mapping[str, Any], approve: Mapping[str, Any] | None, trend: Iterable[Report]
+    report: Report, *, plan: Mapping[str, Any], approve: Mapping[str, Any] | None, trend: Iterable[Row]
 ) -> str:
     """The page of a plan, small enough for a function's response.
 
     ``plan`` has ``plan_id`` and ``valid_until`` (RFC 3339), and may say in ``state`` why it is not open any more.
     ``approve`` has the ``action`` that both forms are sent to, ``plan_id``, ``approve_token``, ``reject_token`` and
-    ``expires_at``; None when there is nothing to decide. ``trend`` are rows of `shared.state.history`.
+    ``expires_at``; None when there is nothing to decide. ``trend`` are the last runs.
     """
     return _page(report, plan, approve, trend, MOST_BYTES)
 
 
-def report_page(report: Report, trend: Iterable[Report], *, most_bytes: int | None = None) -> str:
-    """The page of a report, whole or of at most ``most_bytes`` as JSON. It carries its own Content-Security-Policy."""
+def report_page(report: Report, trend: Iterable[Row], *, most_bytes: int | None = None) -> str:
+    """The page of a report, of at most ``most_bytes`` as JSON if that is given. It has its own Content-Security-Policy."""
     return _page(report, None, None, trend, most_bytes)
 
 
@@ -64,7 +64,7 @@ def _page(
     report: Report,
     plan: Mapping[str, Any] | None,
     approve: Mapping[str, Any] | None,
-    trend: Iterable[Report],
+    trend: Iterable[Row],
     most_bytes: int | None,
 ) -> str:
     template = _environment().get_template("page.html")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
+
+from shared.report.contract import Report
+from shared.state.history import Row
 
 GONE = ("would-delete", "deleted", "already-gone")
 PICTURED = 60
@@ -43,7 +45,7 @@ class Repository(msgspec.Struct):
 
 
 class Repositories(msgspec.Struct, frozen=True):
-    """Those with candidates, what loses most first; ``others`` lose nothing; ``not_pictured`` are too many."""
+    """``pictured`` are those with candidates, the largest losses first; ``not_pictured`` counts the rest of these."""
 
     pictured: list[Repository]
     not_pictured: int
@@ -54,13 +56,13 @@ class Bar(msgspec.Struct, frozen=True):
     start: float
     width: float
     height: float
-    run: Mapping[str, Any]
+    run: Row
 
 
 class Trend(msgspec.Struct, frozen=True):
     """The last runs, oldest first: a bar for what each deleted, and a line of how many images there were."""
 
-    runs: list[Mapping[str, Any]]
+    runs: list[Row]
     bars: list[Bar]
     most: int
     line: str
@@ -70,42 +72,42 @@ class Trend(msgspec.Struct, frozen=True):
     troubled: int
 
 
-def repositories(report: Mapping[str, Any]) -> Repositories:
-    several = len({one["registry_id"] for one in report.get("repositories", ())}) > 1
-    found: dict[tuple[str, str], Repository] = {}
-    for one in report.get("repositories", ()):
-        name = f"{one['registry_id']}/{one['repository']}" if several else one["repository"]
-        found[one["registry_id"], one["repository"]] = Repository(name, one["images"], one["size_bytes"])
-    for row in report["images"]:
-        repository = found.get((row["registry_id"], row["repository"]))
+def repositories(report: Report) -> Repositories:
+    several = len({row.registry_id for row in report.repositories}) > 1
+    every: dict[tuple[str, str], Repository] = {}
+    for row in report.repositories:
+        name = f"{row.registry_id}/{row.repository}" if several else row.repository
+        every[row.registry_id, row.repository] = Repository(name, row.images, row.size_bytes)
+    for image in report.images:
+        repository = every.get((image.registry_id, image.repository))
         if repository is None:
             continue
-        if row["outcome"] in GONE:
+        if image.outcome in GONE:
             repository.go += 1
-            repository.go_bytes += row["size_bytes"]
-        repository.kept += row["outcome"] == "protected"
+            repository.go_bytes += image.size_bytes
+        repository.kept += image.outcome == "protected"
     touched = sorted(
-        (one for one in found.values() if one.go or one.kept), key=lambda one: (-one.go, -one.kept, one.name)
+        (repository for repository in every.values() if repository.go or repository.kept),
+        key=lambda repository: (-repository.go, -repository.kept, repository.name),
     )
-    return Repositories(touched[:PICTURED], len(touched[PICTURED:]), len(found) - len(touched))
+    return Repositories(touched[:PICTURED], len(touched[PICTURED:]), len(every) - len(touched))
 
 
-def trend(runs: Iterable[Mapping[str, Any]]) -> Trend:
-    """``runs`` are rows of `shared.state.history`. After a push only some repositories were counted: the line leaves it out."""
-    ordered = sorted(runs, key=lambda run: str(run["finished_at"]))
-    last: list[Mapping[str, Any]] = [{**run, **run["totals"]} for run in ordered[-RUNS:]]
-    most = max((run["deleted"] for run in last), default=0)
+def trend(runs: Iterable[Row]) -> Trend:
+    """The picture of the last runs. The line leaves out a run after a push, which counts some repositories alone."""
+    last = sorted(runs, key=lambda run: run.finished_at)[-RUNS:]
+    most = max((run.totals.deleted for run in last), default=0)
     step = 100 / (len(last) or 1)
-    counted = [(place, run["images"]) for place, run in enumerate(last) if run["whole"]]
+    counted = [(place, run.totals.images) for place, run in enumerate(last) if run.all_repositories]
     top = max((images for _, images in counted), default=0) or 1
-    applied = [run for run in last if run["mode"] == "apply"]
+    applied = [run for run in last if run.mode == "apply"]
     return Trend(
         last,
         [
             Bar(
                 round(place * step, 2),
                 round(step * 0.7, 2),
-                round(100 * run["deleted"] / (most or 1), 2),
+                round(100 * run.totals.deleted / (most or 1), 2),
                 run,
             )
             for place, run in enumerate(last)
@@ -113,15 +115,15 @@ def trend(runs: Iterable[Mapping[str, Any]]) -> Trend:
         most,
         " ".join(f"{(place + 0.35) * step:.2f},{100 - 90 * images / top:.2f}" for place, images in counted),
         [images for _, images in counted],
-        sum(run["deleted"] for run in applied),
-        sum(run["reclaimed_bytes"] for run in applied),
-        sum(run["status"] != "ok" for run in last),
+        sum(run.totals.deleted for run in applied),
+        sum(run.totals.reclaimed_bytes for run in applied),
+        sum(run.status != "ok" for run in last),
     )
 
 
-def _parts(counts: Mapping[str, int], whole: int) -> list[Part]:
-    """Bars in the order of ``counts``; what there is at all can be seen."""
-    lengths = {kind: max(THIN, 100 * count / whole) for kind, count in counts.items() if count > 0}
+def _parts(counts: Mapping[str, int], total: int) -> list[Part]:
+    """Bars in the order of ``counts``; a count above zero has a bar that can be seen."""
+    lengths = {kind: max(THIN, 100 * count / total) for kind, count in counts.items() if count > 0}
     shrink = 100 / (sum(lengths.values()) or 1)
     parts, start = [], 0.0
     for kind, length in lengths.items():

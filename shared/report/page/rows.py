@@ -1,15 +1,15 @@
-"""The images of a report as the page's script takes them: compact, whatever is strange in them already visible."""
+"""The images of a report as the page's script takes them: compact, and with every strange character visible."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from shared.report.contract import ImageRow, Report
 from shared.report.page.words import visible
 
 FIRST = 100
@@ -18,10 +18,25 @@ ORDER = ("failed", "remaining", "would-delete", "deleted", "already-gone", "prot
 Packed = tuple[str, int, list[str], str, str, int, int, int, int, int]
 
 
-class Rows(msgspec.Struct, frozen=True):
-    """``first`` are as the page shows them without its script; ``data`` is for the script; ``left_out`` found no room."""
+class Shown(msgspec.Struct, frozen=True):
+    """A row as the page shows it without its script; ``note`` says what keeps the image, or why it failed."""
 
-    first: list[dict[str, Any]]
+    image_id: str
+    repository: str
+    tags: list[str]
+    digest: str
+    created: str
+    size_bytes: int
+    outcome: str
+    reason: str
+    guard: str
+    note: str
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """``first`` are those that the page shows; ``data`` has them all for its script; for ``left_out`` there is no room."""
+
+    first: list[Shown]
     data: dict[str, Any]
     total: int
     left_out: int
@@ -30,7 +45,7 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class Texts:
-    """Texts that many rows share, each once. A row holds a text's place."""
+    """Texts that many rows share; each is held once, and a row has its place."""
 
     def __init__(self) -> None:
         self.texts: list[str] = [""]
@@ -44,66 +59,55 @@ class Texts:
         return self._places[shown]
 
 
-def pack(report: Mapping[str, Any], room: int | None) -> Rows:
-    """The rows, what needs a look first, as many as fit into ``room`` bytes of JSON in JSON; all of them without."""
-    several = len({row["registry_id"] for row in report["images"]}) > 1
-    messages = {one["image_id"]: one["message"] for one in report["errors"] if one["image_id"]}
+def pack(report: Report, room: int | None) -> Rows:
+    """The rows, those that need a look first, as many as fit into ``room`` bytes of JSON in JSON; all of them for None."""
+    several = len({row.registry_id for row in report.images}) > 1
+    messages = {problem.image_id: problem.message for problem in report.errors if problem.image_id}
     texts = Texts()
     packed: list[Packed] = []
-    for row in sorted(report["images"], key=lambda one: ORDER.index(one["outcome"])):
+    for image in sorted(report.images, key=lambda image: ORDER.index(image.outcome)):
         known = len(texts.texts)
-        one = _pack(row, texts, messages.get(row["image_id"], ""), several=several)
+        row = _pack(image, texts, messages.get(image.image_id, ""), several=several)
         if room is not None:
-            room -= _cost(one) + sum(map(_cost, texts.texts[known:]))
+            room -= _cost(row) + sum(map(_cost, texts.texts[known:]))
             if room < 0:
                 break
-        packed.append(one)
-    total = max(report["totals"]["candidates"], len(report["images"]))
+        packed.append(row)
+    total = max(report.totals.candidates, len(report.images))
     names = texts.texts
     return Rows(
-        [_shown(one, names) for one in packed[:FIRST]],
+        [_shown(row, names) for row in packed[:FIRST]],
         {"texts": names, "rows": packed},
         total,
         total - len(packed),
-        Counter(names[one[6]] for one in packed),
-        dict(sorted(Counter(names[one[1]] for one in packed).items())),
+        Counter(names[row[6]] for row in packed),
+        dict(sorted(Counter(names[row[1]] for row in packed).items())),
     )
 
 
-def _pack(row: Mapping[str, Any], texts: Texts, message: str, *, several: bool) -> Packed:
-    repository = f"{row['registry_id']}/{row['repository']}" if several else row["repository"]
+def _pack(row: ImageRow, texts: Texts, message: str, *, several: bool) -> Packed:
     return (
-        visible(row["image_id"]),
-        texts.place(repository),
-        [visible(tag) for tag in row["tags"]],
-        visible(row["digest"]),
-        _minute(row["created_at"]),
-        row["size_bytes"],
-        texts.place(row["outcome"]),
-        texts.place(row["reason"]),
-        texts.place(row["guard"]),
-        texts.place(row.get("kept_by") or message),
+        visible(row.image_id),
+        texts.place(f"{row.registry_id}/{row.repository}" if several else row.repository),
+        [visible(tag) for tag in row.tags],
+        visible(row.digest),
+        _minute(row.created_at),
+        row.size_bytes,
+        texts.place(row.outcome),
+        texts.place(row.reason),
+        texts.place(row.guard),
+        texts.place(row.kept_by or message),
     )
 
 
-def _shown(one: Packed, names: list[str]) -> dict[str, Any]:
-    image_id, repository, tags, digest, created, size_bytes, outcome, reason, guard, note = one
-    return {
-        "image_id": image_id,
-        "repository": names[repository],
-        "tags": tags,
-        "digest": digest,
-        "created": created,
-        "size_bytes": size_bytes,
-        "outcome": names[outcome],
-        "reason": names[reason],
-        "guard": names[guard],
-        "note": names[note],
-    }
+def _shown(row: Packed, names: list[str]) -> Shown:
+    image_id, repository, tags, digest, created, size_bytes, *places = row
+    outcome, reason, guard, note = (names[place] for place in places)
+    return Shown(image_id, names[repository], tags, digest, created, size_bytes, outcome, reason, guard, note)
 
 
-def _cost(what: object) -> int:
-    return len(json.dumps(json.dumps(what)))
+def _cost(value: object) -> int:
+    return len(json.dumps(json.dumps(value)))
 
 
 def _minute(text: str) -> str:

@@ -1,15 +1,14 @@
-"""What the page says in words: the headline, the status, the numbers."""
+"""The page's words: the headline, the status, the numbers."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
+from shared.report.contract import Report
 from shared.report.summary import size
 
 STATUS = {
@@ -41,26 +40,28 @@ class Number(msgspec.Struct, frozen=True):
 
 
 def visible(text: str) -> str:
-    """``text`` with every character shown that is invisible, turns the direction of writing, or piles up on others."""
+    """``text`` with a code for every character that is invisible, turns the direction of writing, or piles up on others."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        one if one.isprintable() and not unicodedata.category(one).startswith("M") else f"⟨U+{ord(one):04X}⟩"
-        for one in text
-    )
+    return "".join(sign if _is_plain(sign) else f"⟨U+{ord(sign):04X}⟩" for sign in text)
 
 
-def going(report: Mapping[str, Any]) -> int:
+def _is_plain(sign: str) -> bool:
+    return sign.isprintable() and not unicodedata.category(sign).startswith("M")
+
+
+def going(report: Report) -> int:
     """How many images went, or would go."""
-    totals: dict[str, int] = report["totals"]
-    if report["mode"] == "apply":
-        return totals["deleted"]
-    return totals["candidates"] - totals["protected"] - totals["remaining"]
+    totals = report.totals
+    if report.mode == "apply":
+        return totals.deleted
+    return totals.candidates - totals.protected - totals.remaining
 
 
-def headline(report: Mapping[str, Any], *, asks: bool) -> str:
-    count, images = going(report), report["totals"]["images"]
-    if report["mode"] == "apply":
+def headline(report: Report, *, asks: bool) -> str:
+    """The page's title; ``asks``: the reader is to approve or reject."""
+    count, images = going(report), report.totals.images
+    if report.mode == "apply":
         return f"{number(count)} of {many(images)} deleted" if count else "Nothing was deleted"
     if not count:
         return "Nothing to delete"
@@ -69,45 +70,45 @@ def headline(report: Mapping[str, Any], *, asks: bool) -> str:
     return f"{number(count)} of {many(images)} would be deleted"
 
 
-def status(report: Mapping[str, Any]) -> str:
-    return (STATUS_AFTER if report["mode"] == "apply" else STATUS)[report["status"]]
+def status(report: Report) -> str:
+    return (STATUS_AFTER if report.mode == "apply" else STATUS)[report.status]
 
 
-def numbers(report: Mapping[str, Any]) -> list[Number]:
-    """What goes, what that frees, what is kept; and what needs a look, when there is any."""
-    totals, apply = report["totals"], report["mode"] == "apply"
-    guards = Counter(row["guard"] for row in report["images"] if row["guard"])
-    found = [
+def numbers(report: Report) -> list[Number]:
+    """How much goes, what that frees, how much is kept; and how many images need a look, if any do."""
+    totals, apply = report.totals, report.mode == "apply"
+    guards = Counter(row.guard for row in report.images if row.guard)
+    shown = [
         Number(
             "Deleted" if apply else "To delete",
             number(going(report)),
-            f"of {many(totals['images'])} looked at",
+            f"of {many(totals.images)} looked at",
             "go",
         ),
         Number(
             "Freed" if apply else "Would be freed",
-            size(totals["reclaimed_bytes"]),
+            size(totals.reclaimed_bytes),
             "really, shared layers once",
         ),
         Number(
             "Protected",
-            number(totals["protected"]),
+            number(totals.protected),
             ", ".join(f"{guard} {number(count)}" for guard, count in guards.most_common()) or "by guards",
             "kept",
         ),
     ]
-    price = report.get("price")
+    price = report.price
     if price:
-        saved = f"{price['reclaimed_per_month']:,.2f}"
-        found.insert(2, Number("Saved" if apply else "Would be saved", saved, f"{price['currency']} a month"))
-    for name, title, note in (
-        ("failed", "Failed", "see the errors"),
-        ("remaining", "Left", "for the next run"),
-        ("already_gone", "Already gone", "before this run"),
+        saved = f"{price.reclaimed_per_month:,.2f}"
+        shown.insert(2, Number("Saved" if apply else "Would be saved", saved, f"{price.currency} a month"))
+    for count, title, note, kind in (
+        (totals.failed, "Failed", "see the errors", "bad"),
+        (totals.remaining, "Left", "for the next run", ""),
+        (totals.already_gone, "Already gone", "before this run", ""),
     ):
-        if totals[name]:
-            found.append(Number(title, number(totals[name]), note, "bad" if name == "failed" else ""))
-    return found
+        if count:
+            shown.append(Number(title, number(count), note, kind))
+    return shown
 
 
 def short(digest: str) -> str:
@@ -123,7 +124,7 @@ def many(count: int) -> str:
 
 
 def moment(text: str | None) -> str:
-    """An RFC 3339 time as people read it, in UTC; what cannot be read stays as it is."""
+    """An RFC 3339 time as people read it, in UTC. A text that is no time stays as it is."""
     if not text:
         return "not known"
     try:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from shared.errors import JanitorError, OverrideRefused, PlanRefused
 from shared.invocation.answer import answer, http_status
+from shared.report.report import Heading, Report, empty
 from tests.support.cloud import http
 
 STATUSES: dict[str, tuple[str, JanitorError | None, int]] = {
@@ -22,9 +25,14 @@ STATUSES: dict[str, tuple[str, JanitorError | None, int]] = {
 }
 
 
+def with_status(status: str) -> Report:
+    now = datetime.now(UTC)
+    return msgspec.structs.replace(empty(Heading("r1", "apply", now), now), status=status)
+
+
 @pytest.mark.parametrize(("status", "error", "expected"), STATUSES.values(), ids=STATUSES)
 def test_the_http_status_follows_the_report(status: str, error: JanitorError | None, expected: int) -> None:
-    assert http_status({"status": status}, error) == expected
+    assert http_status(with_status(status), error) == expected
 
 
 def test_an_http_call_gets_a_response_and_an_event_the_report(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,15 +29,15 @@ def test_what_is_wrong_before_the_work_is_a_report_that_says_where(
     environment: dict[str, str], event: object, where: str
 ) -> None:
     report, error = carry_out(task.scheduled(Invocation(environment), event))
-    assert report["status"] in ("failed", "refused")
-    assert [row["where"] for row in report["errors"]] == [where]
+    assert report.status in ("failed", "refused")
+    assert [row.where for row in report.errors] == [where]
     assert isinstance(error, JanitorError)
 
 
 def test_what_leaves_nothing_to_do_needs_no_credentials_and_keeps_nothing(tmp_path: Path) -> None:
     environment = {"FOLDER_ID": "b1g1", "STATE_DIR": str(tmp_path), "CLEANUP_MODE": "apply"}
     report, error = carry_out(task.scheduled(Invocation(environment), push("crp1/app", event="DeleteImage")))
-    assert (report["status"], report["mode"], error) == ("ok", "apply", None)
+    assert (report.status, report.mode, error) == ("ok", "apply", None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -47,7 +47,7 @@ def test_a_fault_of_the_bundle_is_a_report_without_its_text() -> None:
             raise LookupError("a secret")
 
     report, error = carry_out(task.scheduled(Invocation(Broken()), None))
-    assert report["status"] == "failed"
+    assert report.status == "failed"
     assert "LookupError at test_carry_out.py" in str(error)
     assert "a secret" not in str(report)
 

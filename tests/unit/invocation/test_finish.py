@@ -29,12 +29,12 @@ def run_in(mode: str, journal: Journal | None = None) -> Run:
 def test_a_run_that_did_not_begin_has_a_report_of_its_error() -> None:
     error = SettingsError("FOLDER_ID is wrong.", where="FOLDER_ID")
     report = finish.report_of(Heading("r1", "dry-run", NOW), None, error, ROWS)
-    assert [row["message"] for row in report["errors"]] == ["FOLDER_ID is wrong."]
+    assert [row.message for row in report.errors] == ["FOLDER_ID is wrong."]
 
 
 def test_a_plan_without_images_is_not_kept() -> None:
     report = finish.report_of(Heading("r1", "plan", NOW), run_in("plan"), None, ROWS)
-    assert (report["status"], report["plan_id"]) == ("ok", None)
+    assert (report.status, report.plan_id) == ("ok", None)
 
 
 def test_a_link_needs_a_key_an_address_and_a_plan() -> None:
@@ -52,9 +52,9 @@ def test_the_report_is_kept_with_the_warnings_where_there_is_a_journal(tmp_path:
     run.warn("a-code", "Something is odd.")
     report = finish.report_of(Heading("r1", "dry-run", NOW), run, None, ROWS)
 
-    finish.end(run, report, [], float("inf"), remembers=True)
+    report = finish.end(run, report, [], float("inf"), remembers=True)
 
-    assert [row["code"] for row in report["warnings"]] == ["a-code"]
+    assert [row.code for row in report.warnings] == ["a-code"]
     assert "Something is odd." in (tmp_path / "runs/r1/report.json").read_text()
     assert not finish.keep(run_in("dry-run"), report)
 

@@ -13,7 +13,7 @@ from shared.errors import PlanRefused, RequestRefused
 from shared.invocation import plan_pages
 from shared.invocation.http_call import Call
 from shared.invocation.task import Invocation
-from shared.report.report import Heading, empty
+from shared.report.report import Heading, empty, head
 from shared.state import plans
 from shared.state.directory import StateDir
 from tests.support.plans import VALID
@@ -32,8 +32,8 @@ def call(method: str, plan_id: str, token: str = "", form: dict[str, str] | None
 @pytest.fixture
 def plan_id(tmp_path: Path) -> str:
     now = datetime.now(UTC)
-    head = plans.head({}, empty(Heading("", "plan", now), now))
-    return plans.save(StateDir(str(tmp_path)), head, list, now, VALID)
+    document = plans.head({}, head(empty(Heading("", "plan", now), now)))
+    return plans.save(StateDir(str(tmp_path)), document, list, now, VALID)
 
 
 def invocation(state: Path) -> Invocation:

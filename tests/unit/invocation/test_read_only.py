@@ -11,7 +11,7 @@ import pytest
 from shared.errors import SettingsError
 from shared.invocation.command_line import main
 from shared.invocation.read_only import write_page
-from shared.report.report import Heading, empty
+from shared.report.report import Heading, empty, head
 from shared.state.directory import StateDir
 from shared.state.journal import Begin, Journal
 
@@ -38,13 +38,15 @@ def test_settings_are_checked_without_a_call(config: str, capsys: pytest.Capture
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "registry-janitor"
+    assert main(["schema", "--report"]) == 0
+    assert "held-back" in capsys.readouterr().out
 
 
 def test_the_last_report_is_shown_or_written_as_a_page(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     journal = Journal(StateDir(str(tmp_path / "state")), Begin("r1", "dry-run", "2026-11-26T03:00:00Z"))
-    journal.finish(empty(Heading("r1", "dry-run", NOW), NOW), iter([]))
+    journal.finish(head(empty(Heading("r1", "dry-run", NOW), NOW)), iter([]))
 
     assert main(["report", "--config", config, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["run_id"] == "r1"

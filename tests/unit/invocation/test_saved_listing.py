@@ -62,6 +62,6 @@ def test_rules_take_what_they_match_and_the_report_says_what_was_not_looked_at(t
 
     report = dry_run({"JANITOR_CONFIG": str(config), "CLEANUP_MODE": "apply"}, listing)
 
-    assert report["mode"] == "dry-run"
-    assert [row["image_id"] for row in report["images"]] == ["img1"]
-    assert "listing" in {row["code"] for row in report["warnings"]}
+    assert report.mode == "dry-run"
+    assert [row.image_id for row in report.images] == ["img1"]
+    assert "listing" in {row.code for row in report.warnings}

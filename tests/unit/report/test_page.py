@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,10 +32,11 @@ def test_a_report_that_asks_nothing_has_nothing_to_answer(change: dict[str, Any]
 @pytest.mark.parametrize("status", ["ok", "partial", "refused", "held-back", "unfinished", "failed"])
 @pytest.mark.parametrize("mode", ["dry-run", "plan", "apply"])
 def test_a_report_of_nothing_has_a_page_in_every_state(mode: str, status: str) -> None:
-    told = report([], mode=mode, status=status, plan_id=None, policies=[], finished_at=None)
-    del told["repositories"]
+    nothing = report(
+        [], mode=mode, status=status, plan_id=None, policies=[], finished_at=None, repositories=[]
+    )
 
-    assert words.status(told) in pages.report_page(told, [])
+    assert words.status(nothing) in pages.report_page(nothing, [])
 
 
 def test_why_a_plan_is_not_open_is_said() -> None:
@@ -96,11 +98,11 @@ def test_repositories_that_lose_most_come_first_and_too_many_are_counted() -> No
 
 def test_the_trend_is_of_the_last_ninety_runs_and_counts_only_whole_ones() -> None:
     history = runs(100)
-    history[50]["whole"] = False
+    history[50] = msgspec.structs.replace(history[50], all_repositories=False)
 
     found = pictures.trend(reversed(history))
 
-    assert [run["run_id"] for run in found.runs] == [f"run-{n}" for n in range(10, 100)]
+    assert [run.run_id for run in found.runs] == [f"run-{n}" for n in range(10, 100)]
     assert len(found.bars) == 90
     assert len(found.images) == len(found.line.split()) == 89
     assert found.troubled == 0

@@ -11,7 +11,7 @@ from shared.state import expiry as sweeping
 from shared.state.directory import StateDir
 from shared.state.expiry import FILES, sweep
 from shared.state.history import KEPT, keep, trend
-from tests.support.history import LONG_AGO, MEANWHILE, fill, numbered, told
+from tests.support.history import LONG_AGO, MEANWHILE, fill, numbered, remembered
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_broken_files_are_left_out_of_the_trend(state: Path) -> None:
     directory = StateDir(str(state))
     assert trend(directory) == []
     for run_id in ("a", "c"):
-        keep(directory, told(run_id), whole=True)
+        keep(directory, remembered(run_id))
     for name, text in {
         "b": "",
         "d": '{"run_id": "d"',
@@ -40,7 +40,7 @@ def test_broken_files_are_left_out_of_the_trend(state: Path) -> None:
     (state / "history" / "g.json").mkdir()
     (state / "history" / "h.json").write_bytes(b'"\xff"')
 
-    assert [row["run_id"] for row in trend(directory)] == ["a", "c"]
+    assert [row.run_id for row in trend(directory)] == ["a", "c"]
 
 
 def test_leases_of_ended_runs_go_and_all_others_stay_however_old_their_names_look(state: Path) -> None:
