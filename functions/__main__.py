@@ -39,13 +39,14 @@ COMMANDS = {
     "cleanup": "dry runs, guards, deletes in mode apply, report",
     "plan": "what a clean-up would delete, kept in the state directory until it is applied; deletes nothing",
     "apply": "deletes what PLAN_ID says, as far as it is unchanged and still to be deleted",
-    "report": "the report of the last run, or of RUN_ID, from the state directory, also of one that was cut off",
+    "report": "the report of the last run, or of RUN_ID, from the state directory, also of one that was cut"
+    " off",
     "validate": "whether every index has its images and every signature its image; deletes nothing",
     "explain": "what every policy, rule and guard says about an image, and what runs it; deletes nothing",
     "check": "whether the settings and the rules are right; asks nothing of the cloud",
     "schema": "the JSON Schema of the settings file, for editors",
-    "convert": "the rules that say what the native policy POLICY_ID says; without it, which of the file's rules Yandex"
-    " Cloud could run natively",
+    "convert": "the rules that say what the native policy POLICY_ID says; without it, which of the file's"
+    " rules Yandex Cloud could run natively",
 }
 OPTIONS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "dry-run": [
@@ -200,7 +201,7 @@ def check_deployment(file: str) -> None:
         deploy_table.check_given(deploy, document, file)
 
 
-def show_schema(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
+def show_schema(_asked: argparse.Namespace, _environment: Mapping[str, str]) -> int:
     show(settings.schema(), as_json=True)
     return 0
 
@@ -211,7 +212,7 @@ def show_converted(asked: argparse.Namespace, environment: Mapping[str, str]) ->
         return 0
     found: list[Any] = []
     told, status = tell(
-        asked, environment, lambda run, cloud: found.append(registry.native_policy(cloud, asked.policy_id))
+        asked, environment, lambda _run, cloud: found.append(registry.native_policy(cloud, asked.policy_id))
     )
     if not found:
         show(told, as_json=asked.json)
@@ -264,7 +265,7 @@ def stoppable(work: Work) -> Work:
 
     def stoppable_work(run: Run, cloud: Cloud) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda number, frame: stop(cloud))
+            signal.signal(number, lambda _number, _frame: stop(cloud))
         work(run, cloud)
 
     return stoppable_work

@@ -36,7 +36,10 @@ def _warn_of(
     candidates: dict[str, Candidate],
     kept: dict[str, guards.Kept],
 ) -> None:
-    deletes = f"The ACTIVE policy {policy.label} of {repository.full_name}, which Yandex Cloud itself carries out, takes"
+    deletes = (
+        f"The ACTIVE policy {policy.label} of {repository.full_name}, which Yandex Cloud itself carries out,"
+        " takes"
+    )
     running = {image_id: one for image_id, one in kept.items() if one.guard == "in-use"}
     for image_id, one in list(running.items())[:NAMED]:
         image = candidates[image_id].image

@@ -1,4 +1,5 @@
-"""Carrying out a plan: the same job, but of what it finds only the plan's images go, as far as nothing has changed.
+"""Carrying out a plan: the same job, but of what it finds only the plan's images go, as far as nothing has
+changed.
 
 Each other image of the plan is a row of the report too, with what keeps it, and `tell` sums them up.
 """
@@ -73,7 +74,9 @@ def begin(run: Run) -> None:
 
 
 def account(run: Run) -> None:
-    """Makes the plan's images the run's candidates, all and only those, wherever it broke off; then tells of them."""
+    """Makes the plan's images the run's candidates, all and only those, wherever it broke off; then tells of
+    them.
+    """
     surveys = {survey.repository.full_name: survey for survey in run.surveys}
     listed = frozenset(run.layers)
     for name, images in run.plan.images.items() if run.plan else ():
@@ -99,7 +102,9 @@ def _missing(run: Run, full_name: str) -> Survey:
 
 
 def tell(run: Run) -> None:
-    """Warns of each reason for which images of the plan stay, with examples, and of those that no time was left for."""
+    """Warns of each reason for which images of the plan stay, with examples, and of those that no time was
+    left for.
+    """
     told: dict[str, list[str]] = {}
     rest = 0
     for survey in run.surveys:

@@ -125,7 +125,9 @@ def _explained(
 
 
 def _rule(rule: Rule, images: list[Image], image: Image, now: datetime) -> dict[str, str]:
-    """What a rule says of the image by itself: ``takes``, ``keeps``, ``leaves``, ``undated`` or ``does-not-match``."""
+    """What a rule says of the image by itself: ``takes``, ``keeps``, ``leaves``, ``undated`` or
+    ``does-not-match``.
+    """
     decision = rules.decide([rule], images, now)
     says = "does-not-match"
     if image.image_id in decision.taken:

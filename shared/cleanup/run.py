@@ -44,9 +44,10 @@ class Survey(msgspec.Struct):
     """One repository as the run finds it.
 
     Its candidates are there while it is `opened`, and packed otherwise: a run may have hundreds of thousands.
-    ``taken_by_active`` names the images that Yandex Cloud itself will delete, applied or not. ``kept`` are those that
-    keep rules keep, by id, as last listed. ``images`` counts all, and is None until they were listed;
-    ``size_bytes`` adds up their sizes; ``going_count`` and ``candidate_count`` are as of the last packing.
+    ``taken_by_active`` names the images that Yandex Cloud itself will delete, applied or not. ``kept`` are
+    those that keep rules keep, by id, as last listed. ``images`` counts all, and is None until they were
+    listed; ``size_bytes`` adds up their sizes; ``going_count`` and ``candidate_count`` are as of the last
+    packing.
     """
 
     registry: Registry
@@ -119,7 +120,9 @@ class Survey(msgspec.Struct):
                 yield Candidate(image, reasons)
 
     def known(self, images: Iterable[Image]) -> Iterator[Image]:
-        """``images``, but candidates that are as they were found as the same objects: 50,000 are held only once."""
+        """``images``, but candidates that are as they were found as the same objects: 50,000 are held only
+        once.
+        """
         for image in images:
             candidate = self.candidates.get(image.image_id)
             yield candidate.image if candidate and candidate.image == image else image
@@ -136,10 +139,12 @@ _TAGS = msgspec.msgpack.Decoder(list[tuple[str, tuple[str, ...]]])
 class Run(msgspec.Struct):
     """A run: its settings, what it found, and what went wrong.
 
-    ``unseen`` is where what runs could not be looked up; ``matched`` counts images by a rule's name; ``undated`` are
-    a repository's full name, the number of its images whose creation time a rule cannot believe, and one of them.
-    ``layers`` counts by registry id, ``digests`` are the keys of a repository's digests, by its full name. ``plan`` is what a person said yes to, if the run is to carry that out. ``link`` leads people to the page of what the run found; whoever has it may look,
-    so that only notifications tell it.
+    ``unseen`` is where what runs could not be looked up; ``matched`` counts images by a rule's name;
+    ``undated`` are a repository's full name, the number of its images whose creation time a rule cannot
+    believe, and one of them. ``layers`` counts by registry id, ``digests`` are the keys of a repository's
+    digests, by its full name. ``plan`` is what a person said yes to, if the run is to carry that out.
+    ``link`` leads people to the page of what the run found; whoever has it may look, so that only
+    notifications tell it.
     """
 
     narrowed: Narrowed

@@ -57,7 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def prepared(file: str | None, now: datetime) -> Deployment:
-    """What is to be deployed, checked as far as it can be without a call, and signed in. Raises JanitorError."""
+    """What is to be deployed, checked as far as it can be without a call, and signed in.
+
+    Raises JanitorError.
+    """
     access = read_access(os.environ)
     config = configured.load(file, os.environ, now)
     archive = package.archive(more={settings.FILE: configured.function_settings(config)})

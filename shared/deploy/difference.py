@@ -1,7 +1,7 @@
 """From what there is to what is wanted: the steps, each with what it is for. Pure.
 
-The steps come in the order in which they can be done: what is made first has its id when the next one needs it. An id
-that is not known yet is "" in a step; the difference is taken anew after each step is done.
+The steps come in the order in which they can be done: what is made first has its id when the next one needs
+it. An id that is not known yet is "" in a step; the difference is taken anew after each step is done.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ from shared.errors import DeploymentRefused
 
 
 def difference(config: Config, archive: bytes, found: Found) -> list[Step]:
-    """What is to be done, and what is left. Raises DeploymentRefused when something else has a name that is needed."""
+    """What is to be done, and what is left.
+
+    Raises DeploymentRefused when something else has a name that is needed.
+    """
     return [
         *_items(config, found),
         *_buckets(config, found),
@@ -74,8 +77,8 @@ def _item(kind: Kind, name: str, why: str, config: Config, found: Found) -> Step
 def _refuse_taken(kind: Kind, name: str, found: Found) -> None:
     if name in found.taken[kind]:
         raise DeploymentRefused(
-            f"There is a {SHOWN.get(kind, kind)} {name} that this deployment has not made (it lacks the labels); it is"
-            " left alone. Give the deployment another deploy.name.",
+            f"There is a {SHOWN.get(kind, kind)} {name} that this deployment has not made (it lacks the"
+            " labels); it is left alone. Give the deployment another deploy.name.",
             where="deploy.name",
         )
 
@@ -93,7 +96,9 @@ def _buckets(config: Config, found: Found) -> Iterator[Step]:
 
 
 def _roles(config: Config, found: Found) -> Iterator[Step]:
-    """What our accounts lack is added, and what they hold without need is removed; nobody else's roles are touched."""
+    """What our accounts lack is added, and what they hold without need is removed; nobody else's roles are
+    touched.
+    """
     asked: dict[Target, dict[Binding, Grant]] = {}
     for grant in grants(config, found.registries):
         asked.setdefault(grant.target, {})[binding(grant, config, found)] = grant

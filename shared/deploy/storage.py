@@ -1,8 +1,8 @@
 """Objects of a bucket, over the S3 API, which takes an IAM token as bearer.
 
-``GET https://storage.yandexcloud.net/<bucket>?list-type=2&prefix=&delimiter=`` lists keys, 1,000 at a time, in XML; ``GET`` and
-``DELETE .../<bucket>/<key>`` are for one object. (Yandex Cloud's documentation: storage/api-ref/authentication,
-storage/s3/api-ref.)
+``GET https://storage.yandexcloud.net/<bucket>?list-type=2&prefix=&delimiter=`` lists keys, 1,000 at a time,
+in XML; ``GET`` and ``DELETE .../<bucket>/<key>`` are for one object. (Yandex Cloud's documentation:
+storage/api-ref/authentication, storage/s3/api-ref.)
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ MORE = re.compile(r"<NextContinuationToken>([^<]+)</NextContinuationToken>")
 
 
 def reached(cloud: Cloud, access: Access) -> Cloud:
-    """Where the objects are. Raises CallError when only another place than the usual one is known for the API."""
+    """Where the objects are.
+
+    Raises CallError when only another place than the usual one is known for the API.
+    """
     if access.api_endpoint and not access.storage_endpoint:
         raise CallError(
             "objects cannot be reached: YC_API_ENDPOINT is set, and YC_STORAGE_ENDPOINT is not",

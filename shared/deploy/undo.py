@@ -35,7 +35,10 @@ def removal(config: Config, found: Found, *, with_state: bool) -> list[Step]:
 
 
 def earlier_versions(config: Config, found: Found) -> dict[str, str]:
-    """The id of the version before the live one, by function, where there is one. Raises DeploymentRefused if nowhere."""
+    """The id of the version before the live one, by function, where there is one.
+
+    Raises DeploymentRefused if nowhere.
+    """
     earlier = {}
     for name in wanted.functions(config):
         live, versions = found.version_with(name, LIVE), found.versions.get(name, [])

@@ -1,5 +1,6 @@
-"""A burst of pushes is one clean-up: with ``STATE_DIR``, a repository is cleaned on the first push, and not again on
-those of the next five to ten minutes. What these bring is left to the timer, or to the next push after them.
+"""A burst of pushes is one clean-up: with ``STATE_DIR``, a repository is cleaned on the first push, and not
+again on those of the next five to ten minutes. What these bring is left to the timer, or to the next push
+after them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ SECONDS = 300
 UNSIGNED_SECONDS = 600
 CLEANED = Notice(
     "cleaned-already",
-    "A repository that was pushed to has been cleaned for a push a few minutes ago, and is left to the timer or the next"
-    " push.",
+    "A repository that was pushed to has been cleaned for a push a few minutes ago, and is left to the timer"
+    " or the next push.",
 )
 
 
@@ -27,7 +28,10 @@ def fresh(
 
 
 def unsigned(state: StateDir, pushed: frozenset[RepositoryName], now: float) -> frozenset[RepositoryName]:
-    """Those that no unsigned event has named for ten minutes at least. They take no turn of a push's. Raises StateError."""
+    """Those that no unsigned event has named for ten minutes at least.
+
+    They take no turn of a push's. Raises StateError.
+    """
     return frozenset(
         one for one in pushed if seen.first(state, "pushes/unsigned", one.full_name, now, UNSIGNED_SECONDS)
     )

@@ -59,9 +59,10 @@ def carry_out(
 ) -> tuple[dict[str, Any], JanitorError | None]:
     """Does ``work`` as the event asks, and returns its report and the error that ended it, if any.
 
-    ``mode`` stands instead of the settings' and the event's; ``plan_id`` names the plan that is to be carried out.
-    ``announces``: people and Yandex Monitoring are told, where the settings say so; ``remembers``: the run goes into
-    the history; ``each_push``: whether there was a push to the same repository a moment ago does not matter.
+    ``mode`` stands instead of the settings' and the event's; ``plan_id`` names the plan that is to be carried
+    out. ``announces``: people and Yandex Monitoring are told, where the settings say so; ``remembers``: the
+    run goes into the history; ``each_push``: whether there was a push to the same repository a moment ago
+    does not matter.
     """
     heading = report.Heading(_run_id(), "dry-run", datetime.now(UTC))
     ends_at = _ends_at(context)
@@ -140,7 +141,10 @@ def _prepared(asked: _Asked, heading: report.Heading, access: Access, each_push:
 def _fresh(
     asked: settings.Settings, pushed: frozenset[RepositoryName] | None
 ) -> frozenset[RepositoryName] | None:
-    """Those of the pushed repositories that were not cleaned a moment ago, as far as that is known. Raises StateError."""
+    """Those of the pushed repositories that were not cleaned a moment ago, as far as that is known.
+
+    Raises StateError.
+    """
     if not pushed or not asked.state_dir:
         return pushed
     try:
@@ -158,7 +162,10 @@ def _silent(narrowed: Narrowed) -> Narrowed:
 
 
 def _open_journal(run: Run) -> None:
-    """Begins the run's journal, if there is a place for it; without it nothing is deleted. Raises StateError."""
+    """Begins the run's journal, if there is a place for it; without it nothing is deleted.
+
+    Raises StateError.
+    """
     if not run.settings.state_dir:
         return
     begin = Begin(run.run_id, run.settings.mode, moments.timestamp(run.started_at))
@@ -183,7 +190,9 @@ def _ends_at(context: object) -> float:
 
 
 def _works_until(ends_at: float, asked: settings.Settings) -> float:
-    """The monotonic time at which the work ends, so that there is time left for telling of it where that is asked."""
+    """The monotonic time at which the work ends, so that there is time left for telling of it where that is
+    asked.
+    """
     if not asked.notify and not asked.metrics.folder_id:
         return ends_at
     return ends_at - min(TELLING, max(0.0, ends_at - time.monotonic()) * TELLING_SHARE)

@@ -62,7 +62,9 @@ def keep(run: Run, told: dict[str, Any]) -> bool:
 
 
 def keep_plan(run: Run, told: dict[str, Any]) -> str | None:
-    """Keeps what the run, whose report is ``told``, would delete, and returns the plan's id; None without such images."""
+    """Keeps what the run, whose report is ``told``, would delete, and returns the plan's id; None without
+    such images.
+    """
     if run.settings.mode != "plan" or told["status"] in ("unfinished", "failed"):
         return None
     takers = {
@@ -107,11 +109,13 @@ def report_of(
 
 
 def fault(error: Exception) -> JanitorError:
-    """A fault of the bundle itself: the report says where, the log says no more, for it might hold a secret."""
+    """A fault of the bundle itself: the report says where, the log says no more, for it might hold a
+    secret.
+    """
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(last.filename).name}:{last.lineno}"
     return JanitorError(
-        f"The bundle has a fault ({type(error).__name__} at {place}); please report it. What was not told as deleted"
-        " was left alone, or its deletion is unknown.",
+        f"The bundle has a fault ({type(error).__name__} at {place}); please report it. What was not told as"
+        " deleted was left alone, or its deletion is unknown.",
         where=place,
     )

@@ -1,4 +1,6 @@
-"""Rules on a saved listing, without any cloud: the answer of the API's images.list, or what yc prints as JSON."""
+"""Rules on a saved listing, without any cloud: the answer of the API's images.list, or what yc prints as
+JSON.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,10 @@ def _camel(row: Any) -> Any:
 
 
 def dry_run(environment: Mapping[str, str], file: str) -> dict[str, Any]:
-    """The report of what the rules, and those guards that need no cloud, say of a saved listing. Raises SettingsError."""
+    """The report of what the rules, and those guards that need no cloud, say of a saved listing.
+
+    Raises SettingsError.
+    """
     found = msgspec.structs.replace(settings.load(environment, whole=False), mode="dry-run")
     run = Run(Narrowed(found, found, found))
     decide(run, read(file))
@@ -74,8 +79,8 @@ def dry_run(environment: Mapping[str, str], file: str) -> dict[str, Any]:
 def decide(run: Run, images: dict[str, list[Image]]) -> None:
     run.warn(
         "listing",
-        "Only the listing was looked at: no lifecycle policy was run dry, and neither what runs nor what images hold"
-        " was looked up.",
+        "Only the listing was looked at: no lifecycle policy was run dry, and neither what runs nor what"
+        " images hold was looked up.",
     )
     for full_name in sorted(images):
         registry_id = full_name.partition("/")[0]

@@ -1,8 +1,11 @@
 """Who calls the webhook, and what each may have done.
 
-A signed call       does what its body says: ``{"action": "dry-run" | "plan" | "cleanup" | "apply", ...overrides}``
-A browser           sees a plan's page and approves or rejects it, with the tokens that `shared.auth.plan_links` makes
-Anybody else        may send an event, as a registry trigger does, which nothing proves that it is: `shared.invocation.unsigned`
+A signed call       does what its body says: ``{"action": "dry-run" | "plan" | "cleanup" | "apply",
+                    ...overrides}``
+A browser           sees a plan's page and approves or rejects it, with the tokens that
+                    `shared.auth.plan_links` makes
+Anybody else        may send an event, as a registry trigger does, which nothing proves that it is:
+                    `shared.invocation.unsigned`
                     answers all of them alike, and makes a dry run at most, of repositories that exist
 
 Errors are ``application/problem+json`` (RFC 9457), or a small page for a browser.
@@ -57,7 +60,10 @@ def answer(event: object, context: object) -> dict[str, Any]:
 
 
 def _key(environment: Mapping[str, str]) -> bytes:
-    """The secret that proves who calls. Raises what tells nothing of the settings, since nobody is proven without it."""
+    """The secret that proves who calls.
+
+    Raises what tells nothing of the settings, since nobody is proven without it.
+    """
     try:
         access = read_access(environment)
     except SettingsError as error:
@@ -132,7 +138,9 @@ def _asked(call: Call) -> dict[str, Any]:
 def _only_once(
     signed: standard_webhooks.Signed, action: str, overrides: dict[str, Any], environment: Mapping[str, str]
 ) -> None:
-    """Raises RequestRefused for a call that was there before, or that deletes and could be repeated unseen."""
+    """Raises RequestRefused for a call that was there before, or that deletes and could be repeated
+    unseen.
+    """
     try:
         configured = settings.load(environment)
         narrowed = narrow(configured, overrides).settings
@@ -142,8 +150,8 @@ def _only_once(
         if action == "cleanup" and narrowed.mode == "apply":
             raise RequestRefused(
                 403,
-                "Without STATE_DIR a repeated call cannot be told from a new one, so that none may delete; set"
-                " STATE_DIR to a directory, in the cloud to a mounted bucket.",
+                "Without STATE_DIR a repeated call cannot be told from a new one, so that none may delete;"
+                " set STATE_DIR to a directory, in the cloud to a mounted bucket.",
             )
         return
     state = StateDir(configured.state_dir)

@@ -1,5 +1,5 @@
-"""Once a run has its report: people are told, and Yandex Monitoring. All at once, in ten seconds, and never in vain:
-what fails is a warning of the run's and changes nothing else of it.
+"""Once a run has its report: people are told, and Yandex Monitoring. All at once, in ten seconds, and never
+in vain: what fails is a warning of the run's and changes nothing else of it.
 """
 
 from __future__ import annotations

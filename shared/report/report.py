@@ -36,7 +36,9 @@ class Heading(msgspec.Struct, frozen=True):
 def build(
     heading: Heading, run: Run, error: JanitorError | None, finished_at: datetime, rows: int | None = ROWS
 ) -> dict[str, Any]:
-    """The report of a run, or of what there is of it when ``error`` ended it; at most ``rows`` images are listed."""
+    """The report of a run, or of what there is of it when ``error`` ended it; at most ``rows`` images are
+    listed.
+    """
     tally = _tally(run, heading.mode)
     outcomes, candidates = tally.outcomes, tally.outcomes.total()
     listed = list(islice(_most_notable(run, heading.mode, whole=rows is None or candidates <= rows), rows))
@@ -95,7 +97,9 @@ def image_rows(run: Run, mode: str) -> Iterator[dict[str, Any]]:
 
 
 def plan_rows(run: Run) -> Iterator[dict[str, Any]]:
-    """The rows of a plan: the same images always make the same rows, whatever order the cloud lists them in."""
+    """The rows of a plan: the same images always make the same rows, whatever order the cloud lists them
+    in.
+    """
     for survey in run.surveys:
         with survey.opened():
             for image_id, one in sorted(survey.candidates.items()):
@@ -138,7 +142,10 @@ def of_journal(entry: Entry, rows: int | None = ROWS) -> dict[str, Any]:
     report["images"] = [_journal_row(*one) for one in outcomes[:rows]]
     report["images_truncated"] = len(report["images"]) < len(outcomes)
     if unknown:
-        message = f"The run was cut off; of {unknown} images it is not known yet whether they are gone. The next run looks."
+        message = (
+            f"The run was cut off; of {unknown} images it is not known yet whether they are gone."
+            " The next run looks."
+        )
         report["warnings"] = [{"code": "run-cut-off", "message": message}]
     return report
 

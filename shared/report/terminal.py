@@ -41,7 +41,7 @@ COLOURS = {
 def progress() -> Iterator[Progress]:
     """Progress bars while standard error is a terminal; nothing at all elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda what, done, total: None
+        yield lambda _what, _done, _total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -59,7 +59,10 @@ def progress() -> Iterator[Progress]:
 
 
 def show(report: dict[str, Any], most: int = SHOWN) -> None:
-    """Prints the report, with ``most`` of its images. Names and tags come from strangers: they are text, never markup or control codes."""
+    """Prints the report, with ``most`` of its images.
+
+    Names and tags come from strangers: they are text, never markup or control codes.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

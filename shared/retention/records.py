@@ -6,7 +6,9 @@ import msgspec
 
 
 def blob_key(digest: str) -> int:
-    """64 bits of a digest, which tell blobs apart: among a million, two meet by chance once in 37 million times."""
+    """64 bits of a digest, which tell blobs apart: among a million, two meet by chance once in 37 million
+    times.
+    """
     try:
         return int(digest.rpartition(":")[2][:16], 16)
     except ValueError:
@@ -32,9 +34,11 @@ class Repository(msgspec.Struct, frozen=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """A native lifecycle policy; ``status`` is ``ACTIVE`` or ``DISABLED``, ``definition`` a hash of its rules.
+    """A native lifecycle policy; ``status`` is ``ACTIVE`` or ``DISABLED``, ``definition`` a hash of its
+    rules.
 
-    One that ``ranks`` keeps so many of the newest images, so that what it takes depends on which others there are.
+    One that ``ranks`` keeps so many of the newest images, so that what it takes depends on which others there
+    are.
     """
 
     policy_id: str
@@ -61,9 +65,9 @@ class NativeRule(msgspec.Struct, frozen=True):
 class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An image as the registry lists it.
 
-    ``created_at`` is the API's RFC 3339 text. ``config`` is the key (`blob_key`) of the image's configuration, and
-    ``layers`` alternates a layer's key and its size in bytes, 8 bytes each: 50,000 images fit in a small function
-    that way.
+    ``created_at`` is the API's RFC 3339 text. ``config`` is the key (`blob_key`) of the image's
+    configuration, and ``layers`` alternates a layer's key and its size in bytes, 8 bytes each: 50,000 images
+    fit in a small function that way.
     """
 
     image_id: str
@@ -78,9 +82,9 @@ class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Manifest(msgspec.Struct, frozen=True, gc=False):
     """What matters of a manifest.
 
-    ``holds``: every digest that it may need; ``nested``: those that may be indexes themselves; ``refers_to``: its
-    subject; ``platforms``: those that are images, whose absence breaks it. ``unclear``: why it is not understood, ""
-    when it is. ``lost``: it could not be had, so that nothing is known of what it holds.
+    ``holds``: every digest that it may need; ``nested``: those that may be indexes themselves; ``refers_to``:
+    its subject; ``platforms``: those that are images, whose absence breaks it. ``unclear``: why it is not
+    understood, "" when it is. ``lost``: it could not be had, so that nothing is known of what it holds.
     """
 
     holds: tuple[str, ...] = ()
@@ -102,7 +106,9 @@ class Candidate(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What became of a candidate: the contract's outcome, the guard that holds it and for what, or why it failed."""
+    """What became of a candidate: the contract's outcome, the guard that holds it and for what, or why it
+    failed.
+    """
 
     outcome: str
     guard: str | None = None

@@ -1,7 +1,7 @@
 """The numbers of the last runs, ``history/<run id>.json`` in the state directory, a small file each.
 
-A file holds the report's ``run_id``, ``mode``, ``status``, ``started_at``, ``finished_at`` and ``totals``, and ``whole``:
-false after a push, when only some repositories were looked at.
+A file holds the report's ``run_id``, ``mode``, ``status``, ``started_at``, ``finished_at`` and ``totals``,
+and ``whole``: false after a push, when only some repositories were looked at.
 """
 
 from __future__ import annotations

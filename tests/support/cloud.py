@@ -1,4 +1,6 @@
-"""Calls an entry point of the packaged archive as Cloud Functions does: a fresh process, an event, a context."""
+"""Calls an entry point of the packaged archive as Cloud Functions does: a fresh process, an event, a
+context.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,8 @@ with open(call["result"], "w") as result:
 
 @dataclass(frozen=True)
 class Invocation:
-    """What came of it. ``results`` are one for each event, all in the same process; ``log`` all that was printed.
+    """What came of it. ``results`` are one for each event, all in the same process; ``log`` all that was
+    printed.
 
     ``peak_kb`` is the process's own (VmHWM): what getrusage tells may be the parent's, from before the exec.
     """

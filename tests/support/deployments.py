@@ -46,7 +46,9 @@ class Ended:
 
 
 class Folder:
-    """The folder ``b1gfolder`` with the registries ``crp1`` and ``crp2`` and things that are not ours; a working directory."""
+    """The folder ``b1gfolder`` with the registries ``crp1`` and ``crp2`` and things that are not ours; a
+    working directory.
+    """
 
     def __init__(self, running: RunningEmulator, directory: Path) -> None:
         self.cloud, self.directory = running, directory
@@ -141,7 +143,9 @@ class Folder:
         return sorted(versions, key=lambda version: str(version["createdAt"]))
 
     def roles(self) -> dict[str, set[str]]:
-        """Who holds which roles on what, by names: ``{"crp1": {"container-registry.editor registry-janitor"}}``."""
+        """Who holds which roles on what, by names: ``{"crp1": {"container-registry.editor
+        registry-janitor"}}``.
+        """
         resources = self.cloud.resources()
         names = {
             one["id"]: one["name"]

@@ -1,8 +1,10 @@
-"""Notifications by HTTP: what is sent to Telegram, to a Slack-compatible webhook, to a signed one, and sending it.
+"""Notifications by HTTP: what is sent to Telegram, to a Slack-compatible webhook, to a signed one, and
+sending it.
 
-Telegram's Bot API takes ``POST /bot<token>/sendMessage``; the token is part of the path, so no path is ever told.
-Slack and Mattermost take ``{"text": ...}``, in which ``&``, ``<`` and ``>`` are escaped (Slack's documentation:
-formatting text). Standard Webhooks signs ``<id>.<seconds since 1970>.<body>`` with HMAC-SHA256.
+Telegram's Bot API takes ``POST /bot<token>/sendMessage``; the token is part of the path, so no path is ever
+told. Slack and Mattermost take ``{"text": ...}``, in which ``&``, ``<`` and ``>`` are escaped (Slack's
+documentation: formatting text). Standard Webhooks signs ``<id>.<seconds since 1970>.<body>`` with
+HMAC-SHA256.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ def _telegram(channel: Telegram, token: str, news: News) -> Post:
 
 
 def _slack(url: str, news: News) -> Post:
-    """What strangers wrote stands in a block of code, where Slack and Mattermost read no markup and mention nobody."""
+    """What strangers wrote stands in a block of code, where Slack and Mattermost read no markup and mention
+    nobody.
+    """
     lines = [_escaped(line) for line in opening(news)]
     told = [_escaped(line.replace("`", "'")) for line in details(news)]
     text = "\n".join([*lines, "```", *told, "```"] if told else lines)
@@ -85,7 +89,10 @@ def _shortened(news: News) -> dict[str, Any]:
 
 
 def deliver(recipient: Recipient, news: News, ends_at: float) -> str:
-    """Sends once, and returns why that failed, or nothing. ``ends_at`` is a monotonic time; follows no redirect."""
+    """Sends once, and returns why that failed, or nothing.
+
+    ``ends_at`` is a monotonic time; follows no redirect.
+    """
     sent = post(recipient, news, time.time())
     to = address.read(sent.url)
     path = (to.path or "/") + (f"?{to.query}" if to.query else "")
@@ -118,7 +125,9 @@ class _TelegramError(msgspec.Struct):
 
 
 def _said(body: bytes, secrets: tuple[str, ...]) -> str:
-    """A short plain sentence that came as an answer, without anything of the secrets; nothing of what is no sentence."""
+    """A short plain sentence that came as an answer, without anything of the secrets; nothing of what is no
+    sentence.
+    """
     try:
         text = msgspec.json.decode(body, type=_TelegramError).description
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,7 +1,7 @@
 """What people are told of a run, as plain text, and whether it is worth telling. Pure.
 
-Names and messages in a report come from strangers: whatever is not printable, line breaks and marks that turn the
-direction of writing among it, is replaced.
+Names and messages in a report come from strangers: whatever is not printable, line breaks and marks that turn
+the direction of writing among it, is replaced.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ LONGEST_LINE = 300
 
 
 class News(msgspec.Struct, frozen=True):
-    """A run's report, with what it doesn't say: ``where`` names what was to be cleaned, ``link`` leads to its page."""
+    """A run's report, with what it doesn't say: ``where`` names what was to be cleaned, ``link`` leads to its
+    page.
+    """
 
     report: dict[str, Any]
     where: str = ""

@@ -1,4 +1,7 @@
-"""The page's pictures as numbers: a repository before and after, and the trend. Lengths are per cent of the picture."""
+"""The page's pictures as numbers: a repository before and after, and the trend.
+
+Lengths are per cent of the picture.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,9 @@ class Repository(msgspec.Struct):
 
 
 class Repositories(msgspec.Struct, frozen=True):
-    """Those with candidates, what loses most first; ``others`` lose nothing; ``not_pictured`` are too many."""
+    """Those with candidates, what loses most first; ``others`` lose nothing; ``not_pictured`` are too
+    many.
+    """
 
     pictured: list[Repository]
     not_pictured: int
@@ -91,7 +96,10 @@ def repositories(report: Mapping[str, Any]) -> Repositories:
 
 
 def trend(runs: Iterable[Mapping[str, Any]]) -> Trend:
-    """``runs`` are rows of `shared.state.history`. After a push only some repositories were counted: the line leaves it out."""
+    """``runs`` are rows of `shared.state.history`.
+
+    After a push only some repositories were counted: the line leaves it out.
+    """
     ordered = sorted(runs, key=lambda run: str(run["finished_at"]))
     last: list[Mapping[str, Any]] = [{**run, **run["totals"]} for run in ordered[-RUNS:]]
     most = max((run["deleted"] for run in last), default=0)

@@ -1,4 +1,6 @@
-"""The images of a report as the page's script takes them: compact, whatever is strange in them already visible."""
+"""The images of a report as the page's script takes them: compact, whatever is strange in them already
+visible.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ Packed = tuple[str, int, list[str], str, str, int, int, int, int, int]
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """``first`` are as the page shows them without its script; ``data`` is for the script; ``left_out`` found no room."""
+    """``first`` are as the page shows them without its script; ``data`` is for the script; ``left_out`` found
+    no room.
+    """
 
     first: list[dict[str, Any]]
     data: dict[str, Any]
@@ -45,7 +49,9 @@ class Texts:
 
 
 def pack(report: Mapping[str, Any], room: int | None) -> Rows:
-    """The rows, what needs a look first, as many as fit into ``room`` bytes of JSON in JSON; all of them without."""
+    """The rows, what needs a look first, as many as fit into ``room`` bytes of JSON in JSON; all of them
+    without.
+    """
     several = len({row["registry_id"] for row in report["images"]}) > 1
     messages = {one["image_id"]: one["message"] for one in report["errors"] if one["image_id"]}
     texts = Texts()

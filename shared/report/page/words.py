@@ -41,7 +41,9 @@ class Number(msgspec.Struct, frozen=True):
 
 
 def visible(text: str) -> str:
-    """``text`` with every character shown that is invisible, turns the direction of writing, or piles up on others."""
+    """``text`` with every character shown that is invisible, turns the direction of writing, or piles up on
+    others.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(

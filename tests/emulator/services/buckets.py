@@ -1,7 +1,8 @@
-"""Object Storage's buckets. Names are unique in the whole cloud; a bucket that holds objects cannot be deleted.
+"""Object Storage's buckets. Names are unique in the whole cloud; a bucket that holds objects cannot be
+deleted.
 
-Objects are put and read through a function's mount, and with the S3 API (`object_storage.py`). Tags, access lists and
-the like are shown by Get with `view=VIEW_FULL` alone.
+Objects are put and read through a function's mount, and with the S3 API (`object_storage.py`). Tags, access
+lists and the like are shown by Get with `view=VIEW_FULL` alone.
 """
 
 import re
@@ -110,8 +111,8 @@ def _check_name(name: str) -> None:
         raise invalid("name: length must be 3-63")
     if not _NAME.fullmatch(name) or _ADDRESS.fullmatch(name):
         raise invalid(
-            "name: must be of lowercase letters, digits, hyphens and periods, each part beginning and ending with"
-            " a letter or digit, and not an IP address"
+            "name: must be of lowercase letters, digits, hyphens and periods, each part beginning and ending"
+            " with a letter or digit, and not an IP address"
         )
 
 

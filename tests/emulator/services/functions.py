@@ -1,7 +1,7 @@
 """Cloud Functions: functions. Their versions have their own module.
 
-A function is deleted with its versions. Its triggers stay, and fail when they fire: that the cloud would refuse, or
-delete them too, isn't documented.
+A function is deleted with its versions. Its triggers stay, and fail when they fire: that the cloud would
+refuse, or delete them too, isn't documented.
 """
 
 import itertools

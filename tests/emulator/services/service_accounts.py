@@ -1,4 +1,7 @@
-"""Service accounts. A name is unique within the cloud; an account that something runs as cannot be deleted."""
+"""Service accounts.
+
+A name is unique within the cloud; an account that something runs as cannot be deleted.
+"""
 
 import itertools
 from functools import partial

@@ -1,8 +1,8 @@
 """Triggers: timers, and those for Container Registry. The others can be kept, and never fire.
 
-What is needed to make one is checked: a schedule that can be read, a function and service accounts that exist and that
-the caller may use, a standard queue for dead letters, and for a registry's events the right to pull from it. That the
-function lets itself be called is only found out when the trigger fires (`firing.py`).
+What is needed to make one is checked: a schedule that can be read, a function and service accounts that exist
+and that the caller may use, a standard queue for dead letters, and for a registry's events the right to pull
+from it. That the function lets itself be called is only found out when the trigger fires (`firing.py`).
 """
 
 import itertools
