@@ -1,6 +1,6 @@
 """What happened in the cloud, in order: calls, answers, changes by others, images that went.
 
-    {"kind": "call", "at": 12.3, "number": 17, "method": "GET", "path": "..", "query": ".."} it came
+    {"kind": "call", "at": 12.3, "number": 17, "method": "GET", "path": "..", "query": ".."}  arrived
     {"kind": "answer", "at": .., "number": 17, "status": 200, "fault": "{..}"}    status 0: no answer
     {"kind": "change", "at": .., "do": {..}}                         about to be made (see `changes.py`)
     {"kind": "refused", "at": .., "do": {..}, "why": ".."}           the change just told of could not be made

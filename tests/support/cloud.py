@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.deploy.package import package
+from tests.support.measuring import measured
 
 RUNTIME = """
 import importlib, json, logging, re, sys, time
@@ -97,7 +98,7 @@ def invoke(
             input=json.dumps(call),
             capture_output=True,
             text=True,
-            env=environment,
+            env=measured() | environment,
             cwd=scratch,
             timeout=kill_after,
             check=False,

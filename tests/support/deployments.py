@@ -15,6 +15,7 @@ import requests
 
 from tests.conftest import images, policy
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator, service_account
+from tests.support.measuring import measured
 
 FOLDER, ELSEWHERE = "b1gfolder", "b1gelsewhere"
 TOKEN = "t1.deployer-0123456789abcdef"
@@ -98,7 +99,7 @@ class Folder:
         return self.shell(command, answer=answer, **environment)
 
     def shell(self, command: str, answer: str = "", **environment: str) -> Ended:
-        usual = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        usual = measured() | {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         given = {name: text for name, text in (usual | self.environment | environment).items() if text}
         ended = subprocess.run(
             ["bash", "-c", command],

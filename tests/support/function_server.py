@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.support.measuring import measured
+
 FUNCTION_ID = "d4e00000000000000000"
 STRUCK_OUT = {"Authorization", "Connection", "Cookie", "Expect", "Keep-Alive", "Te", "Trailer", "Upgrade"}
 MOST_BYTES = 3_500_000
@@ -90,7 +92,7 @@ class Instance:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=environment,
+            env=measured() | environment,
             text=True,
         )
         start = {"bundle": str(bundle), "entry_point": entry_point, "speed": speed}
