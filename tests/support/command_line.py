@@ -17,7 +17,11 @@ def command(*arguments: str) -> list[str]:
 
 def environment(cloud: Cloud, **settings: str) -> dict[str, str]:
     path = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"}
-    return {**measured(), **path, **{name: value for name, value in (cloud.environment | settings).items() if value}}
+    return {
+        **measured(),
+        **path,
+        **{name: value for name, value in (cloud.environment | settings).items() if value},
+    }
 
 
 def run(cloud: Cloud, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""What a child process needs in its environment so that its coverage is measured too (``tests/run coverage``)."""
+"""What a child process needs in its environment for its coverage to be measured (``tests/run coverage``)."""
 
 from __future__ import annotations
 
