@@ -19,14 +19,14 @@ usage() {
 cloud() {
     local python
     python=$("$root/tests/environment")
-    PYTHONPATH="$root" PYTHONDONTWRITEBYTECODE=1 exec "$python" -m shared.deploy "$@"
+    PYTHONPATH="$root" PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 exec "$python" -m shared.deploy "$@"
 }
 
 package() {
     [ $# -eq 1 ] || usage
     local python
     python=$("$root/tests/environment" --python)
-    PYTHONPATH="$root" PYTHONDONTWRITEBYTECODE=1 "$python" -m shared.deploy.package "$1"
+    PYTHONPATH="$root" PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 "$python" -m shared.deploy.package "$1"
 }
 
 local_run() {

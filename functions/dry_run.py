@@ -11,5 +11,7 @@ from shared.invocation.answer import answer
 
 
 def handler(event: object, context: object) -> dict[str, Any]:
-    """The report of a dry run, for a timer, a Container Registry trigger, an HTTP call or a bare JSON object."""
+    """The report of a dry run, for a timer, a Container Registry trigger, an HTTP call or a bare JSON
+    object.
+    """
     return answer(event, context, deletes=False)

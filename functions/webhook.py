@@ -1,7 +1,7 @@
 """The way in from outside: signed calls, the pages of plans with their approval, and unsigned events.
 
-Entry point ``webhook.handler``. It deletes what an approved plan names, and what a signed ``cleanup`` does in mode
-``apply``; the README describes the calls.
+Entry point ``webhook.handler``. It deletes what an approved plan names, and what a signed ``cleanup`` does in
+mode ``apply``; the README describes the calls.
 """
 
 from __future__ import annotations
@@ -12,5 +12,7 @@ from shared.invocation.webhook import answer
 
 
 def handler(event: object, context: object) -> dict[str, Any]:
-    """The response to an HTTP call; to an event, which anybody can send, one that says nothing of what was found."""
+    """The response to an HTTP call; to an event, which anybody can send, one that says nothing of what was
+    found.
+    """
     return answer(event, context)

@@ -67,7 +67,9 @@ def without_secrets(text: str, *known: str) -> str:
 
 
 class JanitorError(Exception):
-    """The base: ``where`` names the setting, the event or the call; the text says what is wrong and the remedy."""
+    """The base: ``where`` names the setting, the event or the call; the text says what is wrong and the
+    remedy.
+    """
 
     exit_status = 1
     report_status = "failed"
@@ -165,11 +167,12 @@ class OutOfTime(JanitorError):
 class CallError(JanitorError):
     """One call that did not succeed.
 
-    ``code`` is the gRPC code (``UNAVAILABLE`` when no answer came), ``status`` the HTTP status, ``retryable`` whether
-    the same call may succeed later, ``ambiguous`` whether the call may have taken effect although it failed.
+    ``code`` is the gRPC code (``UNAVAILABLE`` when no answer came), ``status`` the HTTP status, ``retryable``
+    whether the same call may succeed later, ``ambiguous`` whether the call may have taken effect although it
+    failed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is known of a call, by keyword
         self,
         message: str,
         *,

@@ -38,7 +38,9 @@ def running_emulator() -> Iterator[RunningEmulator]:
 
 
 class Cloud:
-    """An emulated cloud and the bundle that is deployed to it: ``seed`` it, ``call`` the bundle, look at what is left."""
+    """An emulated cloud and the bundle that is deployed to it: ``seed`` it, ``call`` the bundle, look at what
+    is left.
+    """
 
     def __init__(self, running: RunningEmulator, bundle: Path) -> None:
         self.emulator, self.bundle = running, bundle

@@ -1,7 +1,7 @@
 """``./deploy.sh local``: what a deployment does, from the plan to what is left, on this machine alone.
 
-Starts the emulator with the registry of ``local.yaml``, deploys to it with the commands of the README, winds its clock to
-the next run of the timer, and shows the report: first of a dry run, then with deletions allowed.
+Starts the emulator with the registry of ``local.yaml``, deploys to it with the commands of the README, winds
+its clock to the next run of the timer, and shows the report: first of a dry run, then with deletions allowed.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def main() -> int:
         print("\n   The registry now holds:")
         contents(cloud)
         print(
-            "\nshop/backend:build-1800 is old, but production runs it, so it stays, and so do the platform images"
-            "\nof tools/cli:latest, which have no tag. tools/ci keeps all: a policy that takes nearly everything is"
-            "\nusually a mistake."
+            "\nshop/backend:build-1800 is old, but production runs it, so it stays, and so do the platform"
+            " images\nof tools/cli:latest, which have no tag. tools/ci keeps all: a policy that takes nearly"
+            " everything is\nusually a mistake."
         )
         print("\n5. ./deploy.sh status:\n")
         deploy(settings, "apply", environment, "status")

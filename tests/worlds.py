@@ -2,11 +2,11 @@
 
     .venv/bin/python -m tests.worlds --seed 17              one world, and its story
     .venv/bin/python -m tests.worlds --seed 17 --shrink     with no more changes and faults than it takes
-    .venv/bin/python -m tests.worlds --worlds 3000          many; REGISTRY_JANITOR_SEED (or --first) is the first,
-                                                            and --stories DIRECTORY keeps what went wrong
+    .venv/bin/python -m tests.worlds --worlds 3000          many; REGISTRY_JANITOR_SEED (or --first) is the
+                                                            first; --stories DIRECTORY keeps what went wrong
 
-Each is carried out by the packaged handler in mode apply. Its process is a warm one that cleans many worlds, with a
-clock that runs fast, so that a few slow answers make a listing old.
+Each is carried out by the packaged handler in mode apply. Its process is a warm one that cleans many worlds,
+with a clock that runs fast, so that a few slow answers make a listing old.
 """
 
 from __future__ import annotations
@@ -145,7 +145,8 @@ def story(ending: Ending) -> str:
     lines += [f"    {row['code']}: {row['message']}" for row in ending.report["warnings"]]
     lines += [f"    error: {row['where']}: {row['message']}" for row in ending.report["errors"]]
     lines += [
-        f"    {row['image_id']} {row['outcome']} {row['guard'] or ''} {row.get('kept_by') or ''} ({row['reason']})"
+        f"    {row['image_id']} {row['outcome']} {row['guard'] or ''} {row.get('kept_by') or ''}"
+        f" ({row['reason']})"
         for row in ending.report["images"]
     ]
     lines += ["Wrong:", *(f"    {fault.kind}: {fault.story}" for fault in ending.faults)]
@@ -172,7 +173,8 @@ def _happened(history: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def shrunk(running: RunningEmulator, bundle: Path, ending: Ending) -> Ending:
-    """The same kinds of fault with fewer changes and faults of the cloud, as far as leaving out one at a time leads.
+    """The same kinds of fault with fewer changes and faults of the cloud, as far as leaving out one at a time
+    leads.
 
     Each try has a process of its own, for a warm one remembers manifests.
     """
@@ -210,7 +212,10 @@ def main() -> None:
 
 
 def _many(bundle: Path, seeds: range, stories: Path | None) -> bool:
-    """Cleans the worlds and tells of each kind of fault how often it was seen, and where. Whether there were any."""
+    """Cleans the worlds and tells of each kind of fault how often it was seen, and where.
+
+    Whether there were any.
+    """
 
     def part(number: int) -> list[tuple[int, set[str], int]]:
         endings = []
@@ -232,7 +237,8 @@ def _many(bundle: Path, seeds: range, stories: Path | None) -> bool:
         print(f"{count:5}  {kind}: {sorted(seed for seed, kinds, _ in endings if kind in kinds)[:12]}")
     removed = sum(count for _, _, count in endings)
     print(
-        f"{len(endings)} worlds from {seeds[0]} on, {removed} images deleted, {sum(map(bool, counts.values()))} kinds of fault"
+        f"{len(endings)} worlds from {seeds[0]} on, {removed} images deleted,"
+        f" {sum(map(bool, counts.values()))} kinds of fault"
     )
     return bool(counts)
 

@@ -1,7 +1,7 @@
 """A service account's authorized key: the file that ``yc iam key create`` writes, or the REST API's answer.
 
-On its way through variables, secrets and YAML a key is quoted, escaped, put on one line or into Base64. Whatever can be
-undone without a doubt is; of the rest is said what is wrong. No error shows any of the key.
+On its way through variables, secrets and YAML a key is quoted, escaped, put on one line or into Base64.
+Whatever can be undone without a doubt is; of the rest is said what is wrong. No error shows any of the key.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ def _private_key(text: str, where: str) -> Any:
 
 
 def _pem(text: str) -> tuple[str, str]:
-    """The PEM in ``text`` with its lines as they should be, and what is wrong with it, the rest of a sentence."""
+    """The PEM in ``text`` with its lines as they should be, and what is wrong with it, the rest of a
+    sentence.
+    """
     text = re.sub(r"\\+r", "", text)
     text = re.sub(r"\\+n", "\n", text)  # neither is in any PEM
     found = PEM.search(text)
@@ -132,7 +134,8 @@ def _pem(text: str) -> tuple[str, str]:
     if not re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", body):
         return (
             "",
-            f"holds something that is no Base64, so the RSA key was damaged on its way; {REMEDY}, and copy it whole",
+            f"holds something that is no Base64, so the RSA key was damaged on its way; {REMEDY}, and copy it"
+            " whole",
         )
     lines = "\n".join(body[place : place + 64] for place in range(0, len(body), 64))
     return f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n", ""

@@ -82,8 +82,8 @@ def _webhook_key(secret: str) -> bytes:
     key = signing_key(secret) or b""
     if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
         raise SettingsError(
-            "WEBHOOK_SECRET is no secret of Standard Webhooks; give whsec_ and the Base64 of 24 to 64 random bytes, as"
-            ' in "whsec_$(openssl rand -base64 32)".',
+            "WEBHOOK_SECRET is no secret of Standard Webhooks; give whsec_ and the Base64 of 24 to 64 random"
+            ' bytes, as in "whsec_$(openssl rand -base64 32)".',
             where="WEBHOOK_SECRET",
         )
     return key

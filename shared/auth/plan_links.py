@@ -1,8 +1,8 @@
 """Links to a plan's page, and the tokens in them and in the page's forms.
 
-A token is ``<expiry>.<code>``: the expiry in seconds since 1970, and an HMAC-SHA256 of the plan, the action (``view``,
-``approve``, ``reject``) and the expiry, in URL-safe Base64. Its key is derived from the webhook's secret, so that a token
-is no signature of a webhook's call, and no signature a token.
+A token is ``<expiry>.<code>``: the expiry in seconds since 1970, and an HMAC-SHA256 of the plan, the action
+(``view``, ``approve``, ``reject``) and the expiry, in URL-safe Base64. Its key is derived from the webhook's
+secret, so that a token is no signature of a webhook's call, and no signature a token.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """How a service account's authorized key becomes an IAM token.
 
-The key signs a JWT (PS256, RFC 7518 section 3.5; header ``kid`` = the key's id; claims ``iss`` = the account's id,
-``aud`` = the exchange's address, ``iat``, ``exp`` at most 3,600 s later), and ``POST /iam/v1/tokens {"jwt": ...}`` answers
-``{"iamToken": ..., "expiresAt": RFC 3339}``; a token lives for 12 hours at most. (Yandex Cloud's documentation:
-iam/operations/iam-token/create-for-sa.)
+The key signs a JWT (PS256, RFC 7518 section 3.5; header ``kid`` = the key's id; claims ``iss`` = the
+account's id, ``aud`` = the exchange's address, ``iat``, ``exp`` at most 3,600 s later), and ``POST
+/iam/v1/tokens {"jwt": ...}`` answers ``{"iamToken": ..., "expiresAt": RFC 3339}``; a token lives for 12 hours
+at most. (Yandex Cloud's documentation: iam/operations/iam-token/create-for-sa.)
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ CLOCK_SKEW = 120
 
 
 def signed(key: Key, now: float) -> str:
-    """The JWT to exchange. It is dated two minutes back, so that a clock that is a minute ahead is no trouble."""
+    """The JWT to exchange.
+
+    It is dated two minutes back, so that a clock that is a minute ahead is no trouble.
+    """
     import jwt  # imported here for the same reason as cryptography
 
     issued_at = int(now) - CLOCK_SKEW
@@ -39,7 +42,10 @@ class _Exchanged(msgspec.Struct, rename="camel"):
 
 
 def exchange(cloud: Cloud, key: Key, clock: Callable[[], float] = time.time) -> Token:
-    """A token for the key. Raises CredentialsError when IAM refuses it, CallError when IAM does not answer."""
+    """A token for the key.
+
+    Raises CredentialsError when IAM refuses it, CallError when IAM does not answer.
+    """
     jwt = signed(key, clock())
     try:
         answer = cloud.call(
@@ -56,9 +62,9 @@ def exchange(cloud: Cloud, key: Key, clock: Callable[[], float] = time.time) -> 
         if error.retryable:
             raise
         raise CredentialsError(
-            f"IAM refused the key {key.key_id} of the service account {key.service_account_id}: {error.message}"
-            f" Check that the key is this account's, that it was not deleted, and that the clock here"
-            f" ({datetime.fromtimestamp(clock(), UTC):%Y-%m-%d %H:%M} UTC) is right.",
+            f"IAM refused the key {key.key_id} of the service account {key.service_account_id}:"
+            f" {error.message} Check that the key is this account's, that it was not deleted, and that the"
+            f" clock here ({datetime.fromtimestamp(clock(), UTC):%Y-%m-%d %H:%M} UTC) is right.",
             where="POST /iam/v1/tokens",
         ) from None
     return Token(answer.iam_token, _expiry(answer.expires_at, clock()))

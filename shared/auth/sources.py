@@ -1,7 +1,8 @@
 """Where the first token comes from: the credentials that are set, in the contract's order.
 
-A ready token; an authorized key in the environment, a file or Lockbox; the function's ``context.token``; the metadata
-service. The last two are both ``{"access_token": ..., "expires_in": seconds, "token_type": "Bearer"}``.
+A ready token; an authorized key in the environment, a file or Lockbox; the function's ``context.token``; the
+metadata service. The last two are both ``{"access_token": ..., "expires_in": seconds, "token_type":
+"Bearer"}``.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def sign_in(cloud: Cloud, access: Access, context: object) -> None:
 def _source(access: Access, ambient: object) -> tuple[str, Callable[[Cloud], Token]]:
     """The credential to use, by the contract's order: a text that tells it from others, and how to ask."""
     if access.iam_token:
-        return f"IAM_TOKEN {access.iam_token}", lambda cloud: Token(access.iam_token)
+        return f"IAM_TOKEN {access.iam_token}", lambda _cloud: Token(access.iam_token)
     if access.sa_key or access.sa_key_file:
         where = "SA_KEY" if access.sa_key else "SA_KEY_FILE"
         text = access.sa_key or _file(access.sa_key_file)
@@ -60,8 +61,8 @@ def _ambient(access: Access, token: object) -> tuple[str, Callable[[Cloud], Toke
     if isinstance(token, dict) and token.get("access_token"):
         text, life = str(token["access_token"]), token.get("expires_in")
         expires_at = time.time() + life if isinstance(life, int | float) else float("inf")
-        return f"context {text}", lambda cloud: Token(text, expires_at)
-    return f"metadata {access.metadata_address}", lambda cloud: _from_metadata(access.metadata_address)
+        return f"context {text}", lambda _cloud: Token(text, expires_at)
+    return f"metadata {access.metadata_address}", lambda _cloud: _from_metadata(access.metadata_address)
 
 
 def _file(path: str) -> str:
@@ -120,8 +121,8 @@ def _from_metadata(address: str) -> Token:
         token = {}
     if not isinstance(token, dict) or not token.get("access_token"):
         raise CredentialsError(
-            "There are no credentials: the metadata service gives no token. Attach a service account to the function,"
-            " or set SA_KEY_FILE, SA_KEY, SA_KEY_SECRET_ID or IAM_TOKEN.",
+            "There are no credentials: the metadata service gives no token. Attach a service account to the"
+            " function, or set SA_KEY_FILE, SA_KEY, SA_KEY_SECRET_ID or IAM_TOKEN.",
             where=where,
         )
     life = token.get("expires_in")

@@ -1,7 +1,8 @@
 """Signatures of Standard Webhooks (standardwebhooks.com, version 1 of its specification).
 
-A call carries ``webhook-id``, ``webhook-timestamp`` (seconds since 1970) and ``webhook-signature``: words such as
-``v1,<Base64>``, of which one must be the HMAC-SHA256 of ``<id>.<timestamp>.<body>`` by the secret that both sides have.
+A call carries ``webhook-id``, ``webhook-timestamp`` (seconds since 1970) and ``webhook-signature``: words
+such as ``v1,<Base64>``, of which one must be the HMAC-SHA256 of ``<id>.<timestamp>.<body>`` by the secret
+that both sides have.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """IAM tokens: how long one is kept, and when it is renewed.
 
-A token is fresh until a quarter of its life, or 15 minutes if that is less, remains; stale until it expires, and
-then renewed by whoever asks first, the others going on with it; and invalid after that.
+A token is fresh until a quarter of its life, or 15 minutes if that is less, remains; stale until it expires,
+and then renewed by whoever asks first, the others going on with it; and invalid after that.
 """
 
 from __future__ import annotations

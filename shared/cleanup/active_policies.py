@@ -36,7 +36,8 @@ def _warn_of(
     candidates: dict[str, Candidate],
     kept: dict[str, guards.Kept],
 ) -> None:
-    deletes = f"The ACTIVE policy {policy.label} of {repository.full_name}, which Yandex Cloud itself carries out, takes"
+    named = f"The ACTIVE policy {policy.label} of {repository.full_name}"
+    deletes = f"{named}, which Yandex Cloud itself carries out, takes"
     running = {image_id: guard for image_id, guard in kept.items() if guard.guard == "in-use"}
     for image_id, guard in list(running.items())[:NAMED]:
         image = candidates[image_id].image

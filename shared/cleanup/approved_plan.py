@@ -1,4 +1,5 @@
-"""Carrying out a plan: the same job, but of what it finds only the plan's images go, as far as nothing has changed.
+"""Carrying out a plan: the same job, but of what it finds only the plan's images go, as far as nothing has
+changed.
 
 Each other image of the plan is a row of the report too, with what keeps it, and `tell` sums them up.
 """
@@ -49,7 +50,9 @@ def unlisted(planned: Plan | None, survey: Survey, images: Iterable[Image]) -> s
 def leave_changed(
     planned: Plan | None, survey: Survey, taken: Mapping[str, Candidate], images: Iterable[Image]
 ) -> None:
-    """Settles the plan's images that have changed since, or are gone; ``taken`` are the candidates of today."""
+    """Settles the plan's images that have changed since, or are gone; ``taken`` are the candidates of
+    today.
+    """
     if planned is None:
         return
     name = survey.repository.full_name
@@ -90,7 +93,9 @@ def begin(run: Run) -> None:
 
 
 def account(run: Run) -> None:
-    """Makes the plan's images the run's candidates, all and only those, wherever it broke off; then tells of them."""
+    """Makes the plan's images the run's candidates, all and only those, wherever it broke off; then tells of
+    them.
+    """
     surveys = {survey.repository.full_name: survey for survey in run.surveys}
     listed = frozenset(run.layers)
     for name, images in run.plan.images.items() if run.plan else ():

@@ -1,5 +1,6 @@
-"""Deleting what the job found, repository by repository, in batches. Before each batch the repository is looked at again:
-what is listed, what rules, policies and guards say of it now, and what runs. A batch goes on until that look is old.
+"""Deleting what the job found, repository by repository, in batches. Before each batch the repository is
+looked at again: what is listed, what rules, policies and guards say of it now, and what runs. A batch goes on
+until that look is old.
 """
 
 from __future__ import annotations
@@ -105,8 +106,9 @@ def _next_batch(
 ) -> tuple[Look, Batch]:
     """What may be deleted now, by a look that is still fresh once everything was asked again.
 
-    Reading manifests, asking policies and looking at what runs may take long; the repository is then listed again, and
-    there is less to ask the next time. Where even thinking about a fresh look takes long, a batch of two seconds is left.
+    Reading manifests, asking policies and looking at what runs may take long; the repository is then listed
+    again, and there is less to ask the next time. Where even thinking about a fresh look takes long, a batch
+    of two seconds is left.
     """
     for _ in range(LOOKS_AT_MOST):
         if first and survey.going():
@@ -142,7 +144,9 @@ def _ask_again(
 
 
 def _not_deleted(survey: Survey, images: list[Image]) -> list[Image]:
-    """The images whose deletion has failed and that the listing lacks: they may be there, and need what they hold."""
+    """The images whose deletion has failed and that the listing lacks: they may be there, and need what they
+    hold.
+    """
     failed = [image_id for image_id, outcome in survey.outcomes.items() if outcome.outcome == "failed"]
     unlisted = relisting.missing(images, failed)
     return [survey.candidates[image_id].image for image_id in unlisted]

@@ -44,7 +44,9 @@ class GuardSays(msgspec.Struct, frozen=True):
 
 
 class Explained(ImageFacts, frozen=True, kw_only=True):
-    """``outcome`` is ``protected``, ``would-delete`` or ``not-taken``; ``used_by`` names what runs the image, if anything does."""
+    """``outcome`` is ``protected``, ``would-delete`` or ``not-taken``; ``used_by`` names what runs the image,
+    if anything does.
+    """
 
     outcome: str
     policies: list[PolicySays]

@@ -14,8 +14,9 @@ from shared.retention.records import Notice, Problem
 class Findings(msgspec.Struct):
     """The warnings and errors of a run.
 
-    ``refused``: a limit or an override stops the whole run; ``held_back``: a guard, a limit or another run stops a part of
-    it. ``guard_errors`` counts the errors that say why a guard cannot be evaluated: for them no deletion has failed.
+    ``refused``: a limit or an override stops the whole run; ``held_back``: a guard, a limit or another run
+    stops a part of it. ``guard_errors`` counts the errors that say why a guard cannot be evaluated: for them
+    no deletion has failed.
     """
 
     warnings: list[Notice] = []

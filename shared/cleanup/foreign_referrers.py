@@ -1,7 +1,8 @@
-"""Signatures and other referrers that are kept in another repository than their image, as cosign's COSIGN_REPOSITORY does.
+"""Signatures and other referrers that are kept in another repository than their image, as cosign's
+COSIGN_REPOSITORY does.
 
-Such a referrer stays as long as any repository lists its image, also in the other registries of the folder. It does not
-go together with its image: once that is gone, a rule or policy may take it in a later run.
+Such a referrer stays as long as any repository lists its image, also in the other registries of the folder.
+It does not go together with its image: once that is gone, a rule or policy may take it in a later run.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ def keys_of(images: Iterable[Image]) -> array[int]:
 
 
 def keep_referrers(run: Run, cloud: Cloud) -> None:
-    """Settles the candidates that refer to an image of another repository, if that is there or cannot be looked for."""
+    """Settles the candidates that refer to an image of another repository, if that is there or cannot be
+    looked for.
+    """
     surveys = [survey for survey in run.surveys if survey.foreign]
     if not surveys:
         return
@@ -34,8 +37,8 @@ def keep_referrers(run: Run, cloud: Cloud) -> None:
         run.guard_problem(error)
         run.hold_back(
             "guard-unavailable",
-            f"Whether the images of {sum(len(survey.foreign) for survey in surveys)} signatures or the like are in other"
-            f" repositories cannot be told, so these signatures stay: {error}",
+            f"Whether the images of {sum(len(survey.foreign) for survey in surveys)} signatures or the like"
+            f" are in other repositories cannot be told, so these signatures stay: {error}",
         )
         there = None
     for survey in surveys:
@@ -55,7 +58,10 @@ def _settle(survey: Survey, image_id: str, there: set[int] | None) -> None:
 
 
 def listed(run: Run, cloud: Cloud, wanted: set[int]) -> set[int]:
-    """Those of the ``wanted`` keys of digests that any repository of the registries' folders lists. Raises CallError."""
+    """Those of the ``wanted`` keys of digests that any repository of the registries' folders lists.
+
+    Raises CallError.
+    """
     there: set[int] = set()
     for keys in run.digests.values():
         there |= wanted.intersection(keys)

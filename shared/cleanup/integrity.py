@@ -1,4 +1,7 @@
-"""Whether anything is missing in repositories: every index has its children, every referrer its image. Deletes nothing."""
+"""Whether anything is missing in repositories: every index has its children, every referrer its image.
+
+Deletes nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The job in order: find the repositories, run their policies dry, see what runs, list, decide, guard, delete, look again.
+"""The job in order: find the repositories, run their policies dry, see what runs, list, decide, guard,
+delete, look again.
 
-Nothing here decides or knows HTTP: `policies`, `rules` and `guards` decide, `registry` asks, `deletion` deletes. What a run
-learns is gathered in a `Run`, from which `report` tells it.
+Nothing here decides or knows HTTP: `policies`, `rules` and `guards` decide, `registry` asks, `deletion`
+deletes. What a run learns is gathered in a `Run`, from which `report` tells it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def untold(what: str, done: int, total: int) -> None:
 
 
 def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
-    """Carries the run out. Raises what ends it as a whole; one repository's trouble ends up in ``run.errors``."""
+    """Carries the run out.
+
+    Raises what ends it as a whole; one repository's trouble ends up in ``run.errors``.
+    """
     scope.find(run, cloud)
     recovery.take_over(run, cloud)
     in_parallel(run, progress, "dry runs", partial(surveying.dry_run, run, cloud))
@@ -74,8 +78,9 @@ def tell_of_rules(run: Run) -> None:
         count = sum(number for _, number, _ in run.undated)
         run.warn(
             "absurd-creation-time",
-            f"{count} images in {len(run.undated)} repositories have a creation time that cannot be believed, such as"
-            f" {guards.described(image)} of {name} ({image.created_at or 'none'}); no rule takes them by age or rank.",
+            f"{count} images in {len(run.undated)} repositories have a creation time that cannot be believed,"
+            f" such as {guards.described(image)} of {name} ({image.created_at or 'none'}); no rule takes them"
+            " by age or rank.",
         )
     if run.settings.mode == "apply" or run.only is not None or run.errors:
         return
@@ -87,24 +92,26 @@ def tell_of_rules(run: Run) -> None:
 
 
 def check_limits(run: Run) -> None:
-    """Refuses what is over ``MAX_SHARE`` in its repository, and everything when it is over ``MAX_DELETIONS``."""
+    """Refuses what is over ``MAX_SHARE`` in its repository, and everything when it is over
+    ``MAX_DELETIONS``.
+    """
     limits = run.settings.limits
     for survey in run.surveys:
         going = survey.going_count
         if policies.over_share(going, survey.images or 0, limits.max_share):
             run.hold_back(
                 "max-share",
-                f"{survey.repository.full_name}: {going} of its {survey.images} images would be deleted, which is"
-                f" more than MAX_SHARE ({limits.max_share:g}) allows; nothing is deleted there. Raise MAX_SHARE if"
-                " it is meant.",
+                f"{survey.repository.full_name}: {going} of its {survey.images} images would be deleted,"
+                f" which is more than MAX_SHARE ({limits.max_share:g}) allows; nothing is deleted there."
+                " Raise MAX_SHARE if it is meant.",
             )
             survey.leave("MAX_SHARE")
     going = sum(survey.going_count for survey in run.surveys)
     if going > limits.max_deletions:
         run.refuse(
             "max-deletions",
-            f"{going} images would be deleted, which is more than MAX_DELETIONS ({limits.max_deletions}) allows;"
-            " nothing is deleted. Raise MAX_DELETIONS if it is meant.",
+            f"{going} images would be deleted, which is more than MAX_DELETIONS ({limits.max_deletions})"
+            " allows; nothing is deleted. Raise MAX_DELETIONS if it is meant.",
         )
         for survey in run.surveys:
             survey.leave("MAX_DELETIONS")

@@ -1,4 +1,6 @@
-"""A repository's candidates: a dict while they are worked on, compressed otherwise, for a run may have hundreds of thousands."""
+"""A repository's candidates: a dict while they are worked on, compressed otherwise, for a run may have
+hundreds of thousands.
+"""
 
 from __future__ import annotations
 

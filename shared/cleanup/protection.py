@@ -1,7 +1,7 @@
 """Finds out what the guards need to know, and applies them to a repository's candidates.
 
-What cannot be found out stops the deletions that it might have prevented: of the registries of a folder for what
-runs there, of one repository for its manifests.
+What cannot be found out stops the deletions that it might have prevented: of the registries of a folder for
+what runs there, of one repository for its manifests.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ BOUND = "index-child, referrer"
 
 
 def look_in_use(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
-    """Looks up what runs of the ``surveys``' registries. What an earlier look of the run has shown still counts."""
+    """Looks up what runs of the ``surveys``' registries.
+
+    What an earlier look of the run has shown still counts.
+    """
     sources = [source for source in run.settings.guards.in_use if source in SOURCES]
     if not sources or not surveys:
         return
@@ -43,7 +46,9 @@ def look_in_use(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
 
 
 def look_again_in_use(run: Run, cloud: Cloud) -> None:
-    """Looks again at what runs when the last look is so old that it would be over a minute at the end of a batch."""
+    """Looks again at what runs when the last look is so old that it would be over a minute at the end of a
+    batch.
+    """
     with run.looking:
         if cloud.pace.clock() - run.looked_in_use_at > LOOK_AGAIN_AFTER:
             look_in_use(run, cloud, [survey for survey in run.surveys if survey.candidate_count])
@@ -72,7 +77,8 @@ def _elsewhere(run: Run) -> set[str]:
 
 
 def with_all_tags(run: Run, cloud: Cloud, repository: Repository, look: Look) -> Look:
-    """``look``, or a newer one, with an image for each tag that the repository has. Raises CallError, Doubtful.
+    """``look``, or a newer one, with an image for each tag that the repository has. Raises CallError,
+    Doubtful.
 
     What keeps other images may be missing from every listing of a run; the tags come from another service.
     """
@@ -86,8 +92,8 @@ def with_all_tags(run: Run, cloud: Cloud, repository: Repository, look: Look) ->
         unlisted -= _tags(look.images)
     if unlisted and not unlisted.isdisjoint(reader.tags() or ()):
         raise Doubtful(
-            f"The listing of {repository.full_name} lacks the image of the tag {min(unlisted)}, which the registry has,"
-            " so nothing is deleted there: the next run looks again.",
+            f"The listing of {repository.full_name} lacks the image of the tag {min(unlisted)}, which the"
+            " registry has, so nothing is deleted there: the next run looks again.",
             where=repository.full_name,
         )
     return look
@@ -109,9 +115,9 @@ def guard_candidates(run: Run, cloud: Cloud, survey: Survey, images: list[Image]
         run.guard_problem(error)
         run.hold_back(
             "guard-unavailable",
-            f"What the images of {survey.repository.full_name} hold and refer to cannot be read, so nothing is"
-            f" deleted there: {error}. To go without looking, set guards.index_children and guards.referrers to"
-            " false.",
+            f"What the images of {survey.repository.full_name} hold and refer to cannot be read, so nothing"
+            f" is deleted there: {error}. To go without looking, set guards.index_children and"
+            " guards.referrers to false.",
         )
         settle(survey, guards.own(going, guarding(run, survey)))
         survey.leave(BOUND)
@@ -128,7 +134,9 @@ def guard_candidates(run: Run, cloud: Cloud, survey: Survey, images: list[Image]
 
 
 def _leave_unclear(run: Run, survey: Survey, images: list[Image], manifests: dict[str, Manifest]) -> None:
-    """Leaves the candidates whose manifests are not understood, and all if one may be an index of any of them."""
+    """Leaves the candidates whose manifests are not understood, and all if one may be an index of any of
+    them.
+    """
     going = survey.going()
     if not going:
         return
@@ -144,9 +152,10 @@ def _leave_unclear(run: Run, survey: Survey, images: list[Image], manifests: dic
     if hidden and survey.going():
         run.hold_back(
             "guard-unavailable",
-            f"{survey.repository.full_name}: the image {hidden.image_id} ({guards.described(hidden)}) may be an index, and"
-            f" its manifest cannot be read ({unclear[hidden.image_id]}), so nothing is deleted there. Push that image"
-            " again or delete it by hand; to go without looking, set guards.index_children and guards.referrers to false.",
+            f"{survey.repository.full_name}: the image {hidden.image_id} ({guards.described(hidden)}) may be"
+            f" an index, and its manifest cannot be read ({unclear[hidden.image_id]}), so nothing is deleted"
+            " there. Push that image again or delete it by hand; to go without looking, set"
+            " guards.index_children and guards.referrers to false.",
         )
         settle(survey, guards.own(survey.going(), guarding(run, survey)))
         survey.leave(f"index-child: {guards.described(hidden)}")
@@ -161,8 +170,9 @@ def _tell_of_unclear(
         if not manifest.unclear or not survey.is_news_that_unclear(image.image_id):
             continue
         message = (
-            f"{survey.repository.full_name}: the manifest of the image {image.image_id} ({guards.described(image)}) is"
-            f" not understood: {manifest.unclear}. The image stays, and so does all that its manifest names."
+            f"{survey.repository.full_name}: the manifest of the image {image.image_id}"
+            f" ({guards.described(image)}) is not understood: {manifest.unclear}. The image stays, and so"
+            " does all that its manifest names."
         )
         holds_back = image.image_id in survey.outcomes or any(guards.described(image) in by for by in kept_by)
         (run.hold_back if holds_back else run.warn)("manifest-not-understood", message)
@@ -180,7 +190,7 @@ def guarding(run: Run, survey: Survey) -> Guarding:
         grace=duration(wanted.grace),
         index_children=wanted.index_children,
         referrers=wanted.referrers,
-        may_follow=(lambda image: plan.has(name, image)) if plan else (lambda image: True),
+        may_follow=(lambda image: plan.has(name, image)) if plan else (lambda _: True),
     )
 
 
@@ -199,7 +209,10 @@ def needed_manifests(
 def read_manifests(
     run: Run, cloud: Cloud, repository: Repository, images: Iterable[Image]
 ) -> dict[str, Manifest]:
-    """The manifests of ``images``. One that is missing is left out if its image is gone by now. Raises CallError."""
+    """The manifests of ``images``.
+
+    One that is missing is left out if its image is gone by now. Raises CallError.
+    """
     by_digest = {image.digest: image.image_id for image in images}
     vanished: set[str] = set()
 

@@ -1,4 +1,6 @@
-"""Takes over what earlier runs left: their registries, and the images whose fate their journals leave open."""
+"""Takes over what earlier runs left: their registries, and the images whose fate their journals leave
+open.
+"""
 
 from __future__ import annotations
 
@@ -105,6 +107,6 @@ def _tell(run: Run, run_id: str, settled: list[dict[str, Outcome]]) -> None:
     gone = outcomes.count(DELETED)
     run.warn(
         "run-cut-off",
-        f"The run {run_id} was cut off. Of {len(outcomes)} images whose fate it did not tell, {gone} are gone and"
-        f" {len(outcomes) - gone} are still there.",
+        f"The run {run_id} was cut off. Of {len(outcomes)} images whose fate it did not tell, {gone} are gone"
+        f" and {len(outcomes) - gone} are still there.",
     )

@@ -1,7 +1,9 @@
-"""Whether what took a candidate takes it still: asked again just before its deletion, on the repository as it is listed then.
+"""Whether what took a candidate takes it still: asked again just before its deletion, on the repository as it
+is listed then.
 
-A policy takes an image only while it exists, is applied and is defined as at its dry run. One that keeps so many of the
-newest images is run dry again before the first deletion, and whenever an image or a tag has vanished since the last look.
+A policy takes an image only while it exists, is applied and is defined as at its dry run. One that keeps so
+many of the newest images is run dry again before the first deletion, and whenever an image or a tag has
+vanished since the last look.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ def leave_changed(run: Run, survey: Survey, images: list[Image]) -> None:
     if tagged:
         run.warn(
             "tagged-since-dry-run",
-            f"{survey.repository.full_name}: {len(tagged)} images have gained a tag since their dry run and stay,"
-            f" such as {guards.described(now[tagged[0]])}.",
+            f"{survey.repository.full_name}: {len(tagged)} images have gained a tag since their dry run and"
+            f" stay, such as {guards.described(now[tagged[0]])}.",
         )
 
 
@@ -37,8 +39,8 @@ def leave_untaken(
 ) -> None:
     """Settles the candidates that no policy and no rule takes any more. Raises CallError, SettingsError.
 
-    ``lost`` are the ids of images that are gone or have lost a tag since the last look, ``first`` says that it is the
-    first look before a deletion.
+    ``lost`` are the ids of images that are gone or have lost a tag since the last look, ``first`` says that
+    it is the first look before a deletion.
     """
     going = survey.going()
     if not going:
@@ -57,8 +59,8 @@ def leave_untaken(
     if spared:
         run.warn(
             "no-longer-taken",
-            f"{survey.repository.full_name}: {len(spared)} images stay because no policy and no rule takes them any more,"
-            f" such as {guards.described(spared[0])}.",
+            f"{survey.repository.full_name}: {len(spared)} images stay because no policy and no rule takes"
+            f" them any more, such as {guards.described(spared[0])}.",
         )
 
 

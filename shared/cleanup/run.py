@@ -45,11 +45,11 @@ from shared.state.leases import Leases
 class Survey(msgspec.Struct):
     """What is known of one repository.
 
-    Its candidates are there while it is `opened`, and packed otherwise. ``taken_by_active`` names the images that Yandex
-    Cloud itself will delete, applied or not. ``kept`` are those that keep rules keep, by id, as last listed. ``images``
-    counts all, and is None until they were listed; ``size_bytes`` adds up their sizes. ``going_count`` and
-    ``candidate_count`` are as of the last packing. ``unclear`` images have a manifest that is not understood; ``foreign``
-    ones refer to digests of other repositories.
+    Its candidates are there while it is `opened`, and packed otherwise. ``taken_by_active`` names the images
+    that Yandex Cloud itself will delete, applied or not. ``kept`` are those that keep rules keep, by id, as
+    last listed. ``images`` counts all, and is None until they were listed; ``size_bytes`` adds up their
+    sizes. ``going_count`` and ``candidate_count`` are as of the last packing. ``unclear`` images have a
+    manifest that is not understood; ``foreign`` ones refer to digests of other repositories.
     """
 
     registry: Registry
@@ -105,7 +105,9 @@ class Survey(msgspec.Struct):
             yield candidate.image if candidate and candidate.image == image else image
 
     def ran_dry(self, result: PolicyResult, taken: Collection[str]) -> None:
-        """Notes a policy's dry run; Yandex Cloud itself will delete the images ``taken`` by an ACTIVE policy."""
+        """Notes a policy's dry run; Yandex Cloud itself will delete the images ``taken`` by an ACTIVE
+        policy.
+        """
         self.results.append(result)
         if result.policy.status == "ACTIVE" and taken:
             self.taken_by_active.append((result.policy, set(taken)))
@@ -165,11 +167,11 @@ _TAGS = msgspec.msgpack.Decoder(list[tuple[str, tuple[str, ...]]])
 class Run(Findings, kw_only=True):
     """A run: what it was asked for, with what it works, and what it learns.
 
-    ``unseen`` is where what runs could not be looked up; ``matched`` counts images by a rule's name; ``undated`` are
-    a repository's full name, the number of its images whose creation time a rule cannot believe, and one of them.
-    ``layers`` counts by registry id, ``digests`` are the keys of a repository's digests, by its full name. ``plan`` is
-    what a person said yes to, if the run is to carry that out. ``link`` leads people to the page of the run; whoever has
-    it may look, so that only notifications have it.
+    ``unseen`` is where what runs could not be looked up; ``matched`` counts images by a rule's name;
+    ``undated`` are a repository's full name, the number of its images whose creation time a rule cannot
+    believe, and one of them. ``layers`` counts by registry id, ``digests`` are the keys of a repository's
+    digests, by its full name. ``plan`` is what a person said yes to, if the run is to carry that out.
+    ``link`` leads people to the page of the run; whoever has it may look, so that only notifications have it.
     """
 
     narrowed: Narrowed

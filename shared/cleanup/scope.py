@@ -1,4 +1,6 @@
-"""What a run is about: its registries, their repositories and policies, within what event and settings allow."""
+"""What a run is about: its registries, their repositories and policies, within what event and settings
+allow.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ def find(run: Run, cloud: Cloud) -> None:
 def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
     """The registries to clean.
 
-    Raises SettingsError for one that there isn't, UnknownName if an event names it, OverrideRefused for one not allowed.
+    Raises SettingsError for one that there isn't, UnknownName if an event names it, OverrideRefused for one
+    not allowed.
     """
     settings, permitted = run.narrowed.settings, run.narrowed.permitted
     if settings.registries:
@@ -45,7 +48,8 @@ def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
     for registry in registries:
         if not permitted.registries and registry.folder_id != permitted.folder_id:
             raise OverrideRefused(
-                f"The event names the registry {registry.registry_id}, which is not in the folder {permitted.folder_id}.",
+                f"The event names the registry {registry.registry_id}, which is not in the folder"
+                f" {permitted.folder_id}.",
                 where="event",
             )
     if run.only is None:
@@ -82,7 +86,8 @@ def _registry(cloud: Cloud, registry_id: str, configured: list[str]) -> Registry
         if error.code != NOT_FOUND:
             raise
         raise SettingsError(
-            f"The registry {registry_id}, named by REGISTRY_IDS, does not exist, or the service account cannot see it.",
+            f"The registry {registry_id}, named by REGISTRY_IDS, does not exist, or the service account"
+            " cannot see it.",
             where="REGISTRY_IDS",
         ) from None
 
@@ -119,7 +124,10 @@ def find_repositories(run: Run, cloud: Cloud, registry: Registry) -> None:
 
 
 def check_policies(run: Run) -> None:
-    """Warns of names that no policy has. Raises UnknownName when an event names one, OverrideRefused when it must not."""
+    """Warns of names that no policy has.
+
+    Raises UnknownName when an event names one, OverrideRefused when it must not.
+    """
     settings, permitted = run.narrowed.settings, run.narrowed.permitted
     apply, allowed = settings.lifecycle_policies.apply, permitted.lifecycle_policies.apply
     policies = [policy for survey in run.surveys for policy in survey.policies]

@@ -1,4 +1,6 @@
-"""One repository as the run surveys it: its policies run dry, its images listed, what rules take and what guards keep."""
+"""One repository as the run surveys it: its policies run dry, its images listed, what rules take and what
+guards keep.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def may_lose(survey: Survey) -> bool:
 
 
 def look(run: Run, cloud: Cloud, survey: Survey) -> None:
-    """Lists the repository, asks the rules, guards the candidates, and counts the layers that stay whatever is deleted."""
+    """Lists the repository, asks the rules, guards the candidates, and counts the layers that stay whatever
+    is deleted.
+    """
     listed: dict[str, int] = {}
     digests = array("Q")
 
@@ -84,7 +88,10 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
 
 
 def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
-    """Adds what the rules take of the repository's ``images``, and settles what a guard keeps. Raises CallError."""
+    """Adds what the rules take of the repository's ``images``, and settles what a guard keeps.
+
+    Raises CallError.
+    """
     take_by_rules(run, survey, images)
     taken = survey.candidates
     approved_plan.restock(run.plan, survey, images)

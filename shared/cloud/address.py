@@ -1,8 +1,10 @@
-"""URLs, read once and strictly. Whoever connects does so to what was read here, never to the text that it was read from.
+"""URLs, read once and strictly. Whoever connects does so to what was read here, never to the text that it was
+read from.
 
-Two parsers that read one text differently are how a secret reaches a foreign host: one checks it, the other connects.
-So there is one grammar, a small part of RFC 3986, and all that has two readings somewhere is no URL here: a user,
-a backslash, white space, control characters, letters beyond ASCII, escapes in the host, a fragment, port 0.
+Two parsers that read one text differently are how a secret reaches a foreign host: one checks it, the other
+connects. So there is one grammar, a small part of RFC 3986, and all that has two readings somewhere is no URL
+here: a user, a backslash, white space, control characters, letters beyond ASCII, escapes in the host, a
+fragment, port 0.
 """
 
 from __future__ import annotations

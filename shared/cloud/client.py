@@ -1,8 +1,9 @@
 """How the cloud is asked: one session, typed answers, one exception. Knows HTTP and nothing of policies.
 
 Requests and answers are proto3 JSON: camelCase, int64 as strings, default values left out. An error's body is
-``{"code": <gRPC code>, "message": ..., "details": [{"@type": ".../google.rpc.RequestInfo", "requestId": ...}]}``
-(Yandex Cloud's documentation: api-design-guide/concepts/errors). Lists come in pages of at most 1,000.
+``{"code": <gRPC code>, "message": ..., "details": [{"@type": ".../google.rpc.RequestInfo", "requestId":
+...}]}`` (Yandex Cloud's documentation: api-design-guide/concepts/errors). Lists come in pages of at most
+1,000.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ Answer = TypeVar("Answer")
 
 
 class Credentials(Protocol):
-    """Where the ``Authorization`` header comes from: its value, and another one after ``refused`` got a 401."""
+    """Where the ``Authorization`` header comes from: its value, and the next after ``refused`` got a 401."""
 
     def header(self) -> str: ...
 
@@ -72,7 +73,7 @@ class _ErrorBody(msgspec.Struct):
 
 
 class Cloud:
-    """The cloud's APIs, asked at one pace. ``endpoint`` replaces every ``https://<service>.api.cloud.yandex.net``."""
+    """The cloud's APIs at one pace. ``endpoint`` replaces ``https://<service>.api.cloud.yandex.net``."""
 
     def __init__(self, endpoint: str, pace: Pace) -> None:
         self.endpoint, self.pace, self.concurrency = endpoint, pace, pace.most
@@ -95,7 +96,8 @@ class Cloud:
         """Another server, with the same credentials, pace and end.
 
         ``authority`` is the PEM certificate of the CA to trust there instead of the usual ones; ``attempts``,
-        ``timeout`` (seconds) and ``most`` (bytes of an answer) are for each of its calls; ``setting`` says where it is.
+        ``timeout`` (seconds) and ``most`` (bytes of an answer) are for each of its calls; ``setting`` says
+        where it is.
         """
         key = (endpoint, authority, attempts, timeout, most, setting)
         if key not in self._others:
@@ -106,7 +108,7 @@ class Cloud:
             self._others[key] = other
         return self._others[key]
 
-    def call(
+    def call(  # noqa: PLR0913 - the options of a call, by keyword
         self,
         method: str,
         service: str,
@@ -123,8 +125,9 @@ class Cloud:
     ) -> Answer:
         """One call and its typed answer; ``role`` is what a refusal says is missing.
 
-        ``authorization`` is the header to send instead of the credentials' one, "" for none. ``before`` is called
-        just before each attempt is sent, and may stop it by an exception; ``most`` is how many bytes the answer may have.
+        ``authorization`` is the header to send instead of the credentials' one, "" for none. ``before`` is
+        called just before each attempt is sent, and may stop it by an exception; ``most`` is how many bytes
+        the answer may have.
 
         Tried again where that may help and is safe. Raises CallError, or OutOfTime.
         """
@@ -170,7 +173,7 @@ class Cloud:
         role: str,
         params: dict[str, Any] | None = None,
     ) -> Iterator[Answer]:
-        """Every page of a list, the next on its way while one is looked at; ``answer`` has ``next_page_token``."""
+        """Every page of a list, the next fetched ahead; ``answer`` has ``next_page_token``."""
         asked = dict(params or {}, pageSize=PAGE_SIZE)
         seen: set[str] = set()
 
@@ -194,7 +197,7 @@ class Cloud:
         return self.pace.ends_at - self.pace.clock()
 
     def pause(self, seconds: float, why: str) -> None:
-        """Waits. Raises OutOfTime, saying ``why`` there was something to wait for, when there is no time to."""
+        """Waits. Raises OutOfTime, which says ``why`` the run had to wait, when too little time is left."""
         self.need(seconds, why)
         self.pace.sleep(seconds)
 
@@ -203,7 +206,7 @@ class Cloud:
         if seconds >= self.time_left():
             raise OutOfTime(f"The time of this invocation is over: {why}.")
 
-    def send(
+    def send(  # noqa: PLR0913 - all that one request is made of
         self,
         method: str,
         service: str,
@@ -215,7 +218,10 @@ class Cloud:
         before: Callable[[], None] | None = None,
         most: int | None = None,
     ) -> Raw:
-        """Sends once, whatever the answer's status. Raises CallError when none comes or it is too large, or OutOfTime."""
+        """Sends once, whatever the answer's status.
+
+        Raises CallError when none comes or it is too large, or OutOfTime.
+        """
         call = f"{method} {path.partition('?')[0]}"
         headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "registry-janitor"}
         if authorization:

@@ -1,6 +1,7 @@
 """Connections: `requests` sets them up (proxies, certificates), `urllib3` beneath it sends over them.
 
-Sending through `requests` itself costs three times the processor time of a call, and a clean-up is mostly calls.
+Sending through `requests` itself costs three times the processor time of a call, and a clean-up is mostly
+calls.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class Connections:
     ) -> Raw:
         """Sends once and waits for ``seconds`` at most. Follows no redirect. Raises urllib3's HTTPError.
 
-        ``most`` is how many bytes of the body are read; of an answer that is no success it is ``ERROR`` at most.
+        ``most`` is how many bytes of the body are read; of an answer that is no success it is ``ERROR`` at
+        most.
         """
         until = time.monotonic() + seconds
         answer = self._pool.urlopen(
@@ -86,7 +88,10 @@ class Connections:
 
 
 def _body(answer: Any, until: float, most: int) -> Iterator[bytes]:
-    """The body as it comes, ``most`` bytes and a little more. A timeout of urllib3 is for each read alone, and a body may drip."""
+    """The body as it comes, ``most`` bytes and a little more.
+
+    A timeout of urllib3 is for each read alone, and a body may drip.
+    """
     while chunk := answer.read1(CHUNK):
         yield chunk
         most -= len(chunk)

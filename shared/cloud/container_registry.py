@@ -1,9 +1,9 @@
 """Container Registry's own API: registries, repositories, images, lifecycle policies and their dry runs.
 
 Facts from yandex/cloud/containerregistry/v1/*.proto: an image's ``name`` is ``<registry id>/<repository>``;
-``lifecyclePolicies`` takes exactly one of ``registryId`` and ``repositoryId``; a dry run is
-``POST /container-registry/v1/dryRunLifecyclePolicy/{id}`` and its result id comes in the operation's response and
-in its metadata; deleting an image takes all of its tags with it.
+``lifecyclePolicies`` takes exactly one of ``registryId`` and ``repositoryId``; a dry run is ``POST
+/container-registry/v1/dryRunLifecyclePolicy/{id}`` and its result id comes in the operation's response and in
+its metadata; deleting an image takes all of its tags with it.
 """
 
 from __future__ import annotations
@@ -193,7 +193,10 @@ def images(cloud: Cloud, repository: Repository) -> Iterator[Image]:
 
 
 def listed(document: Any) -> tuple[str, Image]:
-    """The full name of the repository and the image that one entry of a listing is of. Raises msgspec.ValidationError."""
+    """The full name of the repository and the image that one entry of a listing is of.
+
+    Raises msgspec.ValidationError.
+    """
     found = msgspec.convert(document, _Image, strict=False)
     return found.name, _image(found)
 
@@ -215,7 +218,10 @@ def is_there(cloud: Cloud, image_id: str) -> bool:
 
 
 def dry_run(cloud: Cloud, policy_id: str) -> str:
-    """Runs the policy dry and returns the result's id. Needs ``container-registry.editor``. Raises CallError."""
+    """Runs the policy dry and returns the result's id.
+
+    Needs ``container-registry.editor``. Raises CallError.
+    """
     path = f"{ROOT}/dryRunLifecyclePolicy/{part(policy_id)}"
     operation = cloud.call("POST", SERVICE, path, Operation, body={}, role=EDITOR)
     operation = wait(cloud, operation, f"POST {path}", at_most=DRY_RUN_WAIT)

@@ -1,11 +1,12 @@
 """Deleting images of one repository: one call for each, then one listing that says which are really gone.
 
-A delete answers with an operation. Asking for each of them would double the calls, so the repository is listed
-again instead (1,000 images a call), and only the operations of images that are still there are asked for.
+A delete answers with an operation. Asking for each of them would double the calls, so the repository is
+listed again instead (1,000 images a call), and only the operations of images that are still there are asked
+for.
 
-A listing alone is no proof. An image counts as deleted when the listing lacks it and one more answer agrees: its operation
-is done, or the registry does not know it any more. For an accepted delete on which no other image depends, the listing
-is enough. A delete that was refused has failed, whatever a listing says.
+A listing alone is no proof. An image counts as deleted when the listing lacks it and one more answer agrees:
+its operation is done, or the registry does not know it any more. For an accepted delete on which no other
+image depends, the listing is enough. A delete that was refused has failed, whatever a listing says.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ UNANSWERED = Outcome("failed", message="its deletion was not answered", code=UNK
 
 
 class Deletion(msgspec.Struct):
-    """What is known of the deletes of one repository: outcomes by image id, and the deletes that are still open.
+    """What is known of the deletes of one repository: outcomes by image id, and the deletes that are still
+    open.
 
-    ``open`` maps an image id to the operation to ask for, or to "" when there is none to ask for: the answer got
-    lost, or the operation is done. ``look`` is the repository afterwards, None when unknown. ``stopped`` is why not
-    every image was asked for. On ``vital`` images others depend. ``unanswered`` deletes were sent, and then given up.
+    ``open`` maps an image id to the operation to ask for, or to "" when there is none to ask for: the answer
+    got lost, or the operation is done. ``look`` is the repository afterwards, None when unknown. ``stopped``
+    is why not every image was asked for. On ``vital`` images others depend. ``unanswered`` deletes were sent,
+    and then given up.
     """
 
     outcomes: dict[str, Outcome] = {}
@@ -58,7 +61,8 @@ def delete(
     vital: Collection[str] = (),
     deleted: Callable[[], None] = lambda: None,
 ) -> Deletion:
-    """Deletes ``images``. ``before_each`` is called just before a delete is sent, and may stop all by a JanitorError.
+    """Deletes ``images``. ``before_each`` is called just before a delete is sent, and may stop all by a
+    JanitorError.
 
     Those without an outcome afterwards are those that were not asked for, or whose operations are not done.
     """
@@ -155,7 +159,9 @@ def _note(
 
 
 def _strike_gone(cloud: Cloud, service: RegistryService, deletion: Deletion) -> None:
-    """Settles the open deletes of images that the listing lacks, where one more answer agrees or none is needed."""
+    """Settles the open deletes of images that the listing lacks, where one more answer agrees or none is
+    needed.
+    """
     listed = {image.image_id for image in deletion.look.images} if deletion.look else set()
     unlisted = (deletion.open.keys() | deletion.unanswered) - listed
     agreed = {image_id for image_id in unlisted if _agrees(deletion, image_id)}
@@ -181,7 +187,9 @@ def _agrees(deletion: Deletion, image_id: str) -> bool:
 
 
 def _ask_operations(cloud: Cloud, service: RegistryService, deletion: Deletion, *, last: bool) -> None:
-    """Asks for the operations of what is still there, if the oldest of them is done, or at the ``last`` chance."""
+    """Asks for the operations of what is still there, if the oldest of them is done, or at the ``last``
+    chance.
+    """
     waiting = [image_id for image_id, operation_id in deletion.open.items() if operation_id]
 
     def ask(image_id: str) -> None:

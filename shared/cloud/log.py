@@ -1,7 +1,7 @@
 """Structured log lines for the cloud's log service: one JSON object a line on standard error.
 
-The service reads ``message`` and ``level`` (TRACE, DEBUG, INFO, WARN, ERROR, FATAL) and keeps the other keys; a
-line over 64 KB would be split as plain text. (Yandex Cloud's documentation: functions/concepts/logs.)
+The service reads ``message`` and ``level`` (TRACE, DEBUG, INFO, WARN, ERROR, FATAL) and keeps the other keys;
+a line over 64 KB would be split as plain text. (Yandex Cloud's documentation: functions/concepts/logs.)
 """
 
 from __future__ import annotations

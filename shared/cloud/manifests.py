@@ -1,10 +1,12 @@
 """Manifests, read over the Docker Registry HTTP API V2: what an index holds, and what a referrer refers to.
 
-``GET /v2/<name>/manifests/<digest>`` answers an image manifest or an index (a "manifest list" in Docker's words); what it
-means is told by `manifest_meaning`, how to sign in by `registry_token`. ``GET /v2/<name>/tags/list`` answers ``{"tags": [...]}``,
-and names the next page in ``Link`` (OCI distribution specification).
+``GET /v2/<name>/manifests/<digest>`` answers an image manifest or an index (a "manifest list" in Docker's
+words); what it means is told by `manifest_meaning`, how to sign in by `registry_token`. ``GET
+/v2/<name>/tags/list`` answers ``{"tags": [...]}``, and names the next page in ``Link`` (OCI distribution
+specification).
 
-A manifest is known by its digest for ever, so each is read once in the life of the process, as far as there is room.
+A manifest is known by its digest for ever, so each is read once in the life of the process, as far as there
+is room.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ class _Tags(msgspec.Struct):
 class Memory:
     """Manifests by their digests, ``most`` of them: when there are more, some go, whichever they are.
 
-    Were it always the oldest, a repository with more images than that would find nothing each time it is read.
+    Were it always the oldest, a repository with more images than that would find nothing each time it is
+    read.
     """
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
@@ -91,8 +94,9 @@ class Manifests:
     def read(self, digests: Iterable[str], gone: Callable[[str], bool]) -> dict[str, Manifest]:
         """The manifests of ``digests``, and of the indexes nested in them.
 
-        One that the registry does not have is left out when ``gone`` confirms of its digest that it may be missing; one
-        that it will never give is ``lost``. Raises CallError for what may pass, or concerns more than one manifest.
+        One that the registry does not have is left out when ``gone`` confirms of its digest that it may be
+        missing; one that it will never give is ``lost``. Raises CallError for what may pass, or concerns more
+        than one manifest.
         """
         found: dict[str, Manifest] = {}
         listed = set(digests)
@@ -209,7 +213,10 @@ class Manifests:
         return tags, self._next(link[1], path) if link else ""
 
     def _next(self, link: str, path: str) -> str:
-        """The query of a link to the next page, which must be one of the same list. Nothing else of it is used."""
+        """The query of a link to the next page, which must be one of the same list.
+
+        Nothing else of it is used.
+        """
         server = address.read(self._registry.endpoint)
         try:
             if link.startswith("?"):
@@ -240,7 +247,9 @@ _ERRORS = msgspec.json.Decoder(_Errors)  # made here: a type's first use in seve
 
 
 def _lost_or_raise(error: CallError) -> Manifest:
-    """What an error for one digest means: that this manifest will never be had, or, raised, more than that."""
+    """What an error for one digest means: that this manifest will never be had, or, raised, more than
+    that.
+    """
     if error.status == 404:
         return _lost("the registry does not have it, although its image is listed")
     if isinstance(error, _Unusable | TooLarge) or error.status in REFUSED_FOR_GOOD:

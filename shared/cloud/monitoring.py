@@ -1,8 +1,8 @@
 """Yandex Monitoring's write call.
 
-``POST /monitoring/v2/data/write?folderId=..&service=custom`` takes ``{"ts", "labels", "metrics": [{"name", "labels",
-"type", "value"}]}``, at most 10,000 metrics, and may answer 200 with an ``errorMessage`` (Yandex Cloud's
-documentation: monitoring/api-ref/MetricsData/write, monitoring/concepts/limits).
+``POST /monitoring/v2/data/write?folderId=..&service=custom`` takes ``{"ts", "labels", "metrics": [{"name",
+"labels", "type", "value"}]}``, at most 10,000 metrics, and may answer 200 with an ``errorMessage`` (Yandex
+Cloud's documentation: monitoring/api-ref/MetricsData/write, monitoring/concepts/limits).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Long-running operations: ``GET https://operation.api.cloud.yandex.net/operations/{id}`` until ``done``.
 
-``error`` may show while ``done`` is still false: the service is rolling back, and the result is not final before
-``done``. (Yandex Cloud's documentation: api-design-guide/concepts/operation.)
+``error`` may show while ``done`` is still false: the service is rolling back, and the result is not final
+before ``done``. (Yandex Cloud's documentation: api-design-guide/concepts/operation.)
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def get(cloud: Cloud, operation_id: str) -> Operation:
 
 
 def wait(cloud: Cloud, operation: Operation, call: str, *, at_most: float) -> Operation:
-    """``operation`` when it is done. Raises CallError when it failed, or isn't done ``at_most`` seconds later."""
+    """``operation`` when it is done.
+
+    Raises CallError when it failed, or isn't done ``at_most`` seconds later.
+    """
     until, pause = cloud.pace.clock() + at_most, FIRST_PAUSE
     while not operation.done:
         if cloud.pace.clock() + pause > until:

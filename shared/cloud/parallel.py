@@ -12,7 +12,10 @@ Progress = Callable[[str, int, int], None]
 
 
 def for_each(items: Collection[Item], work: Callable[[Item], None], width: int) -> None:
-    """``work(item)`` for every item, ``width`` at once. The first exception ends it, once what runs has ended."""
+    """``work(item)`` for every item, ``width`` at once.
+
+    The first exception ends it, once what runs has ended.
+    """
     if not items:
         return
     waiting, lock = iter(items), threading.Lock()

@@ -1,9 +1,10 @@
 """Which servers can be reached in a run: what one call finds out of that counts for all.
 
-A server that has never answered is tried for ``PATIENCE`` seconds in all, however many threads ask, and then counts as
-down until the end of the run; ``SHORT_PATIENCE`` do when all others are down. One that has answered before and has fallen silent is given ``LONG_PATIENCE``; after that a
-single call in ``PROBE_EVERY`` seconds is let through, and its answer ends the silence. What an answer says does not matter
-here: an error is an answer. After ``WARN_AFTER`` seconds of silence the log says so.
+A server that has never answered is tried for ``PATIENCE`` seconds in all, however many threads ask, and then
+counts as down until the end of the run; ``SHORT_PATIENCE`` do when all others are down. One that has answered
+before and has fallen silent is given ``LONG_PATIENCE``; after that a single call in ``PROBE_EVERY`` seconds
+is let through, and its answer ends the silence. What an answer says does not matter here: an error is an
+answer. After ``WARN_AFTER`` seconds of silence the log says so.
 """
 
 from __future__ import annotations
@@ -71,11 +72,13 @@ class Server:
     def unreachable(
         self, service: str, call: str, setting: str, failure: CallError | None = None
     ) -> CallError:
-        """The error of a call without an answer, with what to look at; ``failure`` is what became of it, if it was sent."""
+        """The error of a call without an answer, with what to look at; ``failure`` is what became of it, if
+        it was sent.
+        """
         places = [*([setting] if setting else []), "the proxy's variables (HTTPS_PROXY, NO_PROXY)"]
         return CallError(
-            f"{self.base} cannot be reached ({failure.message if failure else self.reason}); check {', '.join(places)}"
-            " and the network",
+            f"{self.base} cannot be reached ({failure.message if failure else self.reason}); check"
+            f" {', '.join(places)} and the network",
             service=service,
             call=call,
             code=UNAVAILABLE,

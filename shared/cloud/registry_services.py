@@ -1,4 +1,7 @@
-"""What is asked of a registry service, and which services there are. Nothing above this room knows their paths or JSON."""
+"""What is asked of a registry service, and which services there are.
+
+Nothing above this room knows their paths or JSON.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from shared.retention.records import Image, Policy, Registry, Repository
 
 
 class RegistryService(Protocol):
-    """A module that answers these questions. Each raises CallError; an iterator raises it while it is read."""
+    """A module that answers these questions.
+
+    Each raises CallError; an iterator raises it while it is read.
+    """
 
     DRY_RUN_IMAGES: int
     """How many images of a repository a dry run looks at; an ACTIVE policy has no such limit."""

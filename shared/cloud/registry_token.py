@@ -1,8 +1,10 @@
-"""Signing in to a Docker registry, as it asks for in ``WWW-Authenticate``: Basic, or a Bearer token from its ``realm``.
+"""Signing in to a Docker registry, as it asks for in ``WWW-Authenticate``: Basic, or a Bearer token from its
+``realm``.
 
 Both take the user ``iam`` and an IAM token as the password (Yandex Cloud's documentation:
-container-registry/operations/authentication). The token goes nowhere but to the registry's own host, or to one that is
-named here: customers' functions, websites and buckets live below the cloud's domains too, so that an ending is nobody's name.
+container-registry/operations/authentication). The token goes nowhere but to the registry's own host, or to
+one that is named here: customers' functions, websites and buckets live below the cloud's domains too, so that
+an ending is nobody's name.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ class _Token(msgspec.Struct):
 
 
 class SignIn:
-    """The ``Authorization`` header for one repository; obtained once for all threads, and so is its failure."""
+    """The ``Authorization`` header for one repository; obtained once for all threads, and so is its
+    failure.
+    """
 
     def __init__(self, registry: Cloud, repository: str, service: str, role: str) -> None:
         self._registry, self._repository = registry, repository
@@ -60,7 +64,7 @@ class SignIn:
             return self._header
 
     def _obtained(self, refused: str) -> str:
-        answer = self._registry.persist(lambda header: self._ping(), None)
+        answer = self._registry.persist(lambda _header: self._ping(), None)
         if answer.status == 200:
             return ""
         scheme, _, rest = answer.headers.get("WWW-Authenticate", "").strip().partition(" ")
@@ -118,7 +122,9 @@ def _basic(bearer: str) -> str:
 
 
 def _is_trusted(realm: Address, registry: Address) -> bool:
-    """Whether a token may be sent there: to the registry's own host and port, or over HTTPS to the cloud's registries."""
+    """Whether a token may be sent there: to the registry's own host and port, or over HTTPS to the cloud's
+    registries.
+    """
     if (realm.host, realm.port) == (registry.host, registry.port):
         return realm.scheme in ("https", registry.scheme)
     return realm.host in OWN_HOSTS and realm.scheme == "https" and realm.port == PORTS["https"]

@@ -1,7 +1,9 @@
-"""Looking at a repository again: its images as they are listed now, and whether what is missing is really gone.
+"""Looking at a repository again: its images as they are listed now, and whether what is missing is really
+gone.
 
-A listing that answers 200 may lack an image that is there. What was there at the last look and is missing now counts as
-gone only after a second listing lacks it too and ``GET`` of the image answers 404; anything else is a doubt.
+A listing that answers 200 may lack an image that is there. What was there at the last look and is missing now
+counts as gone only after a second listing lacks it too and ``GET`` of the image answers 404; anything else is
+a doubt.
 """
 
 from __future__ import annotations
@@ -62,8 +64,8 @@ def check_gone(cloud: Cloud, repository: Repository, image_ids: Collection[str])
     for_each(image_ids, ask, cloud.concurrency)
     if there:
         raise Doubtful(
-            f"The listing of {repository.full_name} lacks {len(there)} images that are there, such as {min(there)},"
-            " so nothing is deleted there: the next run looks again.",
+            f"The listing of {repository.full_name} lacks {len(there)} images that are there, such as"
+            f" {min(there)}, so nothing is deleted there: the next run looks again.",
             where=repository.full_name,
         )
 
@@ -73,9 +75,10 @@ def check_understood(repository: Repository, images: Iterable[Image]) -> None:
     for image in images:
         if not image.image_id or not image.digest:
             raise Doubtful(
-                f"The listing of {repository.full_name} has an image without {'a digest' if image.image_id else 'an id'}"
-                f" ({image.image_id or image.digest or 'neither'}), so nothing is deleted there; delete or push that"
-                " image again by hand.",
+                f"The listing of {repository.full_name} has an image without"
+                f" {'a digest' if image.image_id else 'an id'}"
+                f" ({image.image_id or image.digest or 'neither'}), so nothing is deleted there; delete or"
+                " push that image again by hand.",
                 where=repository.full_name,
             )
 

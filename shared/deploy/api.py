@@ -1,9 +1,10 @@
 """The calls that a deployment is made of, and what they answer. Knows nothing of what is wanted.
 
-``GET /iam/v1/serviceAccounts``, ``/functions/v1/functions``, ``/triggers/v1/triggers``, ``/lockbox/v1/secrets``, all by
-``folderId``; ``GET /functions/v1/versions?functionId=``; ``GET /storage/v1/buckets/{name}?view=VIEW_FULL``, whose tags stand
-for the labels of the others. Whatever carries roles has ``:listAccessBindings`` and ``:updateAccessBindings``.
-Everything that changes answers an operation. (yandex/cloud/{iam,serverless,lockbox,storage,access}/.../*.proto.)
+``GET /iam/v1/serviceAccounts``, ``/functions/v1/functions``, ``/triggers/v1/triggers``,
+``/lockbox/v1/secrets``, all by ``folderId``; ``GET /functions/v1/versions?functionId=``; ``GET
+/storage/v1/buckets/{name}?view=VIEW_FULL``, whose tags stand for the labels of the others. Whatever carries
+roles has ``:listAccessBindings`` and ``:updateAccessBindings``. Everything that changes answers an operation.
+(yandex/cloud/{iam,serverless,lockbox,storage,access}/.../*.proto.)
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ FUNCTION_SERVICE, VERSIONS = "serverless-functions", "/functions/v1/versions"
 
 
 class Place(NamedTuple):
-    """Where things of a kind are: the service, the path of their collection, and what a refusal says is missing."""
+    """Where things of a kind are: the service, the path of their collection, and what a refusal says is
+    missing.
+    """
 
     service: str
     path: str
@@ -235,5 +238,8 @@ def set_tag(cloud: Cloud, version_id: str, tag: str) -> Operation:
 
 
 def done(cloud: Cloud, operation: Operation, what: str, at_most: float = AT_MOST) -> Operation:
-    """The operation when it is done. Raises CallError when it failed, or lasts longer than ``at_most`` seconds."""
+    """The operation when it is done.
+
+    Raises CallError when it failed, or lasts longer than ``at_most`` seconds.
+    """
     return operations.wait(cloud, operation, what, at_most=at_most)

@@ -1,7 +1,9 @@
-"""Doing the steps of a plan, each to the end of its operation, so that whatever fails the next time goes on from there.
+"""Doing the steps of a plan, each to the end of its operation, so that whatever fails the next time goes on
+from there.
 
-A call that changes something is sent once. When it fails in a way that may pass, or that says somebody was faster, all
-is looked at again and the difference taken anew, for it may have taken effect: nothing is made twice.
+A call that changes something is sent once. When it fails in a way that may pass, or that says somebody was
+faster, all is looked at again and the difference taken anew, for it may have taken effect: nothing is made
+twice.
 """
 
 from __future__ import annotations
@@ -58,7 +60,10 @@ def carry_out(
     compare: Callable[[Found], list[Step]],
     tell: Callable[[Step], None],
 ) -> None:
-    """Does what ``compare`` says of ``found``, which ``look`` found, until nothing is left to do. Raises CallError."""
+    """Does what ``compare`` says of ``found``, which ``look`` found, until nothing is left to do.
+
+    Raises CallError.
+    """
     tries, bound = 0, False
     while True:
         step = next((step for step in compare(facts) if step.change), None)

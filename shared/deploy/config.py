@@ -1,7 +1,8 @@
 """What is to be deployed: the ``[deploy]`` table, beside the settings that the functions get.
 
-Settings come as everywhere, the environment first, then the TOML file. The table is for the deployment alone: the
-functions get the settings without it, as ``janitor.toml`` in their archive. All of this is checked before any call.
+Settings come as everywhere, the environment first, then the TOML file. The table is for the deployment alone:
+the functions get the settings without it, as ``janitor.toml`` in their archive. All of this is checked before
+any call.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Con
 
 
 def function_settings(config: Config) -> bytes:
-    """The settings as the functions get them: a TOML file without the table, the state directory being the mount."""
+    """The settings as the functions get them: a TOML file without the table, the state directory being the
+    mount.
+    """
     state_dir = MOUNT if config.deploy.state_bucket else None
     given = msgspec.structs.replace(config.settings, state_dir=state_dir)
     return tomli_w.dumps(_without_none(msgspec.to_builtins(given))).encode()

@@ -29,7 +29,10 @@ class Deployment(NamedTuple):
 
 
 def prepared(file: str | None, environment: Mapping[str, str], now: datetime) -> Deployment:
-    """What is to be deployed, checked as far as it can be without a call, and signed in. Raises JanitorError."""
+    """What is to be deployed, checked as far as it can be without a call, and signed in.
+
+    Raises JanitorError.
+    """
     access = read_access(environment)
     config = configured.load(file, environment, now)
     archive = package.archive(more={settings.FILE: configured.function_settings(config)})

@@ -1,7 +1,7 @@
 """From what there is to what is wanted: the steps, each with what it is for. Pure.
 
-The steps come in the order in which they can be done: what is made first has its id when the next one needs it. An id
-that is not known yet is "" in a step; the difference is taken anew after each step is done.
+The steps come in the order in which they can be done: what is made first has its id when the next one needs
+it. An id that is not known yet is "" in a step; the difference is taken anew after each step is done.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ from shared.errors import DeploymentRefused
 
 
 def difference(config: Config, archive: bytes, facts: Found) -> list[Step]:
-    """What is to be done, and what is left. Raises DeploymentRefused when something else has a name that is needed."""
+    """What is to be done, and what is left.
+
+    Raises DeploymentRefused when something else has a name that is needed.
+    """
     return [
         *_items(config, facts),
         *_buckets(config, facts),
@@ -74,8 +77,8 @@ def _item(kind: Kind, name: str, why: str, config: Config, facts: Found) -> Step
 def _refuse_taken(kind: Kind, name: str, facts: Found) -> None:
     if name in facts.taken[kind]:
         raise DeploymentRefused(
-            f"There is a {SHOWN.get(kind, kind)} {name} that this deployment has not made (it lacks the labels); it is"
-            " left alone. Give the deployment another deploy.name.",
+            f"There is a {SHOWN.get(kind, kind)} {name} that this deployment has not made (it lacks the"
+            " labels); it is left alone. Give the deployment another deploy.name.",
             where="deploy.name",
         )
 
@@ -93,7 +96,9 @@ def _buckets(config: Config, facts: Found) -> Iterator[Step]:
 
 
 def _roles(config: Config, facts: Found) -> Iterator[Step]:
-    """What our accounts lack is added, and what they hold without need is removed; nobody else's roles are touched."""
+    """What our accounts lack is added, and what they hold without need is removed; nobody else's roles are
+    touched.
+    """
     granted: dict[Target, dict[Binding, Grant]] = {}
     for grant in grants(config, facts.registries):
         granted.setdefault(grant.target, {})[binding(grant, config, facts)] = grant

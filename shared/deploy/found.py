@@ -1,4 +1,6 @@
-"""What there is of a deployment: found by its labels and names, and for what has none (roles) by its accounts."""
+"""What there is of a deployment: found by its labels and names, and for what has none (roles) by its
+accounts.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,12 @@ KINDS: tuple[Kind, ...] = ("account", "secret", "function", "trigger")
 class Found(msgspec.Struct):
     """What there is.
 
-    ``registries`` are those that the settings are about, with their folders. ``items`` are ours, by kind and name:
-    what carries the deployment's labels and a name that it gives. ``labelled`` are the names of what carries the labels
-    alone, ``taken`` all names of the folder that are not of ours. ``versions`` are a function's, by its name, oldest first. ``buckets`` are
-    by name, ours or not. ``given`` are the current versions of the Lockbox secrets that the settings name, by id.
-    ``roles`` are those that our accounts hold, and everyone on our webhook, by what they are bound to.
+    ``registries`` are those that the settings are about, with their folders. ``items`` are ours, by kind and
+    name: what carries the deployment's labels and a name that it gives. ``labelled`` are the names of what
+    carries the labels alone, ``taken`` all names of the folder that are not of ours. ``versions`` are a
+    function's, by its name, oldest first. ``buckets`` are by name, ours or not. ``given`` are the current
+    versions of the Lockbox secrets that the settings name, by id. ``roles`` are those that our accounts hold,
+    and everyone on our webhook, by what they are bound to.
     """
 
     registries: dict[str, str] = {}
@@ -147,7 +150,9 @@ def _find_roles(cloud: Cloud, config: Config, facts: Found) -> None:
 
 
 def _targets(cloud: Cloud, config: Config, facts: Found) -> Iterator[Target]:
-    """Where roles of ours may be bound, but for what is ours itself: also where earlier settings wanted them."""
+    """Where roles of ours may be bound, but for what is ours itself: also where earlier settings wanted
+    them.
+    """
     settings = config.settings
     homes = {config.folder_id, *facts.registries.values(), settings.folder_id or ""} - {""}
     for folder_id in sorted({*homes, *settings.guards.folders}):

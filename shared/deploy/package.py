@@ -1,8 +1,9 @@
-"""``python -m shared.deploy.package FILE.zip``: the archive that the cloud takes, the same bytes for the same sources.
+"""``python -m shared.deploy.package FILE.zip``: the archive that the cloud takes, the same bytes for the same
+sources.
 
-Entry points lie at the root (the cloud wants ``<file>.<callable>``), ``shared/`` beside them, ``requirements.txt``
-too; no tests, and nothing that only a deployment needs. Nothing is compressed, since compressed bytes differ from one
-zlib to the next.
+Entry points lie at the root (the cloud wants ``<file>.<callable>``), ``shared/`` beside them,
+``requirements.txt`` too; no tests, and nothing that only a deployment needs. Nothing is compressed, since
+compressed bytes differ from one zlib to the next.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Whether a deployment's account really may do what it must: harmless calls, made as the account itself.
 
 Acting as it takes ``POST /iam/v1/tokens:createForServiceAccount {"serviceAccountId"}`` and the role
-``iam.serviceAccounts.tokenCreator`` on it. (yandex/cloud/iam/v1/iam_token_service.proto.) What cannot be tried without
-harm, such as deleting, is not tried.
+``iam.serviceAccounts.tokenCreator`` on it. (yandex/cloud/iam/v1/iam_token_service.proto.) What cannot be
+tried without harm, such as deleting, is not tried.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def acting_as(cloud: Cloud, account_id: str) -> Cloud | None:
 
 
 def may(cloud: Cloud, deployment: Deployment, grant: Grant, target_id: str) -> bool | None:
-    """Whether ``cloud``, which is the account's, may do what the role is for; None when that cannot be tried."""
+    """Whether ``cloud``, which is the account's, may do what the role is for; None when that cannot be
+    tried.
+    """
     probe = _probe(cloud, deployment, grant, target_id)
     try:
         return None if probe is None else probe()

@@ -1,8 +1,9 @@
-"""Which roles the accounts of a deployment need, each on the narrowest thing that the API lets it be bound to. Pure.
+"""Which roles the accounts of a deployment need, each on the narrowest thing that the API lets it be bound
+to. Pure.
 
-The functions' account runs dry runs, which takes ``container-registry.editor`` on each registry: there is no smaller
-role for it. The triggers' account may only call the function. (Yandex Cloud's documentation: container-registry/security,
-functions/operations/function/mount-bucket, functions/concepts/dlq.)
+The functions' account runs dry runs, which takes ``container-registry.editor`` on each registry: there is no
+smaller role for it. The triggers' account may only call the function. (Yandex Cloud's documentation:
+container-registry/security, functions/operations/function/mount-bucket, functions/concepts/dlq.)
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ PAYLOAD, STATE, INVOKER, QUEUE = (
 
 
 class Target(NamedTuple):
-    """What a role is bound to: the id of a folder, registry or given secret, the name of what the deployment makes."""
+    """What a role is bound to: the id of a folder, registry or given secret, the name of what the deployment
+    makes.
+    """
 
     kind: TargetKind
     name: str

@@ -50,8 +50,8 @@ def afterwards(config: Config, now: datetime) -> None:
     if config.generates_secret:
         secret = Names(config.deploy.name).secret
         print(
-            f"The webhook's secret is in Lockbox: yc lockbox payload get --folder-id {config.folder_id} --name {secret}"
-            f" --key {WEBHOOK_SECRET}"
+            f"The webhook's secret is in Lockbox: yc lockbox payload get --folder-id {config.folder_id}"
+            f" --name {secret} --key {WEBHOOK_SECRET}"
         )
 
 

@@ -35,7 +35,8 @@ def _of_yc() -> str:
     if ended.returncode != 0 or not token or " " in token:
         said = without_secrets(ended.stderr.strip().partition("\n")[0])[:200]
         raise CredentialsError(
-            f"{COMMAND} gives no token ({said or 'it says nothing'}); sign in with yc init, or set IAM_TOKEN or SA_KEY_FILE.",
+            f"{COMMAND} gives no token ({said or 'it says nothing'}); sign in with yc init, or set IAM_TOKEN"
+            " or SA_KEY_FILE.",
             where=COMMAND,
         )
     return token

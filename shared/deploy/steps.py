@@ -81,7 +81,9 @@ Change = (
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One line of the plan: ``details`` are the lines below it, ``change`` is None for what is left as it is."""
+    """One line of the plan: ``details`` are the lines below it, ``change`` is None for what is left as it
+    is.
+    """
 
     action: Literal["create", "change", "delete", "leave"]
     what: str

@@ -1,8 +1,8 @@
 """Objects of a bucket, over the S3 API, which takes an IAM token as bearer.
 
-``GET https://storage.yandexcloud.net/<bucket>?list-type=2&prefix=&delimiter=`` lists keys, 1,000 at a time, in XML; ``GET`` and
-``DELETE .../<bucket>/<key>`` are for one object. (Yandex Cloud's documentation: storage/api-ref/authentication,
-storage/s3/api-ref.)
+``GET https://storage.yandexcloud.net/<bucket>?list-type=2&prefix=&delimiter=`` lists keys, 1,000 at a time,
+in XML; ``GET`` and ``DELETE .../<bucket>/<key>`` are for one object. (Yandex Cloud's documentation:
+storage/api-ref/authentication, storage/s3/api-ref.)
 """
 
 from __future__ import annotations

@@ -37,7 +37,10 @@ def removal(config: Config, facts: Found, *, with_state: bool) -> list[Step]:
 
 
 def earlier_versions(config: Config, facts: Found) -> dict[str, str]:
-    """The id of the version before the live one, by function, where there is one. Raises DeploymentRefused if nowhere."""
+    """The id of the version before the live one, by function, where there is one.
+
+    Raises DeploymentRefused if nowhere.
+    """
     earlier = {}
     for name in wanted.functions(config):
         live, versions = facts.version_with(name, LIVE), facts.versions.get(name, [])

@@ -1,7 +1,8 @@
 """What a deployment is made of, as bodies of the API's calls. Pure.
 
-A version is known again by a fingerprint in its description: the SHA-256 of its archive and of all that is said of it.
-Triggers and the links to plans call the version that has the tag ``live``, so that going back is moving a tag.
+A version is known again by a fingerprint in its description: the SHA-256 of its archive and of all that is
+said of it. Triggers and the links to plans call the version that has the tag ``live``, so that going back is
+moving a tag.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""A burst of pushes is one clean-up: with ``STATE_DIR``, a repository is cleaned on the first push, and not again on
-those of the next five to ten minutes. The timer, or the next push after that, cleans up what these bring.
+"""A burst of pushes is one clean-up: with ``STATE_DIR``, a repository is cleaned on the first push, and not
+again on those of the next five to ten minutes. The timer, or the next push after that, cleans up what these
+bring.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ SECONDS = 300
 UNSIGNED_SECONDS = 600
 CLEANED = Notice(
     "cleaned-already",
-    "A repository that was pushed to has been cleaned for a push a few minutes ago, and is left to the timer or the next"
-    " push.",
+    "A repository that was pushed to has been cleaned for a push a few minutes ago, and is left to the timer"
+    " or the next push.",
 )
 
 
@@ -27,7 +28,10 @@ def fresh(
 
 
 def unsigned(state: StateDir, pushed: frozenset[RepositoryName], now: float) -> frozenset[RepositoryName]:
-    """The repositories that no unsigned event has named for ten minutes; other pushes do not count. Raises StateError."""
+    """The repositories that no unsigned event has named for ten minutes; other pushes do not count.
+
+    Raises StateError.
+    """
     return frozenset(
         name for name in pushed if seen.first(state, "pushes/unsigned", name.full_name, now, UNSIGNED_SECONDS)
     )

@@ -122,7 +122,9 @@ def convert(options: Namespace, environment: Mapping[str, str]) -> int:
 
 
 def stop_on_signals(cloud: Cloud) -> None:
-    """From now on Ctrl-C ends the run as time would: nothing new begins, what was begun is settled and reported."""
+    """From now on Ctrl-C ends the run as time would: nothing new begins, what was begun is settled and
+    reported.
+    """
 
     def stop(_number: int, _frame: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)

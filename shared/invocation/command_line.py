@@ -20,7 +20,10 @@ Action = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
 
 class Option(msgspec.Struct, frozen=True):
-    """An option or, without dashes, an argument, and how argparse takes it. ``instead_of_json``: not beside --json."""
+    """An option or, without dashes, an argument, and how argparse takes it.
+
+    ``instead_of_json``: not beside --json.
+    """
 
     name: str
     how: dict[str, Any]
@@ -106,8 +109,8 @@ COMMANDS = (
     ),
     Command(
         "convert",
-        "the rules that say what the native policy POLICY_ID says; without it, which of the file's rules Yandex"
-        " Cloud could run natively",
+        "the rules that say what the native policy POLICY_ID says; without it, which of the file's rules"
+        " Yandex Cloud could run natively",
         by_hand.convert,
         (Option("policy_id", {"metavar": "POLICY_ID", "nargs": "?", "help": "a native lifecycle policy"}),),
     ),
@@ -125,7 +128,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def configured(options: argparse.Namespace) -> dict[str, str]:
-    """The environment with the settings file that the options name, or else lies here. Raises SettingsError."""
+    """The environment with the settings file that the options name, or else lies here.
+
+    Raises SettingsError.
+    """
     file = getattr(options, "file", None)
     if file and options.config:
         raise SettingsError(

@@ -1,9 +1,9 @@
 """The forms in which an invocation arrives, and what each of them asks for.
 
-A timer trigger and a Container Registry trigger deliver ``{"messages": [{"event_metadata": {"event_type": ...},
-"details": {...}}]}``; an HTTP call ``{"httpMethod": ..., "body": ..., "isBase64Encoded": ...}``; everything else is
-a bare JSON object of overrides. (Yandex Cloud's documentation: functions/concepts/function-invoke,
-functions/concepts/trigger.)
+A timer trigger and a Container Registry trigger deliver ``{"messages": [{"event_metadata": {"event_type":
+...}, "details": {...}}]}``; an HTTP call ``{"httpMethod": ..., "body": ..., "isBase64Encoded": ...}``;
+everything else is a bare JSON object of overrides. (Yandex Cloud's documentation:
+functions/concepts/function-invoke, functions/concepts/trigger.)
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def _trigger(messages: object) -> Request:
             pushed.add(_pushed(details))
         elif event_type.removeprefix(REGISTRY) not in DELETIONS:
             raise EventError(
-                f"The event type {event_type[:200]!r} is not known; use a timer or a Container Registry trigger.",
+                f"The event type {event_type[:200]!r} is not known; use a timer or a Container Registry"
+                " trigger.",
                 where="event",
             )
     if payloads and pushed:

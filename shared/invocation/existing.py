@@ -50,7 +50,10 @@ def existing(names: frozenset[RepositoryName], invocation: Invocation) -> frozen
 
 
 def remembered(what: str, look: Callable[[], frozenset[str]]) -> frozenset[str]:
-    """The names of the last listing, or of a new one once that is old. A listing that fails is not repeated at once."""
+    """The names of the last listing, or of a new one once that is old.
+
+    A listing that fails is not repeated at once.
+    """
     now = time.monotonic()
     if what not in _listed or now - _listed[what][0] >= LISTED_FOR:
         _listed[what] = (now, frozenset())

@@ -1,4 +1,5 @@
-"""How a run ends: its report is made, its plan is kept, people hear of it, the history grows, old files are deleted.
+"""How a run ends: its report is made, its plan is kept, people hear of it, the history grows, old files are
+deleted.
 
 Whatever fails after the report is made is a warning in it, or a line of the log; it never changes the result.
 """
@@ -76,7 +77,9 @@ def _history_row(run: Run, report: Report) -> history.Row:
 
 
 def with_plan(run: Run, report: Report) -> Report:
-    """The report with the id of the plan that the run carried out, or that is kept here; without one if there is none."""
+    """The report with the id of the plan that the run carried out, or that is kept here; without one if there
+    is none.
+    """
     if run.plan:
         return msgspec.structs.replace(report, plan_id=run.plan.plan_id)
     if run.settings.mode != "plan" or report.status in ("unfinished", "failed"):
@@ -123,11 +126,14 @@ def report_of(
 
 
 def fault(error: Exception) -> JanitorError:
-    """A fault of the bundle itself. The report and the log name its place only, since its text might hold a secret."""
+    """A fault of the bundle itself.
+
+    The report and the log name its place only, since its text might hold a secret.
+    """
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(last.filename).name}:{last.lineno}"
     return JanitorError(
-        f"The bundle has a fault ({type(error).__name__} at {place}); please report it. Images that the report"
-        " does not list as deleted may or may not have been deleted.",
+        f"The bundle has a fault ({type(error).__name__} at {place}); please report it. Images that the"
+        " report does not list as deleted may or may not have been deleted.",
         where=place,
     )

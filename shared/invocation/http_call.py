@@ -1,9 +1,9 @@
 """An HTTP call as Cloud Functions hands it over, and what goes back.
 
-The event has ``httpMethod``, ``headers``, ``queryStringParameters``, ``body`` and ``isBase64Encoded``: a body comes in
-Base64 unless its type is ``application/json``. ``path`` and ``url`` are there behind an API Gateway, ``path`` as the
-gateway's pattern. ``Authorization`` and ``Cookie`` never arrive. (Yandex Cloud's documentation:
-functions/concepts/function-invoke, api-gateway/concepts/extensions/cloud-functions.)
+The event has ``httpMethod``, ``headers``, ``queryStringParameters``, ``body`` and ``isBase64Encoded``: a body
+comes in Base64 unless its type is ``application/json``. ``path`` and ``url`` are there behind an API Gateway,
+``path`` as the gateway's pattern. ``Authorization`` and ``Cookie`` never arrive. (Yandex Cloud's
+documentation: functions/concepts/function-invoke, api-gateway/concepts/extensions/cloud-functions.)
 
 Whoever knows the function's address can send anything, in any form, so every part is checked.
 """

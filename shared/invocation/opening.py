@@ -1,4 +1,6 @@
-"""What a run opens before its work, and how long it has: its journal and leases, the cloud, the time that is left."""
+"""What a run opens before its work, and how long it has: its journal and leases, the cloud, the time that is
+left.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ TELLING, TELLING_SHARE = 3.0, 0.1
 
 
 def open_journal(run: Run) -> None:
-    """Begins the run's journal, if there is a place for it; without it nothing is deleted. Raises StateError."""
+    """Begins the run's journal, if there is a place for it; without it nothing is deleted.
+
+    Raises StateError.
+    """
     if not run.settings.state_dir:
         return
     begin = Begin(run.run_id, run.settings.mode, moments.timestamp(run.started_at))
@@ -38,7 +43,10 @@ def open_journal(run: Run) -> None:
 
 
 def open_cloud(run: Run, invocation: Invocation, ends_at: float) -> Cloud:
-    """The cloud, signed in to; the run has it even if that fails. Raises SettingsError or CredentialsError."""
+    """The cloud, signed in to; the run has it even if that fails.
+
+    Raises SettingsError or CredentialsError.
+    """
     pace = Pace(run.settings.limits.concurrency, works_until(ends_at, run.settings))
     cloud = Cloud(invocation.access.api_endpoint, pace)
     run.ask(cloud)
@@ -55,7 +63,9 @@ def ends_at(context: object) -> float:
 
 
 def works_until(ends_at: float, settings: Settings) -> float:
-    """The monotonic time at which the work ends, so that there is time left to announce it where that is wanted."""
+    """The monotonic time at which the work ends, so that there is time left to announce it where that is
+    wanted.
+    """
     if not settings.notify and not settings.metrics.folder_id:
         return ends_at
     return ends_at - min(TELLING, max(0.0, ends_at - time.monotonic()) * TELLING_SHARE)

@@ -1,7 +1,8 @@
-"""A plan in a browser: ``GET ?plan=ID&token=...`` shows it, a form's ``POST ?plan=ID`` approves or rejects it.
+"""A plan in a browser: ``GET ?plan=ID&token=...`` shows it, a form's ``POST ?plan=ID`` approves or rejects
+it.
 
-The token of a link shows the plan and no more. Those that approve and reject are in the page's forms alone, for an hour
-each, so that nothing that follows links, as crawlers and previews do, ever approves.
+The token of a link shows the plan and no more. Those that approve and reject are in the page's forms alone,
+for an hour each, so that nothing that follows links, as crawlers and previews do, ever approves.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ def _page(call: Call, invocation: Invocation, key: bytes, now: datetime) -> dict
 
 
 def _form_address(call: Call, webhook_url: str) -> str:
-    """Where the page's forms go: to the version that showed the page, or else to the one that ``WEBHOOK_URL`` names."""
+    """Where the page's forms go: to the version that showed the page, or else to the one that ``WEBHOOK_URL``
+    names.
+    """
     configured = dict(parse_qsl(urlsplit(webhook_url).query))
     tag = call.query.get("tag") or configured.get("tag", "")
     return "?" + urlencode({"plan": call.query["plan"], **({"tag": tag} if tag else {})})

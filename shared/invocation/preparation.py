@@ -1,4 +1,6 @@
-"""From a task to its run: what the event asks for, within what the settings allow, and the plan to carry out."""
+"""From a task to its run: what the event asks for, within what the settings allow, and the plan to carry
+out.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ class _Order(msgspec.Struct, frozen=True):
 
 
 def prepare(task: Task, heading: Heading) -> tuple[Run, bool]:
-    """The run of a task, and whether it has nothing to do: then it signs in to nothing and keeps and announces nothing.
+    """The run of a task, and whether it has nothing to do: then it signs in to nothing and keeps and
+    announces nothing.
 
     Raises JanitorError.
     """

@@ -1,4 +1,6 @@
-"""The commands that ask nothing of the cloud: what the state directory keeps, and whether the settings are right."""
+"""The commands that ask nothing of the cloud: what the state directory keeps, and whether the settings are
+right.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def check(options: Namespace, environment: Mapping[str, str]) -> int:
 
 
 def check_deployment(file: str) -> None:
-    """Checks the file's table for the deployment, if it has one, as far as a deployment can without a call."""
+    """Checks the file's table for the deployment, if it has one, as far as a deployment can without a
+    call.
+    """
     document = settings.read(file)
     if "deploy" in document:
         deploy = deploy_table.check(document, file, datetime.now(UTC))

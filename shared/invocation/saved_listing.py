@@ -1,4 +1,6 @@
-"""Rules on a saved listing, without any cloud: the answer of the API's images.list, or what yc prints as JSON."""
+"""Rules on a saved listing, without any cloud: the answer of the API's images.list, or what yc prints as
+JSON.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,6 @@ from shared.cleanup.run import Run, Survey
 from shared.cloud import container_registry
 from shared.errors import SettingsError
 from shared.report import report
-from shared.report.contract import Report
 from shared.retention import guards
 from shared.retention.layers import layer_keys
 from shared.retention.records import Image, Registry, Repository
@@ -63,8 +64,11 @@ def _camel(row: Any) -> Any:
     return {re.sub(r"_([a-z])", lambda letter: letter[1].upper(), key): value for key, value in row.items()}
 
 
-def dry_run(environment: Mapping[str, str], file: str) -> Report:
-    """The report of a saved listing by the rules, and by those guards that need no cloud. Raises SettingsError."""
+def dry_run(environment: Mapping[str, str], file: str) -> report.Report:
+    """The report of a saved listing by the rules, and by those guards that need no cloud.
+
+    Raises SettingsError.
+    """
     configured = msgspec.structs.replace(settings.load(environment, whole=False), mode="dry-run")
     run = Run(narrowed=Narrowed(configured, configured, configured))
     decide(run, read(file))
@@ -76,8 +80,8 @@ def dry_run(environment: Mapping[str, str], file: str) -> Report:
 def decide(run: Run, images: dict[str, list[Image]]) -> None:
     run.warn(
         "listing",
-        "Only the listing was looked at: no lifecycle policy was run dry, and neither what runs nor what images hold"
-        " was looked up.",
+        "Only the listing was looked at: no lifecycle policy was run dry, and neither what runs nor what"
+        " images hold was looked up.",
     )
     for full_name in sorted(images):
         registry_id = full_name.partition("/")[0]

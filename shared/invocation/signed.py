@@ -1,5 +1,5 @@
-"""A signed call, carried out once: ``{"action": "dry-run" | "plan" | "cleanup" | "apply", ...overrides}``, with a
-``plan_id`` for ``apply``.
+"""A signed call, carried out once: ``{"action": "dry-run" | "plan" | "cleanup" | "apply", ...overrides}``,
+with a ``plan_id`` for ``apply``.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def _body(call: Call) -> dict[str, Any]:
 def _refuse_repeated(
     signed: standard_webhooks.Signed, action: str, overrides: dict[str, Any], invocation: Invocation
 ) -> None:
-    """Raises RequestRefused for a call that was there before, or that deletes and could be repeated unseen."""
+    """Raises RequestRefused for a call that was there before, or that deletes and could be repeated
+    unseen.
+    """
     try:
         configured = invocation.settings
         narrowed = narrow(configured, overrides).settings
@@ -73,8 +75,8 @@ def _refuse_repeated(
         if action == "cleanup" and narrowed.mode == "apply":
             raise RequestRefused(
                 403,
-                "Without STATE_DIR a repeated call cannot be told from a new one, so that none may delete; set"
-                " STATE_DIR to a directory, in the cloud to a mounted bucket.",
+                "Without STATE_DIR a repeated call cannot be told from a new one, so that none may delete;"
+                " set STATE_DIR to a directory, in the cloud to a mounted bucket.",
             )
         return
     state = StateDir(configured.state_dir)

@@ -50,9 +50,10 @@ class Invocation(msgspec.Struct, frozen=True, dict=True):
 class Kind(msgspec.Struct, frozen=True):
     """What all tasks of a kind have in common.
 
-    ``mode`` stands instead of the settings' and the event's. ``announced``: people and Yandex Monitoring hear of the run
-    where the settings say so. ``remembered``: the run goes into the history. ``each_push``: a push counts even if there
-    was another to the same repository a moment ago. ``has_plan``: the run carries out a plan.
+    ``mode`` stands instead of the settings' and the event's. ``announced``: people and Yandex Monitoring hear
+    of the run where the settings say so. ``remembered``: the run goes into the history. ``each_push``: a push
+    counts even if there was another to the same repository a moment ago. ``has_plan``: the run carries out a
+    plan.
     """
 
     mode: Literal["dry-run", "plan", "apply"] | None = None
@@ -79,8 +80,8 @@ def _nothing(cloud: Cloud) -> None:
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to do; the functions below make the tasks that there are.
 
-    ``plan_id`` names the plan that the run carries out. ``look`` stands instead of the clean-up. ``all_rows``: the report
-    lists every image. ``begin`` is called before the work, ``progress`` during it.
+    ``plan_id`` names the plan that the run carries out. ``look`` stands instead of the clean-up.
+    ``all_rows``: the report lists every image. ``begin`` is called before the work, ``progress`` during it.
     """
 
     kind: Kind

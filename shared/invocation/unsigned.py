@@ -1,16 +1,17 @@
-"""Events that nobody has signed: whoever sends one gets the same answer, and at most a dry run is made for it.
+"""Events that nobody has signed: whoever sends one gets the same answer, and at most a dry run is made for
+it.
 
-A Container Registry trigger cannot sign, and anybody can send what it sends to a function that browsers reach. So every
-event that is no signed call is answered with 202 and the same body, whatever it is, whether what it names exists, and
-whatever came of it. The log and ``STATE_DIR`` tell that.
+A Container Registry trigger cannot sign, and anybody can send what it sends to a function that browsers
+reach. So every event that is no signed call is answered with 202 and the same body, whatever it is, whether
+what it names exists, and whatever came of it. The log and ``STATE_DIR`` tell that.
 
-A repository of the settings' registries that exists is looked at in a dry run, in every mode, and at most once in ten
-minutes. Nothing is deleted for it, no plan is made and nobody is notified: a stranger could have people approve from
-habit. Without ``STATE_DIR`` no run is started: a function's instances have no other memory in common that could keep to
-ten minutes, and nobody would see the report.
+A repository of the settings' registries that exists is looked at in a dry run, in every mode, and at most
+once in ten minutes. Nothing is deleted for it, no plan is made and nobody is notified: a stranger could have
+people approve from habit. Without ``STATE_DIR`` no run is started: a function's instances have no other
+memory in common that could keep to ten minutes, and nobody would see the report.
 
-What exists is listed at most once in ten minutes by each warm instance, so that made-up names cost no calls and leave no
-trace. A repository that is new since then is left to the timer.
+What exists is listed at most once in ten minutes by each warm instance, so that made-up names cost no calls
+and leave no trace. A repository that is new since then is left to the timer.
 """
 
 from __future__ import annotations
@@ -67,6 +68,6 @@ def _clean_up(run: Run, cloud: Cloud) -> None:
     if run.narrowed.configured.mode != "dry-run":
         run.warn(
             "push-not-signed",
-            "Anybody can send such an event to the webhook, so nothing is deleted or planned for it; to clean up"
-            " after pushes, point the trigger to cleanup.handler.",
+            "Anybody can send such an event to the webhook, so nothing is deleted or planned for it; to clean"
+            " up after pushes, point the trigger to cleanup.handler.",
         )

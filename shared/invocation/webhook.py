@@ -1,8 +1,11 @@
 """Who calls the webhook, and what each may have done.
 
-A signed call       does what its body says: ``{"action": "dry-run" | "plan" | "cleanup" | "apply", ...overrides}``
-A browser           sees a plan's page and approves or rejects it, with the tokens that `shared.auth.plan_links` makes
-Anybody else        may send an event, as a registry trigger does, which nothing proves that it is: `shared.invocation.unsigned`
+A signed call       does what its body says: ``{"action": "dry-run" | "plan" | "cleanup" | "apply",
+                    ...overrides}``
+A browser           sees a plan's page and approves or rejects it, with the tokens that
+                    `shared.auth.plan_links` makes
+Anybody else        may send an event, as a registry trigger does, which nothing proves that it is:
+                    `shared.invocation.unsigned`
                     answers all of them alike, and makes a dry run at most, of repositories that exist
 
 Errors are ``application/problem+json`` (RFC 9457), or a small page for a browser.

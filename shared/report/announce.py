@@ -1,7 +1,7 @@
 """A finished run is announced to people and to Yandex Monitoring.
 
-All messages are sent at the same time, in ten seconds at most. A message that fails becomes a warning of the run; it
-changes nothing else.
+All messages are sent at the same time, in ten seconds at most. A message that fails becomes a warning of the
+run; it changes nothing else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ REMEDY = {
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """A message; ``send`` gets the monotonic time at which it must end, and returns why it failed, or nothing."""
+    """A message; ``send`` gets the monotonic time at which it must end, and returns why it failed, or
+    nothing.
+    """
 
     code: str
     what: str
@@ -42,7 +44,10 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 def announce(run: Run, report: Report, recipients: list[Recipient], ends_at: float) -> list[Notice]:
-    """Announces the run, until ``ends_at`` (monotonic) at most. Returns a notice for each message that failed."""
+    """Announces the run, until ``ends_at`` (monotonic) at most.
+
+    Returns a notice for each message that failed.
+    """
     deliveries = []
     if recipients:
         deliveries += _notifications(run, report, recipients)

@@ -1,10 +1,11 @@
 """The report as the contract has it: what each key means, and its unit or format.
 
-A report is built of these records and read as these records. It is a JSON object in four places alone: a handler's
-answer, ``--json``, a signed notification, and a file in the state directory. The keys come in the order of the fields.
+A report is built of these records and read as these records. It is a JSON object in four places alone: a
+handler's answer, ``--json``, a signed notification, and a file in the state directory. The keys come in the
+order of the fields.
 
-Times are RFC 3339 text in UTC (``2026-11-25T03:00:00Z``), sizes are bytes, ids are the cloud's own. What a report of
-an earlier version does not say has a default here, so that every stored report can be read.
+Times are RFC 3339 text in UTC (``2026-11-25T03:00:00Z``), sizes are bytes, ids are the cloud's own. What a
+report of an earlier version does not say has a default here, so that every stored report can be read.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ PolicyStatus = Annotated[str, msgspec.Meta(description="ACTIVE or DISABLED, as t
 class ImageRow(ImageFacts, frozen=True, gc=False, kw_only=True):
     """A candidate and what became of it.
 
-    ``reason`` names the policies and rules that take it, joined by commas; ``guard`` is the guard that protects it, and
-    ``kept_by`` what that guard found, or the limit that keeps the image; null where nothing keeps it.
+    ``reason`` names the policies and rules that take it, joined by commas; ``guard`` is the guard that
+    protects it, and ``kept_by`` what that guard found, or the limit that keeps the image; null where nothing
+    keeps it.
     """
 
     outcome: OutcomeName
@@ -60,7 +62,9 @@ class PolicyRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RepositoryRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a repository held before the run; ``size_bytes`` counts a layer that images share in each of them."""
+    """How much a repository held before the run; ``size_bytes`` counts a layer that images share in each of
+    them.
+    """
 
     registry_id: str
     repository: str
@@ -78,9 +82,10 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a run found and did.
 
-    ``plan_id`` is the plan that the run made or carried out. ``status`` is the worst that holds. ``finished_at`` is
-    null for a run that was cut off. ``images_truncated``: there are more candidates than rows in ``images``.
-    ``retries`` counts requests that were sent again; ``price`` is there if the settings name a price.
+    ``plan_id`` is the plan that the run made or carried out. ``status`` is the worst that holds.
+    ``finished_at`` is null for a run that was cut off. ``images_truncated``: there are more candidates than
+    rows in ``images``. ``retries`` counts requests that were sent again; ``price`` is there if the settings
+    name a price.
     """
 
     run_id: str

@@ -1,4 +1,6 @@
-"""Two dry runs of the same images by different settings: what the second newly takes, and what it newly keeps."""
+"""Two dry runs of the same images by different settings: what the second newly takes, and what it newly
+keeps.
+"""
 
 from __future__ import annotations
 

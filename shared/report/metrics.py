@@ -18,7 +18,9 @@ def gauges(run: Run, seconds: float) -> list[dict[str, Any]]:
 
 
 def _numbers(run: Run, registry_id: str, seconds: float) -> dict[str, float]:
-    """``images``, ``candidates`` and ``protected`` are left out when not all of the registry was looked at."""
+    """``images``, ``candidates`` and ``protected`` are left out when not all of the registry was looked
+    at.
+    """
     surveys = [survey for survey in run.surveys if survey.registry.registry_id == registry_id]
     outcomes: Counter[str] = Counter()
     for survey in surveys:

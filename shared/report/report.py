@@ -1,4 +1,6 @@
-"""How a report is made, of a run, of the journal of a run that was cut off, or of an error; and how it leaves as JSON."""
+"""How a report is made, of a run, of the journal of a run that was cut off, or of an error; and how it leaves
+as JSON.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ class Heading(msgspec.Struct, frozen=True):
 def build(
     heading: Heading, run: Run, error: JanitorError | None, finished_at: datetime, rows: int | None = ROWS
 ) -> Report:
-    """The report of a run, or of what there is of it when ``error`` ended it; at most ``rows`` images are listed."""
+    """The report of a run, or of what there is of it when ``error`` ended it; at most ``rows`` images are
+    listed.
+    """
     tally = _tally(run, heading.mode)
     candidates = tally.outcomes.total()
     has_room = rows is None or candidates <= rows
@@ -99,7 +103,9 @@ def _totals(run: Run, tally: Tally) -> Totals:
 
 
 def _counts(outcomes: Counter[str]) -> dict[str, int]:
-    """The candidates, and how many of them came to which end; what would be deleted has no count of its own."""
+    """The candidates, and how many of them came to which end; what would be deleted has no count of its
+    own.
+    """
     counts = {name.replace("-", "_"): outcomes[name] for name in OUTCOMES if name != "would-delete"}
     return {"candidates": outcomes.total(), **counts}
 
@@ -129,7 +135,9 @@ def image_rows(run: Run, mode: str) -> Iterator[ImageRow]:
 
 
 def plan_rows(run: Run) -> Iterator[PlanRow]:
-    """The rows of a plan: the same images always make the same rows, whatever order the cloud lists them in."""
+    """The rows of a plan: the same images always make the same rows, whatever order the cloud lists them
+    in.
+    """
     for survey in run.surveys:
         with survey.opened():
             for image_id, listed in sorted(survey.candidates.items()):
@@ -207,7 +215,7 @@ def of_journal(entry: Entry, rows: int | None = ROWS) -> Report:
 def _cut_off(unknown: int) -> list[Notice]:
     if not unknown:
         return []
-    message = f"The run was cut off; of {unknown} images it is not known yet whether they are gone. The next run looks."
+    message = f"The run was cut off. Whether {unknown} images are gone is not known yet; the next run looks."
     return [Notice("run-cut-off", message)]
 
 

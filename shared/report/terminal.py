@@ -46,7 +46,7 @@ COLOURS = {
 def progress() -> Iterator[Progress]:
     """Progress bars while standard error is a terminal; nothing at all elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda what, done, total: None
+        yield lambda _what, _done, _total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

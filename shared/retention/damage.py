@@ -1,4 +1,7 @@
-"""What is not whole in a repository: indexes that have lost images, and referrers without their image. Pure."""
+"""What is not whole in a repository: indexes that have lost images, and referrers without their image.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from shared.retention.records import PLAIN, Image
 
 
 class Damage(msgspec.Struct, frozen=True):
-    """Something in a repository that is not whole: the report's warning code, the image, and the digests missing."""
+    """Something in a repository that is not whole: the report's warning code, the image, and the digests
+    missing.
+    """
 
     code: str
     image: Image

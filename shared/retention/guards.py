@@ -1,9 +1,9 @@
 """What must stay, and why: images, manifests and uses in, guards out. No I/O, no clock, no environment.
 
-Two things bind the images of a repository together: an index holds its platform images, which often have no tag of
-their own, and a referrer (a signature, an attestation, an SBOM) refers to its image, by the OCI ``subject`` field, by
-the fallback tag ``sha256-<hex>``, or by cosign's tags ``sha256-<hex>.sig``, ``.att`` and ``.sbom``. What stays keeps
-what it holds and what refers to it; a referrer goes with its image.
+Two things bind the images of a repository together: an index holds its platform images, which often have no
+tag of their own, and a referrer (a signature, an attestation, an SBOM) refers to its image, by the OCI
+``subject`` field, by the fallback tag ``sha256-<hex>``, or by cosign's tags ``sha256-<hex>.sig``, ``.att``
+and ``.sbom``. What stays keeps what it holds and what refers to it; a referrer goes with its image.
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ def referred_to(image: Image, manifest: Manifest) -> frozenset[str]:
 class Guarding(msgspec.Struct, frozen=True):
     """What decides on the images of one repository, beside the images themselves.
 
-    ``keep_tags`` match whole tags; what is younger than ``grace`` at the time ``now`` stays; ``kept_by_rules`` gives the keep
-    rule by image id. ``may_follow`` says whether a referrer may go with its image, though nothing takes it.
+    ``keep_tags`` match whole tags; what is younger than ``grace`` at the time ``now`` stays;
+    ``kept_by_rules`` gives the keep rule by image id. ``may_follow`` says whether a referrer may go with its
+    image, though nothing takes it.
     """
 
     full_name: str
@@ -72,7 +73,7 @@ class Guarding(msgspec.Struct, frozen=True):
     grace: timedelta = timedelta()
     index_children: bool = True
     referrers: bool = True
-    may_follow: Callable[[Image], bool] = lambda image: True
+    may_follow: Callable[[Image], bool] = lambda _: True
 
 
 class Guarded(msgspec.Struct, frozen=True):
@@ -107,7 +108,9 @@ def _without(rows: Mapping[str, Row], others: Collection[str]) -> dict[str, Row]
 
 
 def own(candidates: Mapping[str, Candidate], guarding: Guarding) -> dict[str, Kept]:
-    """The guards that images have by themselves, whatever else their repository holds; of each image the first."""
+    """The guards that images have by themselves, whatever else their repository holds; of each image the
+    first.
+    """
     first = {
         image_id: next(each_own(candidate.image, guarding), None)
         for image_id, candidate in candidates.items()
@@ -199,7 +202,9 @@ def close(
 def following(
     images: Iterable[Image], candidates: Mapping[str, Candidate], kept: Mapping[str, Kept], manifests: Binding
 ) -> dict[str, Candidate]:
-    """The referrers that no policy takes, but whose image goes: they go with it, unless they have a name of their own."""
+    """The referrers that no policy takes, but whose image goes: they go with it, unless they have a name of
+    their own.
+    """
     by_digest = {image.digest: image for image in images}
     referring = _referring(by_digest, manifests)
     going = [candidate for image_id, candidate in candidates.items() if image_id not in kept]
@@ -243,7 +248,9 @@ def waves(going: Iterable[Image], manifests: Binding) -> list[list[Image]]:
 
 
 def needed_by_others(wave: Iterable[Image], images: Iterable[Image], manifests: Binding) -> set[str]:
-    """The ids of those images of a wave that hold others or are referred to: what becomes of them decides on others."""
+    """The ids of those images of a wave that hold others or are referred to: what becomes of them decides on
+    others.
+    """
     subjects = {
         digest for image in images for digest in referred_to(image, manifests.get(image.digest, PLAIN))
     }
@@ -264,9 +271,11 @@ def unclear(images: Iterable[Image], manifests: Binding) -> dict[str, str]:
 
 
 def hides_its_images(images: Iterable[Image], manifests: Binding) -> Image | None:
-    """An image that may be an index of any others, for its manifest is lost: the listing shows no configuration of it.
+    """An image that may be an index of any others, for its manifest is lost: the listing shows no
+    configuration of it.
 
-    An index has no configuration, and what has a configuration holds no other image (OCI image specification).
+    An index has no configuration, and what has a configuration holds no other image (OCI image
+    specification).
     """
     return next(
         (
@@ -281,7 +290,9 @@ def hides_its_images(images: Iterable[Image], manifests: Binding) -> Image | Non
 def foreign_subjects(
     images: Iterable[Image], candidates: Iterable[Candidate], manifests: Binding
 ) -> dict[str, frozenset[str]]:
-    """Those candidates, by id, that refer only to images of other repositories, if to any; with these images' digests."""
+    """Those candidates, by id, that refer only to images of other repositories, if to any; with these images'
+    digests.
+    """
     own = {image.digest for image in images}
     subjects = {
         candidate.image.image_id: referred_to(candidate.image, manifests.get(candidate.image.digest, PLAIN))

@@ -1,7 +1,7 @@
 """The bytes that deletions free in one registry: a layer is billed once, as long as any image has it.
 
-Yandex Cloud bills a layer that images of one registry share once (container-registry/pricing), so what a deletion
-frees is every distinct layer of the images that go, less those of the images that stay.
+Yandex Cloud bills a layer that images of one registry share once (container-registry/pricing), so what a
+deletion frees is every distinct layer of the images that go, less those of the images that stay.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ def layer_keys(images: Iterable[Image]) -> set[int]:
 
 
 class LayerCount:
-    """Counts as images come by, in any order; holds 8 bytes for a layer of an image that stays, 16 for one that goes."""
+    """Counts as images come by, in any order; holds 8 bytes for a layer of an image that stays, 16 for one
+    that goes.
+    """
 
     def __init__(self) -> None:
         self._stay: array[int] = array("Q")

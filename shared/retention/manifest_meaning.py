@@ -1,10 +1,11 @@
 """What a manifest's bytes say of other images: pure, and strict, for on it hangs what may be deleted.
 
-An image manifest has ``config`` and ``layers``, which are blobs and no images; an index has ``manifests: [{digest,
-mediaType, ...}]``; either may have a ``subject: {digest}`` that it refers to (OCI image specification 1.1; Docker's are
-alike). Registries store whatever they are given and read it as Go does: ``Manifests`` counts as ``manifests``, and of two
-keys the last. So a document counts as understood only if it can be read in one way. Of any other every digest that it
-mentions, wherever and however written, is something that it may need.
+An image manifest has ``config`` and ``layers``, which are blobs and no images; an index has ``manifests:
+[{digest, mediaType, ...}]``; either may have a ``subject: {digest}`` that it refers to (OCI image
+specification 1.1; Docker's are alike). Registries store whatever they are given and read it as Go does:
+``Manifests`` counts as ``manifests``, and of two keys the last. So a document counts as understood only if it
+can be read in one way. Of any other every digest that it mentions, wherever and however written, is something
+that it may need.
 """
 
 from __future__ import annotations
@@ -160,7 +161,9 @@ def _mentions(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _of_bytes(body: bytes) -> tuple[str, ...]:
-    """The digests in what is no JSON: as it is, without the zeros of UTF-16, and with JSON's escapes undone."""
+    """The digests in what is no JSON: as it is, without the zeros of UTF-16, and with JSON's escapes
+    undone.
+    """
     text = body.replace(b"\0", b"").decode("latin-1")
     unescaped = re.sub(r"\\u00([0-9a-fA-F]{2})", lambda match: chr(int(match[1], 16)), text)
     return _mentions((text, unescaped))

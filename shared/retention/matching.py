@@ -1,13 +1,15 @@
 """How long patterns may take: those that cannot take long run freely, all others under two limits.
 
-A tag has 128 characters at most (OCI distribution specification). `few_ways` proves of a regular expression that a
-match tries no more than eight ways for each character of a tag, and goes each of them once along the tag: a
-millisecond at the very most. Everything else may take 0.5 s for one text, and 5 s for all texts of a run.
+A tag has 128 characters at most (OCI distribution specification). `few_ways` proves of a regular expression
+that a match tries no more than eight ways for each character of a tag, and goes each of them once along the
+tag: a millisecond at the very most. Everything else may take 0.5 s for one text, and 5 s for all texts of a
+run.
 
-Both are computing time of the thread that matches, not time on the wall, for a function may have an eighth of a core
-and many threads. The timeout of the regex package counts the computing time of the whole process, so that with 16
-threads it comes 16 times too early: then the match is tried again with more. What took long is remembered, so that the
-looks at the same tags later in a run cost nothing, and a run that got past its first look gets past the others too.
+Both are computing time of the thread that matches, not time on the wall, for a function may have an eighth of
+a core and many threads. The timeout of the regex package counts the computing time of the whole process, so
+that with 16 threads it comes 16 times too early: then the match is tried again with more. What took long is
+remembered, so that the looks at the same tags later in a run cost nothing, and a run that got past its first
+look gets past the others too.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ RUN_SECONDS = 5.0
 NOTED_SECONDS = 0.0001
 MOST_WAYS = 8 * (LONGEST_TAG + 1)
 REMEDIES = {
-    "tag": "write it without repetitions inside repetitions, such as (a+)+, without repeated alternatives that begin"
-    " alike, such as (a|aa)+, and with fewer wildcards",
+    "tag": "write it without repetitions inside repetitions, such as (a+)+, without repeated alternatives"
+    " that begin alike, such as (a|aa)+, and with fewer wildcards",
     "repository": "write it with fewer wildcards",
 }
 
@@ -44,11 +46,12 @@ TOKEN = re.compile(
 
 
 def few_ways(text: str) -> bool:
-    """Whether the regular expression ``text`` surely tries few ways on a tag. False is no proof of the contrary.
+    """Whether the regular expression ``text`` surely tries few ways on a tag. False is no proof of the
+    contrary.
 
     It must be a sequence of characters, classes, groups and alternatives, in which only single characters are
-    repeated. A repetition multiplies the ways by its counts, unless what follows fixes where it ends: a character that
-    it cannot take, or the end of the pattern. ``)?`` and each ``|`` double them.
+    repeated. A repetition multiplies the ways by its counts, unless what follows fixes where it ends: a
+    character that it cannot take, or the end of the pattern. ``)?`` and each ``|`` double them.
     """
     tokens: list[re.Match[str]] = []
     place = 0
@@ -155,7 +158,9 @@ def limited(match: Callable[..., Any], subject: Subject) -> Callable[[str], Any]
 
 
 def timed(match: Callable[..., Any], text: str, limit: float) -> tuple[Any, float]:
-    """The result of ``match(text)``, and the seconds that this thread computed it; more than ``limit``: no result."""
+    """The result of ``match(text)``, and the seconds that this thread computed it; more than ``limit``: no
+    result.
+    """
     began, timeout = time.thread_time(), limit
     while True:
         try:
@@ -169,6 +174,7 @@ def timed(match: Callable[..., Any], text: str, limit: float) -> tuple[Any, floa
 
 def too_slow(subject: Subject, seconds: float, for_what: str) -> SettingsError:
     return SettingsError(
-        f"{subject.text} takes more than {seconds:g} s of computing time {for_what}; {REMEDIES[subject.kind]}.",
+        f"{subject.text} takes more than {seconds:g} s of computing time {for_what};"
+        f" {REMEDIES[subject.kind]}.",
         where=subject.text.partition(" is refused")[0],
     )

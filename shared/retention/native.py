@@ -1,9 +1,10 @@
 """Rules from a native lifecycle policy, and native policies from rules: texts in, texts out.
 
-A native policy is for one repository, by its exact name; its expire period is whole days of 24 hours at least, its
-regular expressions are Java's, of 256 characters at most, and it knows no keep rules and no groups (the service's
-lifecycle_policy.proto, and its documentation of lifecycle policies). In both worlds an image that several rules match
-goes only when all of them say delete: leaving one out would delete more, so a policy is converted whole or not at all.
+A native policy is for one repository, by its exact name; its expire period is whole days of 24 hours at
+least, its regular expressions are Java's, of 256 characters at most, and it knows no keep rules and no groups
+(the service's lifecycle_policy.proto, and its documentation of lifecycle policies). In both worlds an image
+that several rules match goes only when all of them say delete: leaving one out would delete more, so a policy
+is converted whole or not at all.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ def _value(value: Any) -> str:
 def to_policies(rules: list[Rule]) -> dict[str, Any]:
     """What of the rules Yandex Cloud could run itself.
 
-    ``policies`` has the bodies to create them with, each for a repository (``repositoryId`` is to be added), and
-    ``not_native`` says of each other rule why not.
+    ``policies`` has the bodies to create them with, each for a repository (``repositoryId`` is to be added),
+    and ``not_native`` says of each other rule why not.
     """
     faults = {rule.name: _not_native(rule) for rule in rules}
     repositories = dict.fromkeys(name for rule in rules if not faults[rule.name] for name in _names(rule))

@@ -20,8 +20,8 @@ FIXED_COUNT = re.compile(r"(?P<nested>[)}*+?\s]?)\{\s*(?P<least>[0-9]+)")
 def pattern(text: str) -> Any:
     """The compiled regular expression of a setting, of the regex package. Raises ValueError.
 
-    What could fill the memory, which no time limit prevents, is refused: counts of counts when it is compiled, and a
-    pattern that calls itself when it is matched.
+    What could fill the memory, which no time limit prevents, is refused: counts of counts when it is
+    compiled, and a pattern that calls itself when it is matched.
     """
     import regex  # imported here: most settings have no pattern
 
@@ -36,7 +36,9 @@ def pattern(text: str) -> Any:
 
 
 def _repeated(text: str) -> int:
-    """The most that fixed counts may come to: of one character, times those of groups, which may be nested."""
+    """The most that fixed counts may come to: of one character, times those of groups, which may be
+    nested.
+    """
     of_groups, of_characters = 1, 1
     for count in FIXED_COUNT.finditer(text):
         least = max(1, int(count["least"][:9]))
@@ -49,7 +51,8 @@ def _repeated(text: str) -> int:
 
 @cache
 def whole_tag(text: str, rule: str = "", key: str = "tags") -> Callable[[str], Any]:
-    """What matches a whole tag with the regular expression ``text``, of that key of a rule or else of keep_tags.
+    """What matches a whole tag with the regular expression ``text``, of that key of a rule or else of
+    keep_tags.
 
     It raises SettingsError when that takes too long.
     """
@@ -69,7 +72,8 @@ def pattern_subject(text: str, rule: str = "", key: str = "tags") -> Subject:
 
 @cache
 def repository_matcher(patterns: tuple[str, ...], rule: str = "") -> Callable[[str], bool]:
-    """What tells whether gitignore-style ``patterns`` of that rule cover a repository's name. Raises ValueError.
+    """What tells whether gitignore-style ``patterns`` of that rule cover a repository's name. Raises
+    ValueError.
 
     It raises SettingsError when that takes too long.
     """

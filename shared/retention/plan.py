@@ -1,7 +1,8 @@
-"""A plan: the images that a run in mode ``plan`` would delete, kept until a person says yes or no. No I/O, no clock.
+"""A plan: the images that a run in mode ``plan`` would delete, kept until a person says yes or no. No I/O, no
+clock.
 
-``takers`` tells for each repository what takes its images (the reasons in the report), and a hash of how that is
-defined: a policy or rule that has been changed since is another one, whatever its name.
+``takers`` tells for each repository what takes its images (the reasons in the report), and a hash of how that
+is defined: a policy or rule that has been changed since is another one, whatever its name.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Planned(ImageFacts, frozen=True, gc=False, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a plan would delete: by the repository's full name, its images by id; ``takers`` by full name too."""
+    """What a plan would delete: by the repository's full name, its images by id; ``takers`` by full name
+    too.
+    """
 
     plan_id: str
     images: dict[str, dict[str, Planned]]
@@ -70,7 +73,9 @@ def takers(results: Iterable[PolicyResult], rules: Iterable[Rule]) -> Takers:
 
 
 def change(planned: Planned, now: Candidate | None, were: Takers, are: Takers) -> str:
-    """What has changed about a planned image for which it must stay; ``now`` is it as taken today. "" for nothing."""
+    """What has changed about a planned image for which it must stay; ``now`` is it as taken today. "" for
+    nothing.
+    """
     if now is None or not set(planned.reasons) <= set(now.reasons):
         return "what took it does so no longer"
     if any(were.get(reason) != are.get(reason) for reason in planned.reasons):

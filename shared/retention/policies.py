@@ -15,8 +15,8 @@ SMALL_REPOSITORY = 10
 def applies(policy: Policy, apply: Literal["active"] | list[str]) -> bool:
     """Whether the setting ``lifecycle_policies.apply`` lets the policy's images be deleted.
 
-    ``active``, alone or in the list, stands for every ACTIVE policy, and is never a name; a DISABLED one must be
-    named by id or name.
+    ``active``, alone or in the list, stands for every ACTIVE policy, and is never a name; a DISABLED one must
+    be named by id or name.
     """
     if policy.status == "ACTIVE" and "active" in apply:
         return True
@@ -25,7 +25,9 @@ def applies(policy: Policy, apply: Literal["active"] | list[str]) -> bool:
 
 
 def union(taken: Iterable[tuple[str, Iterable[Image]]]) -> dict[str, Candidate]:
-    """The images that any of the policies takes, each once, by id, with the reason of every policy that takes it."""
+    """The images that any of the policies takes, each once, by id, with the reason of every policy that takes
+    it.
+    """
     candidates: dict[str, Candidate] = {}
     for reason, images in taken:
         for image in images:

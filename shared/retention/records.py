@@ -11,7 +11,9 @@ OutcomeName = Literal["would-delete", "deleted", "already-gone", "protected", "f
 
 
 def blob_key(digest: str) -> int:
-    """64 bits of a digest, which tell blobs apart: among a million, two meet by chance once in 37 million times."""
+    """64 bits of a digest, which tell blobs apart: among a million, two meet by chance once in 37 million
+    times.
+    """
     try:
         return int(digest.rpartition(":")[2][:16], 16)
     except ValueError:
@@ -39,9 +41,11 @@ class Repository(msgspec.Struct, frozen=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """A native lifecycle policy; ``status`` is ``ACTIVE`` or ``DISABLED``, ``definition`` a hash of its rules.
+    """A native lifecycle policy; ``status`` is ``ACTIVE`` or ``DISABLED``, ``definition`` a hash of its
+    rules.
 
-    One that ``ranks`` keeps so many of the newest images, so that what it takes depends on which others there are.
+    One that ``ranks`` keeps so many of the newest images, so that what it takes depends on which others there
+    are.
     """
 
     policy_id: str
@@ -68,9 +72,9 @@ class NativeRule(msgspec.Struct, frozen=True):
 class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An image as the registry lists it.
 
-    ``created_at`` is the API's RFC 3339 text. ``config`` is the key (`blob_key`) of the image's configuration, and
-    ``layers`` alternates a layer's key and its size in bytes, 8 bytes each: 50,000 images fit in a small function
-    that way.
+    ``created_at`` is the API's RFC 3339 text. ``config`` is the key (`blob_key`) of the image's
+    configuration, and ``layers`` alternates a layer's key and its size in bytes, 8 bytes each: 50,000 images
+    fit in a small function that way.
     """
 
     image_id: str
@@ -85,9 +89,9 @@ class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Manifest(msgspec.Struct, frozen=True, gc=False):
     """What matters of a manifest.
 
-    ``holds``: every digest that it may need; ``nested``: those that may be indexes themselves; ``refers_to``: its
-    subject; ``platforms``: those that are images, whose absence breaks it. ``unclear``: why it is not understood, ""
-    when it is. ``lost``: it could not be had, so that nothing is known of what it holds.
+    ``holds``: every digest that it may need; ``nested``: those that may be indexes themselves; ``refers_to``:
+    its subject; ``platforms``: those that are images, whose absence breaks it. ``unclear``: why it is not
+    understood, "" when it is. ``lost``: it could not be had, so that nothing is known of what it holds.
     """
 
     holds: tuple[str, ...] = ()
@@ -109,7 +113,9 @@ class Candidate(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What became of a candidate: the contract's outcome, the guard that holds it and for what, or why it failed."""
+    """What became of a candidate: the contract's outcome, the guard that holds it and for what, or why it
+    failed.
+    """
 
     outcome: OutcomeName
     guard: str | None = None
@@ -132,8 +138,8 @@ class PolicyResult(msgspec.Struct, frozen=True):
 class ImageFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An image and where it lies, as reports, plans and explanations begin their rows.
 
-    ``repository`` is the name without the registry's id, ``created_at`` the API's RFC 3339 text. What was written
-    before there were two services names none: it is Container Registry's.
+    ``repository`` is the name without the registry's id, ``created_at`` the API's RFC 3339 text. What was
+    written before there were two services names none: it is Container Registry's.
     """
 
     service: Service = "container-registry"
@@ -149,9 +155,10 @@ class ImageFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """A run in numbers; sizes are in bytes.
 
-    ``images`` counts every image of the repositories that the run looked at, ``candidates`` those that an applied
-    policy or a delete rule takes; the next five count candidates by their outcome. ``candidate_bytes`` adds up the
-    candidates' sizes. ``reclaimed_bytes`` counts a layer once, and only if no image that stays uses it.
+    ``images`` counts every image of the repositories that the run looked at, ``candidates`` those that an
+    applied policy or a delete rule takes; the next five count candidates by their outcome.
+    ``candidate_bytes`` adds up the candidates' sizes. ``reclaimed_bytes`` counts a layer once, and only if no
+    image that stays uses it.
     """
 
     images: int = 0
@@ -173,7 +180,9 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A row of the report's ``errors``: the call or the setting, the gRPC code, a sentence, the image if it is about one."""
+    """A row of the report's ``errors``: the call or the setting, the gRPC code, a sentence, the image if it
+    is about one.
+    """
 
     where: str
     code: int

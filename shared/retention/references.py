@@ -1,9 +1,9 @@
 """References to images, in every spelling, and matching them with the images of a registry. Pure.
 
 ``[host[:port]/]path[:tag][@digest]``: with a digest, the digest alone says what runs; without a tag it is
-``latest`` (the reference grammar of the distribution project). The host is not compared, for a mirror serves the
-same path, and of what runs by digest neither is the path. A tag that cannot be read, such as a variable in a template,
-stands for every tag, and a path that cannot be read to its end for every path that begins so.
+``latest`` (the reference grammar of the distribution project). The host is not compared, for a mirror serves
+the same path, and of what runs by digest neither is the path. A tag that cannot be read, such as a variable
+in a template, stands for every tag, and a path that cannot be read to its end for every path that begins so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _END = re.compile(rf"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}))?(?:@(?P<d
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """``path`` has no host; of ``tag`` and ``digest`` one is set, and ``tag`` is ``*`` when it cannot be read.
+    """``path`` has no host; of ``tag`` and ``digest`` one is set, and ``tag`` is ``*`` when it cannot be
+    read.
 
     A path that cannot be read to its end is ``cut_off``.
     """
@@ -37,10 +38,11 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class Use(msgspec.Struct, frozen=True):
-    """That something runs an image: what it is, how it names the image, and the digest that it was seen to run.
+    """That something runs an image: what it is, how it names the image, and the digest that it was seen to
+    run.
 
-    A container runtime may tell the digest of the image's configuration instead of the manifest's. The first part of
-    an ``alias`` may be another name of any registry.
+    A container runtime may tell the digest of the image's configuration instead of the manifest's. The first
+    part of an ``alias`` may be another name of any registry.
     """
 
     where: str
@@ -129,7 +131,9 @@ class Usage:
 
 
 def _paths(path: str, alias: bool) -> Iterator[str]:
-    """The path, and what is below each of its parts: a mirror may serve the registry below a path of its own."""
+    """The path, and what is below each of its parts: a mirror may serve the registry below a path of its
+    own.
+    """
     if alias:
         yield f"{ANYWHERE}/{path.partition('/')[2]}"
     while path:

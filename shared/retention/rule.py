@@ -29,8 +29,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     tags: Annotated[
         Text | None,
         Meta(
-            description="A regular expression for whole tags: a delete rule is about images all of whose tags match,"
-            " a keep rule about those with any that does."
+            description="A regular expression for whole tags: a delete rule is about images all of whose tags"
+            " match, a keep rule about those with any that does."
         ),
     ] = None
     untagged: Annotated[bool, Meta(description="The rule is (also) about images without tags.")] = False

@@ -1,11 +1,11 @@
 """The rules: images of one repository in, decisions with reasons out. No I/O, no clock, no environment.
 
-What keep rules keep is found first, and is neither counted nor taken by any delete rule. An image goes when at least
-one delete rule matches it and every one that does says delete, as with native policies.
+What keep rules keep is found first, and is neither counted nor taken by any delete rule. An image goes when
+at least one delete rule matches it and every one that does says delete, as with native policies.
 
-An image whose creation time cannot be believed (missing, before 2013, which had no registries of images, or in the
-future: reproducible builds say 1970 or 1980) is never taken, and never counted among the newest that a delete rule
-leaves.
+An image whose creation time cannot be believed (missing, before 2013, which had no registries of images, or
+in the future: reproducible builds say 1970 or 1980) is never taken, and never counted among the newest that a
+delete rule leaves.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ ByGroup = dict[str, list[Image]]
 class Decision(msgspec.Struct):
     """What the rules say of a repository's images.
 
-    ``taken`` gives the reasons by image id, ``kept`` the keep rule, ``matched`` the number of images by a rule's
-    name. ``undated`` are images that a delete rule matches, but whose creation time cannot be believed.
+    ``taken`` gives the reasons by image id, ``kept`` the keep rule, ``matched`` the number of images by a
+    rule's name. ``undated`` are images that a delete rule matches, but whose creation time cannot be
+    believed.
     """
 
     taken: dict[str, tuple[str, ...]] = {}
@@ -94,12 +95,16 @@ def label(rule: Rule) -> str:
 
 
 def matches(rule: Rule, tags: Sequence[str]) -> bool:
-    """Whether the rule is about an image with these tags: all of them for a delete rule, any for a keep rule."""
+    """Whether the rule is about an image with these tags: all of them for a delete rule, any for a keep
+    rule.
+    """
     return matcher(rule)(tags) and (not rule.group_by or bool(groups(rule, tags)))
 
 
 def matcher(rule: Rule) -> Callable[[Sequence[str]], bool]:
-    """What tells whether tags are the rule's business, groups aside; its pattern is looked up once for many images."""
+    """What tells whether tags are the rule's business, groups aside; its pattern is looked up once for many
+    images.
+    """
     without_filter = rule.tags is None and not rule.untagged and rule.action == "keep"
     untagged = rule.untagged or without_filter
     if rule.tags is None:

@@ -95,7 +95,10 @@ class Recipient(msgspec.Struct, frozen=True):
 
 
 def check_channels(tables: Any, spoken: Spoken) -> list[Channel]:
-    """The channels of a TOML document; ``spoken`` says for a key where it was written. Raises SettingsError."""
+    """The channels of a TOML document; ``spoken`` says for a key where it was written.
+
+    Raises SettingsError.
+    """
     if not isinstance(tables, list):
         raise SettingsError(f"{spoken('notify')} is no list; write each as [[notify]].", where="notify")
     return [_checked(table, f"notify[{number}]", spoken) for number, table in enumerate(tables, 1)]
@@ -171,7 +174,8 @@ def _secret(channel: Channel, place: str, environment: Mapping[str, str]) -> str
         )
     if not _plausible(channel, secret):
         raise SettingsError(
-            f"{variable}, which {place}.{key} in {file} names, does not hold {_expected(channel)}; set it anew.",
+            f"{variable}, which {place}.{key} in {file} names, does not hold {_expected(channel)}; set it"
+            " anew.",
             where=variable,
         )
     return secret

@@ -1,10 +1,11 @@
 """The timer's cron expression, checked and foretold without asking the cloud.
 
-Six fields in UTC: minutes, hours, day of month, month, day of week, year; exactly one of the two day fields is ``?``.
-``*`` every value, ``a-b`` a range, ``a/n`` and ``a-b/n`` every n-th from a on, ``,`` several of these. Months are 1-12 or JAN-DEC, days
-of the week 1-7 or SUN-SAT, years 1970-2099. In the day of month ``L`` is the last day, ``15W`` the weekday nearest to the
-15th within its month, ``LW`` the last weekday; in the day of week ``L`` is Saturday and ``6#3`` the third Friday.
-(Yandex Cloud's documentation: functions/concepts/trigger/timer.)
+Six fields in UTC: minutes, hours, day of month, month, day of week, year; exactly one of the two day fields
+is ``?``. ``*`` every value, ``a-b`` a range, ``a/n`` and ``a-b/n`` every n-th from a on, ``,`` several of
+these. Months are 1-12 or JAN-DEC, days of the week 1-7 or SUN-SAT, years 1970-2099. In the day of month ``L``
+is the last day, ``15W`` the weekday nearest to the 15th within its month, ``LW`` the last weekday; in the day
+of week ``L`` is Saturday and ``6#3`` the third Friday. (Yandex Cloud's documentation:
+functions/concepts/trigger/timer.)
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ IsDay = Callable[[date], bool]
 
 
 class _Field(NamedTuple):
-    """What a field is called, its least and greatest value, and the names that stand for values, the least first."""
+    """What a field is called, its least and greatest value, and the names that stand for values, the least
+    first.
+    """
 
     name: str
     least: int
@@ -60,14 +63,17 @@ class Schedule(NamedTuple):
 
 
 def parse(expression: str) -> Schedule:
-    """The schedule of a cron expression. Raises ValueError, whose text goes on after the expression's name and value."""
+    """The schedule of a cron expression.
+
+    Raises ValueError, whose text goes on after the expression's name and value.
+    """
     fields = expression.upper().split()
     if len(expression) > LONGEST:
         raise ValueError(f"has {len(expression)} characters; {LONGEST} are the most")
     if len(fields) != 6:
         raise ValueError(
-            f"has {len(fields)} fields; give six: minutes, hours, day of month, month, day of week and year, in UTC,"
-            f' as in "{EXAMPLE}"'
+            f"has {len(fields)} fields; give six: minutes, hours, day of month, month, day of week and year,"
+            f' in UTC, as in "{EXAMPLE}"'
         )
     minutes, hours, day_of_month, month, day_of_week, year = fields
     if (day_of_month == "?") == (day_of_week == "?"):

@@ -31,7 +31,10 @@ Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
 
 class Deploy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The ``[deploy]`` table. ``secrets`` are ``<id of a Lockbox secret>/<key>`` by the variable that gets the value."""
+    """The ``[deploy]`` table.
+
+    ``secrets`` are ``<id of a Lockbox secret>/<key>`` by the variable that gets the value.
+    """
 
     name: Annotated[str, Meta(pattern=r"^[a-z][-a-z0-9]{1,28}[a-z0-9]$(?!\n)")] = "registry-janitor"
     folder_id: Id | None = None
@@ -72,7 +75,10 @@ ACCEPTS = {
 
 
 def check(document: dict[str, Any], file: str, now: datetime | None = None) -> Deploy:
-    """The ``[deploy]`` table of a TOML document; before ``now`` its schedule must not have ended. Raises SettingsError."""
+    """The ``[deploy]`` table of a TOML document; before ``now`` its schedule must not have ended.
+
+    Raises SettingsError.
+    """
     deploy = _table(document.get("deploy", {}), file)
     _check_schedule(deploy, file, now)
     _check_variables(deploy, variables.named(document), file)
@@ -150,8 +156,8 @@ def _check_size(deploy: Deploy) -> None:
     size += WEBHOOK_BYTES if deploy.webhook else 0
     if size > MOST_ENVIRONMENT:
         raise SettingsError(
-            f"deploy.environment: the functions' environment has {size} bytes; the cloud takes {MOST_ENVIRONMENT} at"
-            " most, the values of secrets included.",
+            f"deploy.environment: the functions' environment has {size} bytes; the cloud takes"
+            f" {MOST_ENVIRONMENT} at most, the values of secrets included.",
             where="deploy.environment",
         )
 

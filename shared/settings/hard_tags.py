@@ -1,9 +1,9 @@
 """Tries the patterns of the settings on tags that are hard for them, as ``check`` does.
 
-A backtracking matcher is slow on what nearly matches. So a tag is grown letter by letter, each time by one with which
-it may still come to match (the regex package tells of partial matches), and then spoilt at its end; and a letter of the
-pattern is repeated between what the pattern says before and after it. That finds the usual faults, and proves nothing: a
-run has limits of its own (`shared.retention.matching`).
+A backtracking matcher is slow on what nearly matches. So a tag is grown letter by letter, each time by one
+with which it may still come to match (the regex package tells of partial matches), and then spoilt at its
+end; and a letter of the pattern is repeated between what the pattern says before and after it. That finds the
+usual faults, and proves nothing: a run has limits of its own (`shared.retention.matching`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What an event may change of the settings: it may narrow them, and widen only what ``allow_overrides`` lists.
+"""What an event may change of the settings: it may narrow them, and widen only what ``allow_overrides``
+lists.
 
-``narrow`` compares key by key. Two keys cannot be judged before the cloud is asked (does a named registry lie in
-the folder? is a named policy ACTIVE?): for them ``Narrowed.permitted`` keeps the settings as they were.
+``narrow`` compares key by key. Two keys cannot be judged before the cloud is asked (does a named registry lie
+in the folder? is a named policy ACTIVE?): for them ``Narrowed.permitted`` keeps the settings as they were.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ MODES = ("dry-run", "plan", "apply")
 
 
 class Narrowed(msgspec.Struct, frozen=True):
-    """``settings`` as an event wants them, ``permitted`` as far as it may have its way, ``configured`` without it."""
+    """``settings`` as an event wants them, ``permitted`` as far as it may have its way, ``configured``
+    without it.
+    """
 
     settings: Settings
     permitted: Settings

@@ -1,7 +1,7 @@
 """The settings: the environment first, then the TOML file at ``JANITOR_CONFIG``, then the defaults.
 
-Everything is checked before any call is made; what is wrong is one sentence that names the variable or the key,
-the file, and what would be accepted.
+Everything is checked before any call is made; what is wrong is one sentence that names the variable or the
+key, the file, and what would be accepted.
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ BUNDLE = Path(__file__).resolve().parents[2]
 
 
 def file_of(file: str | None, environment: Mapping[str, str]) -> str:
-    """The path of the settings file for whoever works by hand: ``file``, else that of the environment, else the one here."""
+    """The path of the settings file for whoever works by hand: ``file``, else that of the environment, else
+    the one here.
+    """
     file = file or environment.get("JANITOR_CONFIG", "").strip() or (FILE if Path(FILE).exists() else "")
     return str(Path(file).absolute()) if file else ""
 
@@ -181,7 +183,10 @@ def schema() -> dict[str, Any]:
 
 
 def check(document: dict[str, Any], spoken: Any) -> Settings:
-    """``document`` as Settings; ``spoken`` says for a key where its value was written. Raises SettingsError."""
+    """``document`` as Settings; ``spoken`` says for a key where its value was written.
+
+    Raises SettingsError.
+    """
     document = _single(_single(document, "lifecycle_policies", "apply", "active"), "guards", "in_use", "none")
     rules = check_rules(document.get("rules", []), spoken)
     channels = check_channels(document.get("notify", []), spoken)
@@ -194,7 +199,8 @@ def check(document: dict[str, Any], spoken: Any) -> Settings:
     for name in settings.allow_overrides:
         if name not in KEYS or name == "allow_overrides":
             raise SettingsError(
-                f"{spoken('allow_overrides')} lists {name!r}, which is no key that an event could set; {known(name, KEYS)}",
+                f"{spoken('allow_overrides')} lists {name!r}, which is no key that an event could set;"
+                f" {known(name, KEYS)}",
                 where="allow_overrides",
             )
     return msgspec.structs.replace(settings, rules=rules, notify=channels)
@@ -240,8 +246,8 @@ def read(file: str) -> dict[str, Any]:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         raise SettingsError(
-            f"There is no settings file {file}: it was looked for at {' and at '.join(map(str, places))}; name another"
-            " by JANITOR_CONFIG or --config.",
+            f"There is no settings file {file}: it was looked for at {' and at '.join(map(str, places))};"
+            " name another by JANITOR_CONFIG or --config.",
             where="JANITOR_CONFIG",
         ) from None
     except (OSError, ValueError) as error:
@@ -254,7 +260,10 @@ def read(file: str) -> dict[str, Any]:
 
 def _unreadable(file: str, error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
-        return f"The settings file {file} cannot be read: {error.strerror}; name another by JANITOR_CONFIG or --config."
+        return (
+            f"The settings file {file} cannot be read: {error.strerror}; name another by JANITOR_CONFIG or"
+            " --config."
+        )
     if isinstance(error, UnicodeDecodeError):
         return f"{file} is not UTF-8; save it as UTF-8."
     return f"{file} is not TOML: {error}."

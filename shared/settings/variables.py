@@ -1,4 +1,6 @@
-"""Variables of the environment that nearly have the name of one of ours: a slip that would leave a setting unsaid."""
+"""Variables of the environment that nearly have the name of one of ours: a slip that would leave a setting
+unsaid.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ FOREIGN = {"LOGLEVEL"}  # of many a program
 def refuse_misspelt(names: Iterable[str], who: str = "The environment", known: Iterable[str] = ()) -> None:
     """Raises SettingsError for a name that is nearly one of ``known`` or of `shared.auth.environment`.
 
-    Nearly: in any case, two characters longer or shorter at most, and with most of the others in their order. Short
-    names, and those with a number at the end, are nearly everything.
+    Nearly: in any case, two characters longer or shorter at most, and with most of the others in their order.
+    Short names, and those with a number at the end, are nearly everything.
     """
     ours = {*VARIABLES, *known}
     for name in names:

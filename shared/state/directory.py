@@ -1,4 +1,7 @@
-"""``STATE_DIR``: whole files, each written once. It may be a mounted bucket, which can neither append nor rename nor lock."""
+"""``STATE_DIR``: whole files, each written once.
+
+It may be a mounted bucket, which can neither append nor rename nor lock.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ class StateDir:
             raise self._error(name, error) from None
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Writes a new file in an existing folder; it is on disk, whole, when this returns, or else not there."""
+        """Writes a new file in an existing folder; it is on disk, whole, when this returns, or else not
+        there.
+        """
         begun = False
         try:
             with (self._root / name).open("xb") as file:
@@ -80,8 +85,8 @@ class StateDir:
 
     def _error(self, name: str, error: OSError) -> StateError:
         return StateError(
-            f"STATE_DIR: {self._root / name}: {error.strerror}; what cannot be journaled is not deleted. Make room,"
-            " or make the directory writable."
+            f"STATE_DIR: {self._root / name}: {error.strerror}; what cannot be journaled is not deleted. Make"
+            " room, or make the directory writable."
         )
 
 

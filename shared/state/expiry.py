@@ -1,4 +1,5 @@
-"""Deletes from the state directory what the last runs have outlived: journals, history, leases of runs that have ended.
+"""Deletes from the state directory what the last runs have outlived: journals, history, leases of runs that
+have ended.
 
 Every file of a mounted bucket takes its time, so one sweep deletes only so much; the next run goes on.
 """
@@ -20,7 +21,10 @@ JOURNALS, FILES, AT_ONCE = 10, 200, 8
 
 
 def sweep(state: StateDir, until: float, clock: Callable[[], float] = time.monotonic) -> None:
-    """Deletes until ``until``, a time of ``clock``, at most. What cannot be deleted stays, and nobody is bothered."""
+    """Deletes until ``until``, a time of ``clock``, at most.
+
+    What cannot be deleted stays, and nobody is bothered.
+    """
     left = FILES
 
     def delete(name: str) -> None:

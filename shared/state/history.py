@@ -1,7 +1,7 @@
 """The numbers of the last runs, ``history/<run id>.json`` in the state directory, a small file each.
 
-A file holds these keys of the run's report: ``run_id``, ``mode``, ``status``, ``started_at``, ``finished_at`` and
-``totals``. It also has ``whole``: false after a push, when the run looked at some repositories alone.
+A file holds these keys of the run's report: ``run_id``, ``mode``, ``status``, ``started_at``, ``finished_at``
+and ``totals``. It also has ``whole``: false after a push, when the run looked at some repositories alone.
 """
 
 from __future__ import annotations

@@ -4,10 +4,11 @@
 ``<n>.intent.json``    images of one repository that are about to be deleted, on disk before the first delete
 ``<n>.outcome.json``   what came of them
 ``report.json``        the report with every image, which ends the run
-``<n>.settled.<run id>.json``, ``settled.<run id>.json``   the same two, written by a later run for one that was
+``<n>.settled.<run id>.json``, ``settled.<run id>.json``   the same two, of a later run for one that was
                        cut off; that may be cut off itself, so each later run has names of its own
 
-An intent without an outcome is open: some of its images may be gone. The next run on that registry looks which.
+An intent without an outcome is open: some of its images may be gone. The next run on that registry looks
+which.
 """
 
 from __future__ import annotations
@@ -141,7 +142,10 @@ def ended(state: StateDir, run_id: str) -> bool:
 
 
 def entry(state: StateDir, run_id: str) -> Entry | None:
-    """A run's journal, or None when it had not begun. A file that was cut off in writing counts as not written."""
+    """A run's journal, or None when it had not begun.
+
+    A file that was cut off in writing counts as not written.
+    """
     folder = f"runs/{run_id}"
     begin = _decoded(state.read(f"{folder}/{BEGIN}"), Begin)
     if begin is None:
@@ -183,8 +187,8 @@ def close_for(state: StateDir, run_id: str, *, by: str) -> None:
 def closed_files(state: StateDir, run_id: str) -> list[list[str]]:
     """The files of a run that has ended with no intent open; none of any other run.
 
-    They come in lists of which each is to be deleted before the next, the run's end last: broken off anywhere, what
-    is left tells of a run that has ended with no intent open.
+    They come in lists of which each is to be deleted before the next, the run's end last: broken off
+    anywhere, what is left tells of a run that has ended with no intent open.
     """
     names = state.names(f"runs/{run_id}")
     ends = [name for name in names if name == REPORT or name.startswith(SETTLED)]

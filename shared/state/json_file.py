@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 
 
 def chunks(head: str, name: str, items: Iterable[bytes]) -> Iterator[bytes]:
-    """The JSON object ``head`` with the list ``name`` of encoded ``items`` as its last member, without holding it all."""
+    """The JSON object ``head`` with the list ``name`` of encoded ``items`` as its last member, without
+    holding it all.
+    """
     yield head.encode()[:-1] + f', "{name}": ['.encode()
     separator = b"\n"
     for item in items:

@@ -1,17 +1,18 @@
 """Leases: one run works on a registry at a time.
 
-A run that holds a registry has its claim there, ``leases/<registry id>/<run id>.<attempt>``, which stays as it is, and
-beside it a renewal, ``<claim>.<number>``, which gives way to the next one every few seconds. Files of a mounted bucket
-are written once, so the number is in the name; a listing tells everything.
+A run that holds a registry has its claim there, ``leases/<registry id>/<run id>.<attempt>``, which stays as
+it is, and beside it a renewal, ``<claim>.<number>``, which gives way to the next one every few seconds. Files
+of a mounted bucket are written once, so the number is in the name; a listing tells everything.
 
-A run claims by looking, writing and looking again, so that of two runs that claim at once each sees the other, and
-neither goes on; each withdraws its claim and tries again. Where it meets another's claim it watches: a renewal shows
-that the other run lives; when ``DEAD_AFTER`` seconds bring none, the other run is dead, and its claim is deleted.
+A run claims by looking, writing and looking again, so that of two runs that claim at once each sees the
+other, and neither goes on; each withdraws its claim and tries again. Where it meets another's claim it
+watches: a renewal shows that the other run lives; when ``DEAD_AFTER`` seconds bring none, the other run is
+dead, and its claim is deleted.
 
-Nobody compares clocks: every run measures with its own, which is monotonic and goes on while the process is frozen. A
-renewal counts from before its writing began, and only if it was written within ``LOST_AFTER`` seconds of what the one
-before counts from. So a run whose claim is deleted has lost its leases by its own clock before, unless its
-clock stood still with it; then the next look tells it. What is lost stays lost.
+Nobody compares clocks: every run measures with its own, which is monotonic and goes on while the process is
+frozen. A renewal counts from before its writing began, and only if it was written within ``LOST_AFTER``
+seconds of what the one before counts from. So a run whose claim is deleted has lost its leases by its own
+clock before, unless its clock stood still with it; then the next look tells it. What is lost stays lost.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ class _Watched(msgspec.Struct, frozen=True):
 
 
 class Leases:
-    """The leases of one run. ``superseded`` are the dead runs that this one has taken registries over from."""
+    """The leases of one run.
+
+    ``superseded`` are the dead runs that this one has taken registries over from.
+    """
 
     def __init__(self, state: StateDir, run_id: str, clock: Callable[[], float] | None = None) -> None:
         self.superseded: set[str] = set()
@@ -75,8 +79,8 @@ class Leases:
     def claim(self, registry_id: str, pause: Callable[[float], None] = time.sleep) -> str | None:
         """Takes the registry's lease, or returns the id of the run that has it. Raises StateError.
 
-        It may take ``DEAD_AFTER`` seconds. ``pause`` waits, and raises OutOfTime when there is no time for that; then
-        the registry is left to the other run.
+        It may take ``DEAD_AFTER`` seconds. ``pause`` waits, and raises OutOfTime when there is no time for
+        that; then the registry is left to the other run.
         """
         self._state.make(_folder(registry_id))
         watched: dict[str, _Watched] = {}
@@ -142,7 +146,8 @@ class Leases:
         watched: dict[str, _Watched],
         looked_at: float,
     ) -> str | None:
-        """Compares the others' claims, looked for at ``looked_at``, with those ``watched``, and deletes those of the dead.
+        """Compares the others' claims, looked for at ``looked_at``, with those ``watched``, and deletes those
+        of the dead.
 
         Returns the run that lives.
         """
@@ -152,8 +157,8 @@ class Leases:
             if claim not in watched:
                 watched[claim] = _Watched(renewals, self._clock())
                 log.info(
-                    f"The lease of the run {_run_of(claim)} on the registry {registry_id} is watched for up to"
-                    f" {DEAD_AFTER:.0f} s."
+                    f"The lease of the run {_run_of(claim)} on the registry {registry_id} is watched for up"
+                    f" to {DEAD_AFTER:.0f} s."
                 )
             elif renewals != watched[claim].renewals:
                 return _run_of(claim)

@@ -1,11 +1,13 @@
 """The plans in ``STATE_DIR``, their files, and what was decided about them.
 
 ``plans/<plan id>.json``       a plan, written once
-``plans/<plan id>.decision``   whether it was carried out or rejected; whoever writes this file first has decided
+``plans/<plan id>.decision``   whether it was carried out or rejected; whoever writes this file first has
+                               decided
 
-A plan's file is one JSON object, ``{"created_at": ..., "takers": ..., "report": ..., "images": [...]}``, an image a line.
-The id of a plan is the moment at which it was made, and a hash of all that follows ``created_at``. If anybody changes
-the file, the id fits it no longer. Plans that say the same have the same hash.
+A plan's file is one JSON object, ``{"created_at": ..., "takers": ..., "report": ..., "images": [...]}``, an
+image a line. The id of a plan is the moment at which it was made, and a hash of all that follows
+``created_at``. If anybody changes the file, the id fits it no longer. Plans that say the same have the same
+hash.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ class Decision(msgspec.Struct, frozen=True):
     by: str = ""
 
     def __str__(self) -> str:
-        return f"was {self.what}{f' at {self.at}' if self.at else ''}{f' by the run {self.by}' if self.by else ''}"
+        at = f" at {self.at}" if self.at else ""
+        by = f" by the run {self.by}" if self.by else ""
+        return f"was {self.what}{at}{by}"
 
 
 def save(
@@ -53,7 +57,8 @@ def save(
     now: datetime,
     valid: timedelta,
 ) -> str:
-    """Keeps a plan and returns its id: that of an open plan that says the same, if there is one. Raises StateError.
+    """Keeps a plan and returns its id: that of an open plan that says the same, if there is one. Raises
+    StateError.
 
     ``rows`` is called twice, so that the rows need not be held.
     """
@@ -94,7 +99,8 @@ def text(state: StateDir, plan_id: str) -> bytes:
         raise PlanRefused(f"There is no plan {plan_id} in STATE_DIR; make one in mode plan.", http_status=404)
     if not is_unchanged(plan_id, file):
         raise PlanRefused(
-            f"The file of the plan {plan_id} has been changed since it was written, so it is not used; make a new plan."
+            f"The file of the plan {plan_id} has been changed since it was written, so it is not used; make a"
+            " new plan."
         )
     return file
 
@@ -111,7 +117,8 @@ def check_open(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -
     check_undecided(state, plan_id)
     if now >= ends_at(plan_id, valid):
         raise PlanRefused(
-            f"The plan {plan_id} ran out at {timestamp(ends_at(plan_id, valid))} (plans.valid_for); make a new plan.",
+            f"The plan {plan_id} ran out at {timestamp(ends_at(plan_id, valid))} (plans.valid_for); make a"
+            " new plan.",
             http_status=410,
         )
 
@@ -215,7 +222,9 @@ def read(plan_id: str, text: bytes) -> Plan:
 
 
 def report(plan_id: str, text: bytes, kind: type[Report]) -> Report:
-    """The report of the run that made the plan, as a ``kind``, as far as its file, which `is_unchanged`, has it."""
+    """The report of the run that made the plan, as a ``kind``, as far as its file, which `is_unchanged`, has
+    it.
+    """
     file = msgspec.json.decode(text, type=_Reported)
     moment = {"started_at": file.created_at, "finished_at": file.created_at}
     rows = {"images": file.images, "images_truncated": False}
@@ -227,7 +236,8 @@ def directory(settings: Settings) -> StateDir:
     """Where plans are kept. Raises PlanRefused, StateError."""
     if not settings.state_dir:
         raise PlanRefused(
-            "STATE_DIR is not set, and plans are kept there; set it to a directory, in the cloud to a mounted bucket.",
+            "STATE_DIR is not set, and plans are kept there; set it to a directory, in the cloud to a mounted"
+            " bucket.",
             where="STATE_DIR",
         )
     return StateDir(settings.state_dir)
@@ -237,7 +247,8 @@ def to_carry_out(settings: Settings, plan_id: str) -> Plan:
     """The plan, if it may be carried out now. Raises OverrideRefused, PlanRefused, StateError."""
     if settings.mode == "dry-run":
         raise OverrideRefused(
-            "In mode dry-run no event deletes anything, and no plan is carried out; set CLEANUP_MODE to plan or apply.",
+            "In mode dry-run no event deletes anything, and no plan is carried out; set CLEANUP_MODE to plan"
+            " or apply.",
             where="CLEANUP_MODE",
         )
     return load(directory(settings), plan_id, datetime.now(UTC), duration(settings.plans.valid_for))

@@ -1,4 +1,5 @@
-"""Doing a thing once: the first of several invocations that says a word in a folder of ``STATE_DIR`` is told so.
+"""Doing a thing once: the first of several invocations that says a word in a folder of ``STATE_DIR`` is told
+so.
 
 A word is remembered for one to two times ``seconds``: its file, ``<window>-<hash of the word>``, is written
 exclusively, and one of the window before counts too. Older files are deleted along the way.
@@ -24,7 +25,10 @@ def first(state: StateDir, folder: str, word: str, at: float, seconds: float) ->
 
 
 def _said(state: StateDir, folder: str, hashed: str, window: int, own: int | None = None) -> bool:
-    """Whether the word is there from the window before on, but for the ``own`` window. Deletes what is older."""
+    """Whether the word is there from the window before on, but for the ``own`` window.
+
+    Deletes what is older.
+    """
     said = False
     for name in state.names(folder):
         begun, _, other = name.partition("-")

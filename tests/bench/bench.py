@@ -1,10 +1,11 @@
-"""`python -m tests.bench`: how fast, how cheap and how big a clean-up is. One JSON document on standard output.
+"""`python -m tests.bench`: how fast, how cheap and how big a clean-up is. One JSON document on standard
+output.
 
-Beside each figure of the packaged handler stands that of a script on the official gRPC stubs, run in turn with it on
-the same emulator, and the limit that latency sets (`concurrency / latency`). Every run is a process of its own
-(`bench_process.py`) and starts from a new seed; a figure is the median of the repeats, of which growth has one.
-`--quick` is one repeat of too few images to judge by. Both clients are given their token where their speed is
-compared; in `growth` and `guarded` the handler signs in with a key.
+Beside each figure of the packaged handler stands that of a script on the official gRPC stubs, run in turn
+with it on the same emulator, and the limit that latency sets (`concurrency / latency`). Every run is a
+process of its own (`bench_process.py`) and starts from a new seed; a figure is the median of the repeats, of
+which growth has one. `--quick` is one repeat of too few images to judge by. Both clients are given their
+token where their speed is compared; in `growth` and `guarded` the handler signs in with a key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What the benchmark measures, in a fresh process: `python -I tests/bench/bench_process.py`.
 
-Standard input is `{"what": NAME, "with": {...}}`, standard output one line of JSON: the `seconds` of the work without
-what it imports first, the processor seconds of the whole process, its peak of resident memory, and what came of it.
+Standard input is `{"what": NAME, "with": {...}}`, standard output one line of JSON: the `seconds` of the work
+without what it imports first, the processor seconds of the whole process, its peak of resident memory, and
+what came of it.
 """
 
 import importlib
@@ -36,7 +37,9 @@ def _without_rows(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def grpc_script(address: str, token: str, repository: str, keep: int, concurrency: int) -> Work:
-    """A script on the official stubs: list, delete all but the newest in a thread pool, wait for each operation."""
+    """A script on the official stubs: list, delete all but the newest in a thread pool, wait for each
+    operation.
+    """
     import grpc
     from yandex.cloud.containerregistry.v1 import image_service_pb2 as service
     from yandex.cloud.containerregistry.v1.image_service_pb2_grpc import ImageServiceStub

@@ -1,7 +1,9 @@
-"""`python -m tests.bench.bench_rules`: how fast rules decide, and what a dry run of 200,000 images in 2,000 repositories takes.
+"""`python -m tests.bench.bench_rules`: how fast rules decide, and what a dry run of 200,000 images in 2,000
+repositories takes.
 
-One JSON document on standard output. Deciding alone is measured in this process, on images made up beforehand; the
-dry run is the packaged handler's, in a process of its own (`bench_process.py`), against the emulator.
+One JSON document on standard output. Deciding alone is measured in this process, on images made up
+beforehand; the dry run is the packaged handler's, in a process of its own (`bench_process.py`), against the
+emulator.
 """
 
 from __future__ import annotations

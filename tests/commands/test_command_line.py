@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import Cloud, assert_adds_up, images, policy
 from tests.emulator.client import PROJECT_ROOT
 from tests.support.command_line import command, environment, run
+from tests.support.measuring import measured
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def run_in(folder: Path, *arguments: str, **settings: str) -> subprocess.Complet
     ended = subprocess.run(
         command(*arguments),
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), **settings},
+        env={**measured(), "PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), **settings},
         capture_output=True,
         text=True,
         timeout=60,

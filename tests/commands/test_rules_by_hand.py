@@ -1,4 +1,6 @@
-"""``check``, ``schema``, ``convert``, ``explain``, ``dry-run --diff`` and ``--listing``: trusting the rules before they run."""
+"""``check``, ``schema``, ``convert``, ``explain``, ``dry-run --diff`` and ``--listing``: trusting the rules
+before they run.
+"""
 
 from __future__ import annotations
 

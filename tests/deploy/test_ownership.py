@@ -1,4 +1,7 @@
-"""What a deployment takes for its own: what carries its labels and one of its names. All else stays as it is."""
+"""What a deployment takes for its own: what carries its labels and one of its names.
+
+All else stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,9 @@ def make_foreign(folder: Folder, name: str, labels: dict[str, str]) -> None:
 
 
 def give_roles(folder: Folder, name: str) -> None:
-    """Roles of the foreign account on what the deployment looks at, and of everyone on the foreign function."""
+    """Roles of the foreign account on what the deployment looks at, and of everyone on the foreign
+    function.
+    """
     account = {"id": folder.named("service_accounts")[name]["id"], "type": "serviceAccount"}
     function_id = folder.named("functions")[name]["id"]
     for path, role, subject in (

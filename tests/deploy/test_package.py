@@ -1,4 +1,6 @@
-"""``./deploy.sh package``: what the archive holds, that it is the same each time, and what a cold start loads."""
+"""``./deploy.sh package``: what the archive holds, that it is the same each time, and what a cold start
+loads.
+"""
 
 from __future__ import annotations
 
@@ -127,3 +129,13 @@ def test_a_start_without_a_settings_file_loads_no_toml(cloud: Cloud) -> None:
     cloud.seed()
 
     assert "tomllib" not in cloud.call("dry_run").modules
+
+
+def test_another_checkout_packs_itself_wherever_it_is_called_from(tmp_path: Path) -> None:
+    copy, file = copy_of_the_sources(tmp_path), tmp_path / "copy.zip"
+    (copy / "functions" / "only_here.py").write_text("")
+
+    ended = deploy("package", str(file), root=copy, cwd=PROJECT_ROOT)
+
+    assert ended.returncode == 0, ended.stderr
+    assert "only_here.py" in zipfile.ZipFile(file).namelist()

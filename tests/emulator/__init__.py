@@ -1,5 +1,5 @@
-"""A stand-in for Yandex Cloud: an HTTP server that speaks the cloud's REST API and the Docker Registry API to the
-tests, and an HTTPS server for the Kubernetes API of each cluster.
+"""A stand-in for Yandex Cloud: an HTTP server that speaks the cloud's REST API and the Docker Registry API to
+the tests, and an HTTPS server for the Kubernetes API of each cluster.
 
 The REST API it offers is read from the `yandexcloud` package, not written here: the protobuf descriptors give
 the routes (`routes.py`), the messages (`transcoding.py`) and the limits on their fields (`validation.py`).

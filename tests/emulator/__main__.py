@@ -84,7 +84,9 @@ def stop_when_stdin_closes(loop: asyncio.AbstractEventLoop, stop: asyncio.Event)
 
 
 def punctual_loop() -> asyncio.AbstractEventLoop:
-    """`select` wakes to the microsecond, so that a latency is what it says; `epoll` rounds up to milliseconds."""
+    """`select` wakes to the microsecond, so that a latency is what it says; `epoll` rounds up to
+    milliseconds.
+    """
     return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 

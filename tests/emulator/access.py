@@ -1,11 +1,11 @@
 """Who may do what: roles that are bound to subjects on resources, and passed on to what those resources hold.
 
-A binding is on a folder or on something in it: a registry, a repository, a function, a secret, a bucket, a service
-account. A place is what a call is about: the ids from the thing itself up to its folder; a role that is bound on any of
-them counts. Roles include others, as documented (Yandex Cloud: `iam/roles-reference`). Subjects are service accounts
-and the two public groups of type `system`: `allUsers`, and `allAuthenticatedUsers`, which are those with a valid
-token. Whether bindings of a deleted account vanish isn't documented; here they stay, so that a client which leaves them
-behind is seen to.
+A binding is on a folder or on something in it: a registry, a repository, a function, a secret, a bucket, a
+service account. A place is what a call is about: the ids from the thing itself up to its folder; a role that
+is bound on any of them counts. Roles include others, as documented (Yandex Cloud: `iam/roles-reference`).
+Subjects are service accounts and the two public groups of type `system`: `allUsers`, and
+`allAuthenticatedUsers`, which are those with a valid token. Whether bindings of a deleted account vanish
+isn't documented; here they stay, so that a client which leaves them behind is seen to.
 """
 
 import functools
@@ -121,7 +121,9 @@ def with_included(role: str) -> frozenset[str]:
 
 
 class Access:
-    """The bindings by resource; accounts in `unlimited` may do everything everywhere, as a cloud's owner may."""
+    """The bindings by resource; accounts in `unlimited` may do everything everywhere, as a cloud's owner
+    may.
+    """
 
     def __init__(self) -> None:
         self.unlimited: set[str] = set()
@@ -143,7 +145,9 @@ class Access:
         self._bindings.pop(resource_id, None)
 
     def allows(self, account_id: str, role: str, place: Place) -> bool:
-        """Whether the account, "" for a stranger, has the role there; () is a place that doesn't exist: anywhere."""
+        """Whether the account, "" for a stranger, has the role there; () is a place that doesn't exist:
+        anywhere.
+        """
         if account_id in self.unlimited:
             return True
         return any(

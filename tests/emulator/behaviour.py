@@ -4,12 +4,13 @@
      "rate_limit": {"per_second": 50, "retry_after": 1}, "v2_auth": "bearer" | "basic" | "none",
      "faults": [...], "changes": [...]}
 
-`rate_limit` is for the cloud's API, `v2_auth` how the Docker Registry API wants its clients to sign in. A path in
-the Kubernetes API of a cluster is written `k8s:<cluster id>/api/v1/pods`.
+`rate_limit` is for the cloud's API, `v2_auth` how the Docker Registry API wants its clients to sign in. A
+path in the Kubernetes API of a cluster is written `k8s:<cluster id>/api/v1/pods`.
 
 A fault is a `match` ("DELETE /container-registry/v1/images/*": a method or `*`, then a glob on the path),
-when it fires, and one effect. With a `query` only those calls match whose (unquoted) query holds that text. It fires
-on a matching call after the first `skip` ones, in `share` of them (by the dice of `seed`), at most `times` times. Of the faults that match a call, the first that fires counts:
+when it fires, and one effect. With a `query` only those calls match whose (unquoted) query holds that text.
+It fires on a matching call after the first `skip` ones, in `share` of them (by the dice of `seed`), at most
+`times` times. Of the faults that match a call, the first that fires counts:
 
     "status": 503, "code": 14, "message": "..", "retry_after": 2     an error (`code` may go by the status)
     "cut": "before" | "after" | "body"     no answer, before or after the call takes effect; or half an answer
@@ -24,9 +25,11 @@ on a matching call after the first `skip` ones, in `share` of them (by the dice 
 
 A change happens once (see `changes.py`); one that cannot be made any more is left out:
 
-    {"after": MATCH, "do": {...}}                       after the first matching call, before its answer is sent
+    {"after": MATCH, "do": {...}}                       after the first matching call, before its answer is
+                                                        sent
     {"after": MATCH, "query": "..", "skip": 2, ..}      after the third one whose query holds the text
-    {"before_call": 17, "do": {...}}                    before the 17th call since the seed, or the next one, is answered
+    {"before_call": 17, "do": {...}}                    before the 17th call since the seed, or the next one,
+                                                        is answered
 """
 
 import asyncio

@@ -13,7 +13,9 @@ KEPT_CALLS = 200_000
 
 @dataclass(slots=True)
 class Call:
-    """`status` 0: the call got no answer (yet); `number` 1 is the first since the seed; `fault` is what it met."""
+    """`status` 0: the call got no answer (yet); `number` 1 is the first since the seed; `fault` is what it
+    met.
+    """
 
     method: str
     path: str

@@ -1,4 +1,5 @@
-"""A cluster's certificate authority, and its server's certificate for 127.0.0.1: made once a process for each.
+"""A cluster's certificate authority, and its server's certificate for 127.0.0.1: made once a process for
+each.
 
 They are valid by the real time, by which clients check them, whatever the emulator's clock says.
 """

@@ -6,7 +6,8 @@
 {"put_policy": {"registry_id": "..", "repository": "team-a/app", "policy": {..as in the seed..}}}
 {"run": {"containers": [..as in the seed..], "instances": [..], "instance_groups": [..]}}
 
-What the cloud would refuse is refused: a tag on an image that is gone, an index over one, a second ACTIVE policy.
+What the cloud would refuse is refused: a tag on an image that is gone, an index over one, a second ACTIVE
+policy.
 """
 
 import itertools

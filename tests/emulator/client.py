@@ -25,7 +25,10 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 class RunningEmulator:
-    """A started emulator. `url` stands for every host of the cloud's API, `grpc` is its address with `--grpc`."""
+    """A started emulator.
+
+    `url` stands for every host of the cloud's API, `grpc` is its address with `--grpc`.
+    """
 
     def __init__(self, url: str, grpc: str = "") -> None:
         self.url, self.grpc = url, grpc
@@ -87,7 +90,9 @@ class RunningEmulator:
         self._control("DELETE", "/_calls")
 
     def changing_calls(self) -> list[str]:
-        """The calls that were to change something, `POST /iam/v1/serviceAccounts`; the exchange of keys isn't."""
+        """The calls that were to change something, `POST /iam/v1/serviceAccounts`; the exchange of keys
+        isn't.
+        """
         return [
             f"{call['method']} {call['path']}"
             for call in self.calls()
@@ -105,7 +110,9 @@ class RunningEmulator:
         return dict(self._control("GET", "/_invocations")["dead_letters"])
 
     def wind(self, **to: str) -> list[dict[str, Any]]:
-        """Winds the clock `to=".."` or `by="12h"`, or to the next time that a timer fires; the calls that it made."""
+        """Winds the clock `to=".."` or `by="12h"`, or to the next time that a timer fires; the calls that it
+        made.
+        """
         return list(self._control("POST", "/_wind", to)["invocations"])
 
     def deliver(self) -> list[dict[str, Any]]:

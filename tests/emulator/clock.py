@@ -1,9 +1,9 @@
 """The emulator's time, and how times and spans are written.
 
-The wall clock may be set by the seed (`now`), shifted by a test (`clock_offset_seconds`) and wound forward to a timer's
-next time; image ages, policies and timers follow it. Tokens and what they are given for follow the same clock without
-its winding, for the clocks of those who hold them aren't wound. Delays (latency, operations) follow the real
-monotonic clock instead.
+The wall clock may be set by the seed (`now`), shifted by a test (`clock_offset_seconds`) and wound forward to
+a timer's next time; image ages, policies and timers follow it. Tokens and what they are given for follow the
+same clock without its winding, for the clocks of those who hold them aren't wound. Delays (latency,
+operations) follow the real monotonic clock instead.
 """
 
 import re

@@ -8,10 +8,10 @@ POST   /_change             make one change now
 GET    /_history            what happened since the seed, in order (`history.py`)
 GET    /_calls              the calls so far; `?count=route`: counts by route and the peak in flight
 DELETE /_calls              forget them
-GET    /_resources          all that a client can make: accounts, bindings, functions, versions, triggers, buckets, ..
+GET    /_resources          all that a client can make: accounts, bindings, functions, versions, triggers, ..
 GET    /_invocations        the calls of functions so far, and the messages in dead-letter queues
-POST   /_wind               wind the clock `{"to": RFC 3339}`, `{"by": "12h"}`, or `{}`, to the next time that a timer
-                            fires; fires what is due, and answers with the calls that were made
+POST   /_wind               wind the clock `{"to": RFC 3339}`, `{"by": "12h"}`, or `{}`, to the next time that
+                            a timer fires; fires what is due, and answers with the calls that were made
 POST   /_deliver            give the registry events so far to the triggers, and answer likewise
 """
 
@@ -40,20 +40,8 @@ async def answer_control(
     """HTTP status and the JSON document of the answer."""
     try:
         match (http_method, path, query):
-            case ("GET", "/_state", "" | "images=ids"):
-                return 200, _state_document(emulator.state, ids_only=query != "")
-            case ("GET", "/_metrics", ""):
-                return 200, emulator.state.metrics
-            case ("GET", "/_history", ""):
-                return 200, emulator.state.history.document()
-            case ("GET", "/_calls", ""):
-                return 200, [call.document() for call in emulator.calls.kept]
-            case ("GET", "/_calls", "count=route"):
-                return 200, emulator.calls.counts()
-            case ("GET", "/_resources", ""):
-                return 200, resources_document(emulator.state)
-            case ("GET", "/_invocations", ""):
-                return 200, calls_document(emulator.state)
+            case ("GET", _, _) if (document := _document(emulator, path, query)) is not None:
+                return 200, document
             case ("POST", "/_wind", ""):
                 return 200, await _fire(emulator, json.loads(body or b"{}"))
             case ("POST", "/_deliver", ""):
@@ -71,6 +59,25 @@ async def answer_control(
     except (DocumentError, ApiError, ValueError, TypeError) as error:
         return 400, {"message": str(error)}
     return 200, {}
+
+
+def _document(emulator: "Emulator", path: str, query: str) -> Any:
+    match (path, query):
+        case ("/_state", "" | "images=ids"):
+            return _state_document(emulator.state, ids_only=query != "")
+        case ("/_metrics", ""):
+            return emulator.state.metrics
+        case ("/_history", ""):
+            return emulator.state.history.document()
+        case ("/_calls", ""):
+            return [call.document() for call in emulator.calls.kept]
+        case ("/_calls", "count=route"):
+            return emulator.calls.counts()
+        case ("/_resources", ""):
+            return resources_document(emulator.state)
+        case ("/_invocations", ""):
+            return calls_document(emulator.state)
+    return None
 
 
 async def _fire(emulator: "Emulator", winding: dict[str, str] | None) -> dict[str, Any]:

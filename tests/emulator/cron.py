@@ -1,9 +1,10 @@
 """A timer's schedule: `Minutes Hours Day-of-month Month Day-of-week [Year]`, in UTC.
 
-A field is `*`, a value, a range `1-5`, a list `1,5`, or steps `0/15`, `10-30/5`. Months and days of the week have
-names (JAN, MON) too; days of the week go from 1 (SUN) to 7 (SAT). One of the two day fields is `?`, and the other is
-not. A day of the month may be `L` (the last), `LW` (the last weekday) or `15W` (the weekday nearest to the 15th, of
-the same month); a day of the week `L` (7) or `6#3` (the third Friday). (Yandex Cloud: functions/concepts/trigger/timer.)
+A field is `*`, a value, a range `1-5`, a list `1,5`, or steps `0/15`, `10-30/5`. Months and days of the week
+have names (JAN, MON) too; days of the week go from 1 (SUN) to 7 (SAT). One of the two day fields is `?`, and
+the other is not. A day of the month may be `L` (the last), `LW` (the last weekday) or `15W` (the weekday
+nearest to the 15th, of the same month); a day of the week `L` (7) or `6#3` (the third Friday). (Yandex Cloud:
+functions/concepts/trigger/timer.)
 """
 
 import calendar

@@ -1,10 +1,11 @@
-"""Triggers at work: timers fire when a test winds the clock, registry triggers when it has their events delivered.
+"""Triggers at work: timers fire when a test winds the clock, registry triggers when it has their events
+delivered.
 
-A trigger calls its function with `{"messages": [{"event_metadata": {..}, "details": {..}}]}`, as its service account. A
-call that fails is made again, after the interval (by the emulator's clock, which is wound), as often as the retry
-settings say; then the messages go to the dead-letter queue, if there is one that the account of the queue may write to.
-Registry events are put together in batches, and those that a call brings about wait for the next delivery.
-(Yandex Cloud: functions/concepts/trigger, functions/concepts/dlq.)
+A trigger calls its function with `{"messages": [{"event_metadata": {..}, "details": {..}}]}`, as its service
+account. A call that fails is made again, after the interval (by the emulator's clock, which is wound), as
+often as the retry settings say; then the messages go to the dead-letter queue, if there is one that the
+account of the queue may write to. Registry events are put together in batches, and those that a call brings
+about wait for the next delivery. (Yandex Cloud: functions/concepts/trigger, functions/concepts/dlq.)
 """
 
 import itertools

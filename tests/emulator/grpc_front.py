@@ -1,10 +1,10 @@
 """The same methods over gRPC, without encryption, on a port of its own.
 
-The services and their messages come from the descriptors, as those of the REST API do. The token is the metadata
-`authorization: Bearer ...`. Latency, rate limit, faults and changes are the front's (`server.py`); a fault matches
-`GRPC /yandex.cloud.containerregistry.v1.ImageService/Delete`, which is also the call's path and its route. A status
-is told as its gRPC code, and what only HTTP can express (a connection that is cut, a page of HTML, a text) as
-UNAVAILABLE.
+The services and their messages come from the descriptors, as those of the REST API do. The token is the
+metadata `authorization: Bearer ...`. Latency, rate limit, faults and changes are the front's (`server.py`); a
+fault matches `GRPC /yandex.cloud.containerregistry.v1.ImageService/Delete`, which is also the call's path and
+its route. A status is told as its gRPC code, and what only HTTP can express (a connection that is cut, a page
+of HTML, a text) as UNAVAILABLE.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
 """HTTP calls of functions: what a handler is given of a request, and what its answer becomes.
 
 A handler gets the request as an event and answers `{"statusCode", "headers", "multiValueHeaders", "body",
-"isBase64Encoded"}`. Some headers are taken from requests and answers, some renamed. With `?integration=raw` it gets the
-body alone, and what it returns is the body of the answer. (Yandex Cloud: functions/concepts/function-invoke.)
+"isBase64Encoded"}`. Some headers are taken from requests and answers, some renamed. With `?integration=raw`
+it gets the body alone, and what it returns is the body of the answer. (Yandex Cloud:
+functions/concepts/function-invoke.)
 """
 
 import base64

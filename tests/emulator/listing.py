@@ -1,6 +1,7 @@
 """A page of a plain list: items of one folder, ordered by id, filtered by `field="value"` conditions.
 
-Container Registry, whose lists are long and take other orders, has its own (`services/container_registry.py`).
+Container Registry, whose lists are long and take other orders, has its own
+(`services/container_registry.py`).
 """
 
 from collections.abc import Collection, Iterable

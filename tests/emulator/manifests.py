@@ -1,8 +1,8 @@
 """The manifests of images, as the Docker Registry HTTP API V2 serves them.
 
-An image's digest is the SHA-256 of its manifest's bytes, so a manifest's text is always the same. That of a plain
-image follows from its config and layers and is written anew whenever it is asked for; an index or an artifact
-keeps its own. Formats: the OCI image specification, and Docker's image manifest version 2, schema 2.
+An image's digest is the SHA-256 of its manifest's bytes, so a manifest's text is always the same. That of a
+plain image follows from its config and layers and is written anew whenever it is asked for; an index or an
+artifact keeps its own. Formats: the OCI image specification, and Docker's image manifest version 2, schema 2.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """What a version's requirements.txt asks for, as one directory to import from, and nothing else in it.
 
-Distributions that this environment has in the right version are linked there, with all that they require; the rest
-is installed by pip. The directories stay in the environment, by what they were made of, so that the next version with
-the same requirements has its own at once.
+Distributions that this environment has in the right version are linked there, with all that they require; the
+rest is installed by pip. The directories stay in the environment, by what they were made of, so that the next
+version with the same requirements has its own at once.
 """
 
 import hashlib

@@ -13,7 +13,9 @@ from tests.emulator.state import State
 
 
 def resources_document(state: State) -> dict[str, Any]:
-    """Everything by kind and id, in the API's own words; objects of buckets and entries of secrets as texts."""
+    """Everything by kind and id, in the API's own words; objects of buckets and entries of secrets as
+    texts.
+    """
     serverless = state.serverless
     return {
         "service_accounts": _by_id(state.accounts.service_accounts.values()),

@@ -1,4 +1,6 @@
-"""What the APIs behind the front have in common: a call is answered, or an error is put in the API's own words."""
+"""What the APIs behind the front have in common: a call is answered, or an error is put in the API's own
+words.
+"""
 
 from typing import Protocol
 

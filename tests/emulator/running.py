@@ -1,10 +1,11 @@
 """Calls of deployed functions: the version's code in a fresh process, as Cloud Functions calls it.
 
-The process has the version's environment, its Lockbox secrets, and beside them the addresses of the emulated cloud. Its
-working directory is the code. What the cloud has at `/function/code` and `/function/storage/<mount>` lies elsewhere here,
-so paths that begin so are rewritten, in the environment and in TOML files of the archive. A process that takes longer
-than the version's timeout is killed with its children. What it prints is kept, line by line. A mount that is only to be
-read isn't protected, and memory is measured but not limited.
+The process has the version's environment, its Lockbox secrets, and beside them the addresses of the emulated
+cloud. Its working directory is the code. What the cloud has at `/function/code` and
+`/function/storage/<mount>` lies elsewhere here, so paths that begin so are rewritten, in the environment and
+in TOML files of the archive. A process that takes longer than the version's timeout is killed with its
+children. What it prints is kept, line by line. A mount that is only to be read isn't protected, and memory is
+measured but not limited.
 """
 
 import asyncio
@@ -164,7 +165,9 @@ def _environment(
 
 
 def _kept_lines(version: Version, printed: bytes, at: float) -> list[dict[str, Any]]:
-    """The lines as Cloud Logging would keep them: JSON by its fields, the rest as messages without a level."""
+    """The lines as Cloud Logging would keep them: JSON by its fields, the rest as messages without a
+    level.
+    """
     if version.log_options.disabled:
         return []
     least = LogOptions.DESCRIPTOR.fields_by_name["min_level"].enum_type.values_by_number[

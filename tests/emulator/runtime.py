@@ -1,8 +1,8 @@
 """What runs in the process of a call: the handler, with its event and context, and nothing of the emulator's.
 
-Reads one line of JSON from standard input and writes one file of JSON, `{"result": ..}` or `{"error": ..}`, as the
-handler returned or raised. Run with `python -I -S -B -u`: only the standard library, the version's requirements and its code
-can be imported.
+Reads one line of JSON from standard input and writes one file of JSON, `{"result": ..}` or `{"error": ..}`,
+as the handler returned or raised. Run with `python -I -S -B -u`: only the standard library, the version's
+requirements and its code can be imported.
 """
 
 import asyncio

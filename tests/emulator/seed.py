@@ -60,9 +60,9 @@ KB, MB, GB (powers of 1024); the layers' sizes add up to the image's. An image w
 large as they are. What isn't given is made up, always the same for the same document: ids and digests are
 hashes of the names of registry and repository and of the place in the document.
 
-An image's digest is that of its manifest (`manifests.py`). With a `digest` of its own it has no manifest unless
-one of these keys gives it one. They refer to images of the same repository, by id (earlier or later in the list;
-not those of a series) or by digest:
+An image's digest is that of its manifest (`manifests.py`). With a `digest` of its own it has no manifest
+unless one of these keys gives it one. They refer to images of the same repository, by id (earlier or later in
+the list; not those of a series) or by digest:
 
     index: [img1, img2]           an index over these, in order; it has no config, layers or size
     platforms: [linux/amd64, ..]  theirs; absent: linux/amd64, linux/arm64, linux/arm/v7, ..

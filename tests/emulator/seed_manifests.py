@@ -1,7 +1,8 @@
-"""Seed images that are more than a config and layers: indexes, artifacts, signatures, manifests given as they are.
+"""Seed images that are more than a config and layers: indexes, artifacts, signatures, manifests given as they
+are.
 
-Their keys (told in `seed.py`) refer to other images of the repository by id or by digest. A digest may be one that
-no image has, as when a signature outlives its image; an id may not.
+Their keys (told in `seed.py`) refer to other images of the repository by id or by digest. A digest may be one
+that no image has, as when a signature outlives its image; an id may not.
 """
 
 import graphlib

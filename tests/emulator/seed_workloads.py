@@ -1,4 +1,6 @@
-"""The workloads of a seed: containers, virtual machines, instance groups, clusters (the format is told in `seed.py`)."""
+"""The workloads of a seed: containers, virtual machines, instance groups, clusters (the format is told in
+`seed.py`).
+"""
 
 from collections import defaultdict
 from typing import Any
@@ -129,7 +131,10 @@ def _objects(document: dict[str, Any], where: str) -> dict[str, list[dict[str, A
 
 
 def _custom_objects(document: dict[str, Any], where: str) -> dict[str, list[dict[str, Any]]]:
-    """The cluster's custom objects by their kind's path. They bear kind and apiVersion, as custom resources do."""
+    """The cluster's custom objects by their kind's path.
+
+    They bear kind and apiVersion, as custom resources do.
+    """
     found = {}
     for place, given in listed(document.get("custom"), f"{where}.custom"):
         checked(given, place, optional="listable objects", required="group version resource kind")

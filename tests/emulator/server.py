@@ -1,9 +1,9 @@
 """The front: one call from the socket to the socket, whichever of the emulator's APIs it is for.
 
-A call passes the rate limit, may meet a fault, and is answered by its API; changes that wait for it follow; the
-answer leaves when the latency is over. Paths that begin with `/_` are the tests' own (`control.py`), `/v2` those of the
-Docker Registry API, a function's id alone calls that function, `/s3` is Object Storage, and all others are the
-cloud's. The Kubernetes API of each cluster has a server of its own.
+A call passes the rate limit, may meet a fault, and is answered by its API; changes that wait for it follow;
+the answer leaves when the latency is over. Paths that begin with `/_` are the tests' own (`control.py`),
+`/v2` those of the Docker Registry API, a function's id alone calls that function, `/s3` is Object Storage,
+and all others are the cloud's. The Kubernetes API of each cluster has a server of its own.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ _HTML_PAGE = "<html><head><title>{0}</title></head><body><h1>{0} from a proxy</h
 class Emulator:
     """A cloud, its behaviour, and the calls made to it.
 
-    `registry_upstream` is for seeds that name none. The clusters are served from `start` to `stop`. `url` is where
-    deployed functions find the cloud.
+    `registry_upstream` is for seeds that name none. The clusters are served from `start` to `stop`. `url` is
+    where deployed functions find the cloud.
     """
 
     url = ""

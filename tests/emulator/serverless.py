@@ -1,7 +1,8 @@
 """Cloud Functions: functions, their versions and tags, triggers, and the calls that were made.
 
-Functions, versions and triggers are the API's own messages; a version's archive lies beside its message. The newest
-version bears the tag `$latest`, which cannot be taken from it; a tag is on one version of a function at a time.
+Functions, versions and triggers are the API's own messages; a version's archive lies beside its message. The
+newest version bears the tag `$latest`, which cannot be taken from it; a tag is on one version of a function
+at a time.
 """
 
 import asyncio
@@ -131,7 +132,9 @@ class Serverless:
 
 
 def action_of(trigger: Trigger) -> Any:
-    """What the trigger does when it fires; its rule and its action are of many types, with the same fields."""
+    """What the trigger does when it fires; its rule and its action are of many types, with the same
+    fields.
+    """
     rule: Any = getattr(trigger.rule, str(trigger.rule.WhichOneof("rule")))
     return getattr(rule, rule.WhichOneof("action"))
 

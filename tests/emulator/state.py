@@ -1,5 +1,5 @@
-"""What the cloud holds: folders, registries, repositories, images, policies, secrets, buckets, accounts, operations,
-functions, and the workloads that use images.
+"""What the cloud holds: folders, registries, repositories, images, policies, secrets, buckets, accounts,
+operations, functions, and the workloads that use images.
 
 Everything is found by id in a dict; nothing is looked for by walking through images or operations.
 """

@@ -1,4 +1,6 @@
-"""Updates by mask: `updateMask` names the fields to take from the request, and none stands for all of them."""
+"""Updates by mask: `updateMask` names the fields to take from the request, and none stands for all of
+them.
+"""
 
 import copy
 from collections.abc import Callable
@@ -14,7 +16,9 @@ Resource = TypeVar("Resource", bound=Message)
 
 
 def replacing(find: Callable[[], Resource], changed: Resource) -> Callable[[], Message]:
-    """What an update does once its operation is done: the resource, if it is found still, becomes ``changed``."""
+    """What an update does once its operation is done: the resource, if it is found still, becomes
+    ``changed``.
+    """
 
     def effect() -> Message:
         held = find()

@@ -1,8 +1,8 @@
 """A real registry behind the emulated one (`registry_upstream`): what it holds is what V2 clients are given.
 
-The emulator reads from it (`services/docker_registry.py`), and when an image goes, deletes its manifest there by
-digest, with which its tags vanish. What the upstream doesn't hold needn't be deleted. Tags that a change adds or
-removes are not mirrored.
+The emulator reads from it (`services/docker_registry.py`), and when an image goes, deletes its manifest there
+by digest, with which its tags vanish. What the upstream doesn't hold needn't be deleted. Tags that a change
+adds or removes are not mirrored.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """The limits on a version that the API's definitions don't state, from Yandex Cloud's documentation.
 
-Runtimes that are no longer supported cannot be used for new versions. An environment, names and Lockbox secrets
-included, has at most 4 KB. A timeout of more than ten minutes is for those who asked for it. (functions/concepts:
-limits, runtime, function, environment-variables, mounting, long-lived-functions.)
+Runtimes that are no longer supported cannot be used for new versions. An environment, names and Lockbox
+secrets included, has at most 4 KB. A timeout of more than ten minutes is for those who asked for it.
+(functions/concepts: limits, runtime, function, environment-variables, mounting, long-lived-functions.)
 """
 
 import re

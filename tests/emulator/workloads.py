@@ -1,7 +1,7 @@
 """What runs images: serverless containers, virtual machines, instance groups, Kubernetes clusters.
 
-The first three are the API's own messages. A cluster's message is made when it is asked for, since its endpoint
-is known only once its server listens (`kubernetes_servers.py`).
+The first three are the API's own messages. A cluster's message is made when it is asked for, since its
+endpoint is known only once its server listens (`kubernetes_servers.py`).
 """
 
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ NOWHERE = "https://127.0.0.1:1"  # a port at which nothing listens
 
 @dataclass
 class Cluster:
-    """`objects` are lists by kind (a custom one's by its path), ordered by namespace and name; `url` is where the
-    Kubernetes API is.
+    """`objects` are lists by kind (a custom one's by its path), ordered by namespace and name; `url` is where
+    the Kubernetes API is.
     """
 
     id: str

@@ -1,4 +1,6 @@
-"""The page of a plan and of a report, in a real browser: whatever is in it, it is read, searched and answered safely."""
+"""The page of a plan and of a report, in a real browser: whatever is in it, it is read, searched and answered
+safely.
+"""
 
 from __future__ import annotations
 
@@ -284,7 +286,8 @@ def test_the_page_is_shown_in_no_frame_and_sends_to_nobody_else(opened: Open) ->
     with page.expect_console_message(lambda message: "form-action" in message.text):
         page.evaluate("document.querySelector('form:has(.reject)').requestSubmit()")
     page.evaluate(
-        "document.body.append(Object.assign(document.createElement('base'), { href: 'http://elsewhere.test/' }))"
+        "document.body.append(Object.assign(document.createElement('base'), { href: 'http://elsewhere.test/'"
+        " }))"
     )
 
     assert page.evaluate("document.baseURI") == ADDRESS

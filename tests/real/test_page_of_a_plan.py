@@ -1,4 +1,6 @@
-"""The page of a plan and of a report, in a real browser: whatever is in it, it is read, searched and answered safely."""
+"""The page of a plan and of a report, in a real browser: whatever is in it, it is read, searched and answered
+safely.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,8 @@ def test_a_plan_is_rejected_at_once(opened: Open) -> None:
 def test_an_answer_is_given_only_once(opened: Open) -> None:
     page = opened(plan(kinds())).page
     page.evaluate(
-        "addEventListener('submit', (event) => { event.preventDefault(); window.submitted = (window.submitted || 0) + 1; })"
+        "addEventListener('submit', (event) => { event.preventDefault(); window.submitted = (window.submitted"
+        " || 0) + 1; })"
     )
 
     page.get_by_role("checkbox").check()

@@ -58,7 +58,9 @@ class Stock:
         self._put(name, tag, push_index(self.url, self.repository, tag or None, digests))
 
     def signature(self, name: str, of: str) -> None:
-        """As cosign signs: an image manifest whose layer is the signed claim, under a tag made of the digest."""
+        """As cosign signs: an image manifest whose layer is the signed claim, under a tag made of the
+        digest.
+        """
         claim = {"critical": {"image": {"docker-manifest-digest": self.digests[of]}}, "optional": None}
         layer = push_blob(
             self.url,

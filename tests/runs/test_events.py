@@ -1,4 +1,6 @@
-"""The forms in which an invocation arrives, what each asks for, and what an event may change of the settings."""
+"""The forms in which an invocation arrives, what each asks for, and what an event may change of the
+settings.
+"""
 
 from __future__ import annotations
 

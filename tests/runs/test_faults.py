@@ -1,4 +1,7 @@
-"""The cloud misbehaves. Exactly the right images go all the same, or the report says which did not, and why."""
+"""The cloud misbehaves.
+
+Exactly the right images go all the same, or the report says which did not, and why.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ def registry(registry_id: str, *repositories: dict[str, Any], folder: str = FOLD
 
 @pytest.fixture
 def signed(cloud: Cloud) -> Cloud:
-    """Images v1 and v2, their signatures in another repository, and the signature of an image that nobody has."""
+    """Images v1 and v2, their signatures in another repository, and the signature of an image that nobody
+    has.
+    """
     app = {"name": "app", "images": [{"id": name, "age": "40d", "tags": [name]} for name in ("v1", "v2")]}
     cloud.seed(app)
     known = {name: digest for name, digest in digests(cloud).items() if name in ("v1", "v2")}

@@ -1,4 +1,6 @@
-"""The last ninety runs are remembered in the state directory, and what they have outlived is deleted, bit by bit."""
+"""The last ninety runs are remembered in the state directory, and what they have outlived is deleted, bit by
+bit.
+"""
 
 from __future__ import annotations
 

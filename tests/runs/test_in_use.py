@@ -1,4 +1,6 @@
-"""What runs somewhere is never deleted, wherever it runs and however it is named; and what cannot be seen stops the run."""
+"""What runs somewhere is never deleted, wherever it runs and however it is named; and what cannot be seen
+stops the run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""That a source shows nothing is a doubt, not a proof: it is asked again, and if the doubt stays nothing is deleted."""
+"""That a source shows nothing is a doubt, not a proof: it is asked again, and if the doubt stays nothing is
+deleted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What runs somewhere is never deleted, wherever it runs and however it is named; and what cannot be seen stops the run."""
+"""What runs somewhere is never deleted, wherever it runs and however it is named; and what cannot be seen
+stops the run.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ ROLES = {
     "kubernetes": "k8s.viewer",
     "k8s:": "k8s.cluster-api.viewer",
 }
-# calls for one instance or one cluster concern its folder alone, so that the other folder's registry is cleaned
+# calls for one instance or one cluster concern its folder alone, so that the other folder's registry is
+# cleaned
 LEFT_BY = {
     call: {*SOURCES, "spare"} | (set() if call.endswith("/*") or "k8s:" in call else {"quiet"})
     for calls in CALLS.values()
@@ -310,7 +313,9 @@ API_CALLS = [(source, call) for source, calls in CALLS.items() for call in calls
 
 @pytest.mark.slow
 def test_a_source_that_keeps_failing_stops_its_folder(bundle: Path, subtests: pytest.Subtests) -> None:
-    """With each lasting fault of each source; all of them run at once, for each is tried again for half a minute."""
+    """With each lasting fault of each source; all of them run at once, for each is tried again for half a
+    minute.
+    """
 
     def one(case: tuple[tuple[str, str], str]) -> tuple[dict[str, Any], set[str]]:
         (_, call), fault = case

@@ -1,4 +1,6 @@
-"""What is deleted is written down first, a run that was killed is settled by the next, two runs never meet."""
+"""What is deleted is written down first, a run that was killed is settled by the next, two runs never
+meet.
+"""
 
 from __future__ import annotations
 

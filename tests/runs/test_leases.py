@@ -218,7 +218,9 @@ class Clock:
 
 @pytest.fixture
 def held(tmp_path: Path) -> tuple[Leases, StateDir, Clock]:
-    """The leases of a run that holds a registry and has renewed its lease there; its directory and its clock."""
+    """The leases of a run that holds a registry and has renewed its lease there; its directory and its
+    clock.
+    """
     state, clock = StateDir(str(tmp_path)), Clock()
     first = Leases(state, "first", clock)
     assert first.claim("crp1", clock.sleep) is None

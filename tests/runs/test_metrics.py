@@ -1,4 +1,6 @@
-"""A run's numbers reach Yandex Monitoring where that is asked; when they don't, the run says so and goes on."""
+"""A run's numbers reach Yandex Monitoring where that is asked; when they don't, the run says so and goes
+on.
+"""
 
 from __future__ import annotations
 

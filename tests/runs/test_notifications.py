@@ -1,4 +1,6 @@
-"""People are told of a run where the settings say so; what fails there is a warning and changes nothing else."""
+"""People are told of a run where the settings say so; what fails there is a warning and changes nothing
+else.
+"""
 
 from __future__ import annotations
 

@@ -302,7 +302,9 @@ def test_an_image_that_has_been_signed_since_stays(cloud: Cloud, commands: Comma
 
 
 def test_what_the_plan_does_not_have_never_goes_with_what_it_has(cloud: Cloud, commands: Commands) -> None:
-    """The signature goes with its image; a signature of the signature, which came later, is not in the plan."""
+    """The signature goes with its image; a signature of the signature, which came later, is not in the
+    plan.
+    """
     rule = policy(tag_regexp="old.*|new", retained_top=1)
     cloud.seed({**signed("old1"), "policies": [rule]})
     plan_id = commands.told("plan")["plan_id"]

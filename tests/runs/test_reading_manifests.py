@@ -195,7 +195,9 @@ def test_threads_that_share_a_memory_that_is_too_small_lose_nothing(cloud: Cloud
 
 @contextmanager
 def tag_server(answer: Callable[[str], tuple[int, dict[str, str], Any]]) -> Iterator[tuple[str, list[str]]]:
-    """A registry without sign-in, whose lists of tags ``answer`` gives; its URL, and the paths that it was asked."""
+    """A registry without sign-in, whose lists of tags ``answer`` gives; its URL, and the paths that it was
+    asked.
+    """
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,7 @@
-"""What the settings may say. Everything wrong is one sentence that names the variable or the key, before any call."""
+"""What the settings may say.
+
+Everything wrong is one sentence that names the variable or the key, before any call.
+"""
 
 from __future__ import annotations
 

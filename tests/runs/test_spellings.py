@@ -22,8 +22,8 @@ FOREIGN = "crp" + "a1" * 8 + "b"
 class Spelling(NamedTuple):
     """How an image is named, and where. ``text`` gets its repository (without the registry), tag and digest.
 
-    ``kept`` of the three images of the repository: the one that is named (``named``), one of another tag (``other``),
-    and one without tags (``bare``).
+    ``kept`` of the three images of the repository: the one that is named (``named``), one of another tag
+    (``other``), and one without tags (``bare``).
     """
 
     where: str

@@ -1,4 +1,6 @@
-"""What changes while a clean-up is at work: it looks again before each batch of deletions, and whenever a look is old."""
+"""What changes while a clean-up is at work: it looks again before each batch of deletions, and whenever a
+look is old.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An event that names what does not exist: the caller's mistake, which is told as such. What the settings name is theirs."""
+"""An event that names what does not exist: the caller's mistake, which is told as such.
+
+What the settings name is theirs.
+"""
 
 from __future__ import annotations
 

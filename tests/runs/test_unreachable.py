@@ -1,4 +1,6 @@
-"""A server that cannot be reached is known to be down soon, is named, and holds nobody up; one that hiccups is waited for."""
+"""A server that cannot be reached is known to be down soon, is named, and holds nobody up; one that hiccups
+is waited for.
+"""
 
 from __future__ import annotations
 

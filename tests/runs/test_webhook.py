@@ -1,4 +1,6 @@
-"""The webhook: who signs is served, once; whoever doesn't gets an error that says why; nothing else deletes anything."""
+"""The webhook: who signs is served, once; whoever doesn't gets an error that says why; nothing else deletes
+anything.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ EVERYTHING = {"new", "old1", "old2"}
 
 
 class Hook:
-    """The webhook of a function that is deployed with a state directory, in mode apply unless told otherwise."""
+    """The webhook of a function that is deployed with a state directory, in mode apply unless told
+    otherwise.
+    """
 
     def __init__(self, cloud: Cloud, state: Path) -> None:
         self.cloud, self.state = cloud, state
@@ -114,7 +118,8 @@ def test_a_call_may_narrow_the_settings_and_never_widen_them(hook: Hook) -> None
     assert (first["mode"], first["status"], codes(first)) == ("dry-run", "refused", {"max-deletions"})
     assert problem(second) == (
         403,
-        "The event sets mode beyond what the settings allow; change the setting, or list mode in allow_overrides.",
+        "The event sets mode beyond what the settings allow; change the setting, or list mode in"
+        " allow_overrides.",
     )
     assert json.loads(second["body"])["report"]["status"] == "refused"
     assert hook.cloud.left() == EVERYTHING

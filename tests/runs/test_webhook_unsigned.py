@@ -26,7 +26,9 @@ Event = Any
 
 
 class Hook:
-    """The webhook of a function with a state directory, in a folder where ``internal-billing`` runs ``app:old1``."""
+    """The webhook of a function with a state directory, in a folder where ``internal-billing`` runs
+    ``app:old1``.
+    """
 
     def __init__(self, cloud: Cloud, state: Path) -> None:
         self.cloud, self.state = cloud, state
@@ -159,7 +161,9 @@ def test_every_unsigned_event_gets_the_same_answer_which_says_nothing(hook: Hook
 
 
 def test_a_stranger_learns_nothing_over_http(hook: Hook) -> None:
-    """As an answer to ``?integration=raw``, where the body is the event, and what is returned is the answer."""
+    """As an answer to ``?integration=raw``, where the body is the event, and what is returned is the
+    answer.
+    """
     environment = {**hook.cloud.environment, **hook.settings, "LOG_LEVEL": "FATAL"}
     function = Function(hook.cloud.bundle, "webhook.handler", environment)
     try:

@@ -1,4 +1,6 @@
-"""In random worlds, whatever others change meanwhile and however the cloud fails or lies, nothing needed is deleted."""
+"""In random worlds, whatever others change meanwhile and however the cloud fails or lies, nothing needed is
+deleted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Calls an entry point of the packaged archive as Cloud Functions does: a fresh process, an event, a context."""
+"""Calls an entry point of the packaged archive as Cloud Functions does: a fresh process, an event, a
+context.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.deploy.package import package
+from tests.support.measuring import measured
 
 RUNTIME = """
 import importlib, json, logging, re, sys, time
@@ -49,7 +52,8 @@ with open(call["result"], "w") as result:
 
 @dataclass(frozen=True)
 class Invocation:
-    """What came of it. ``results`` are one for each event, all in the same process; ``log`` all that was printed.
+    """What came of it. ``results`` are one for each event, all in the same process; ``log`` all that was
+    printed.
 
     ``peak_kb`` is the process's own (VmHWM): what getrusage tells may be the parent's, from before the exec.
     """
@@ -94,7 +98,7 @@ def invoke(
             input=json.dumps(call),
             capture_output=True,
             text=True,
-            env=environment,
+            env=measured() | environment,
             cwd=scratch,
             timeout=kill_after,
             check=False,

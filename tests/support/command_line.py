@@ -8,6 +8,7 @@ import sys
 
 from tests.conftest import Cloud
 from tests.emulator.client import PROJECT_ROOT
+from tests.support.measuring import measured
 
 
 def command(*arguments: str) -> list[str]:
@@ -16,7 +17,11 @@ def command(*arguments: str) -> list[str]:
 
 def environment(cloud: Cloud, **settings: str) -> dict[str, str]:
     path = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"}
-    return {**path, **{name: value for name, value in (cloud.environment | settings).items() if value}}
+    return {
+        **measured(),
+        **path,
+        **{name: value for name, value in (cloud.environment | settings).items() if value},
+    }
 
 
 def run(cloud: Cloud, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -70,7 +70,9 @@ def builds(count: int, name: str = "app") -> dict[str, Any]:
 
 
 def slow_deletes(cloud: Cloud, milliseconds: int = 20) -> None:
-    """Everything goes at once but the deletes, so that a test soon comes to them and can meet a run amid them."""
+    """Everything goes at once but the deletes, so that a test soon comes to them and can meet a run amid
+    them.
+    """
     cloud.emulator.behaviour(faults=[{"match": "DELETE *", "delay_ms": milliseconds}])
 
 

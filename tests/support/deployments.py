@@ -15,6 +15,7 @@ import requests
 
 from tests.conftest import images, policy
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator, service_account
+from tests.support.measuring import measured
 
 FOLDER, ELSEWHERE = "b1gfolder", "b1gelsewhere"
 TOKEN = "t1.deployer-0123456789abcdef"
@@ -46,7 +47,9 @@ class Ended:
 
 
 class Folder:
-    """The folder ``b1gfolder`` with the registries ``crp1`` and ``crp2`` and things that are not ours; a working directory."""
+    """The folder ``b1gfolder`` with the registries ``crp1`` and ``crp2`` and things that are not ours; a
+    working directory.
+    """
 
     def __init__(self, running: RunningEmulator, directory: Path) -> None:
         self.cloud, self.directory = running, directory
@@ -96,7 +99,7 @@ class Folder:
         return self.shell(command, answer=answer, **environment)
 
     def shell(self, command: str, answer: str = "", **environment: str) -> Ended:
-        usual = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        usual = measured() | {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         given = {name: text for name, text in (usual | self.environment | environment).items() if text}
         ended = subprocess.run(
             ["bash", "-c", command],
@@ -141,7 +144,9 @@ class Folder:
         return sorted(versions, key=lambda version: str(version["createdAt"]))
 
     def roles(self) -> dict[str, set[str]]:
-        """Who holds which roles on what, by names: ``{"crp1": {"container-registry.editor registry-janitor"}}``."""
+        """Who holds which roles on what, by names: ``{"crp1": {"container-registry.editor
+        registry-janitor"}}``.
+        """
         resources = self.cloud.resources()
         names = {
             one["id"]: one["name"]

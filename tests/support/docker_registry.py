@@ -1,8 +1,8 @@
 """A real registry (Debian's package `docker-registry`), and pushing real images to it over its HTTP API V2.
 
-An image is a config and layers (gzipped tar archives of one file each), told of by a manifest in OCI's format; an
-index tells of several images. A blob is pushed by `POST /v2/<name>/blobs/uploads/`, then `PUT <Location>?digest=`,
-a manifest by `PUT /v2/<name>/manifests/<tag or digest>`.
+An image is a config and layers (gzipped tar archives of one file each), told of by a manifest in OCI's
+format; an index tells of several images. A blob is pushed by `POST /v2/<name>/blobs/uploads/`, then `PUT
+<Location>?digest=`, a manifest by `PUT /v2/<name>/manifests/<tag or digest>`.
 """
 
 import contextlib

@@ -1,12 +1,14 @@
-"""Serves an entry point of the packaged archive over HTTP, as the functions' invocation host does, for a browser.
+"""Serves an entry point of the packaged archive over HTTP, as the functions' invocation host does, for a
+browser.
 
     with serve(bundle, "webhook.handler", environment) as url:
         requests.get(url, params={"plan": ...})
 
-A request becomes the event of an HTTP call: ``Authorization``, ``Cookie`` and the like are struck out, a body that is
-not ``application/json`` comes in Base64, and what the handler returns becomes the answer. A handler that raises, or
-that returns something of another shape, is a 502. An instance, which is a process, has one call at a time; when all
-are busy another one is started. (Yandex Cloud's documentation: functions/concepts/function-invoke.)
+A request becomes the event of an HTTP call: ``Authorization``, ``Cookie`` and the like are struck out, a body
+that is not ``application/json`` comes in Base64, and what the handler returns becomes the answer. A handler
+that raises, or that returns something of another shape, is a 502. An instance, which is a process, has one
+call at a time; when all are busy another one is started. (Yandex Cloud's documentation:
+functions/concepts/function-invoke.)
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.support.measuring import measured
 
 FUNCTION_ID = "d4e00000000000000000"
 STRUCK_OUT = {"Authorization", "Connection", "Cookie", "Expect", "Keep-Alive", "Te", "Trailer", "Upgrade"}
@@ -68,7 +72,10 @@ for line in sys.stdin:
 
 
 class Instance:
-    """A warm process with the function in it. With a ``speed`` its monotonic clock runs so many times faster."""
+    """A warm process with the function in it.
+
+    With a ``speed`` its monotonic clock runs so many times faster.
+    """
 
     def __init__(
         self,
@@ -85,7 +92,7 @@ class Instance:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=environment,
+            env=measured() | environment,
             text=True,
         )
         start = {"bundle": str(bundle), "entry_point": entry_point, "speed": speed}
@@ -144,7 +151,9 @@ class Function:
 
 
 def http_event(method: str, url: str, headers: list[tuple[str, str]], body: bytes) -> dict[str, Any]:
-    """The event that a function gets for a request; ``url`` is the path after the function's id, with its query."""
+    """The event that a function gets for a request; ``url`` is the path after the function's id, with its
+    query.
+    """
     parts = urlsplit(url)
     kept = [(name.title(), value) for name, value in headers if name.title() not in STRUCK_OUT]
     query = parse_qsl(parts.query, keep_blank_values=True)

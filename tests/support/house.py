@@ -1,7 +1,9 @@
-"""``python -m tests.support.house [ROOT]``: the house as its imports draw it, as JSON. Imports inside functions count too.
+"""``python -m tests.support.house [ROOT]``: the house as its imports draw it, as JSON. Imports inside
+functions count too.
 
-A room is what stands at the top of ``shared/``, a package or a module. An arrow leads from what imports to what is
-imported; one leads up when its room stands above in the order that the docstring of ``shared/__init__.py`` gives.
+A room is what stands at the top of ``shared/``, a package or a module. An arrow leads from what imports to
+what is imported; one leads up when its room stands above in the order that the docstring of
+``shared/__init__.py`` gives.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ def room(module: str) -> str:
 
 
 def order(root: Path = ROOT) -> list[str]:
-    """The rooms, highest first, as ``shared/__init__.py`` lists them: the words in backticks of its last paragraph."""
+    """The rooms, highest first, as ``shared/__init__.py`` lists them: the words in backticks of its last
+    paragraph.
+    """
     text = ast.get_docstring(ast.parse((root / "shared/__init__.py").read_text(encoding="utf-8"))) or ""
     return re.findall(r"`(\w+)`", text.rpartition("\n\n")[2])
 

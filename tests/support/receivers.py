@@ -1,4 +1,6 @@
-"""Where notifications go in tests: an HTTP server and a mail server that do as they are told, and one that says nothing."""
+"""Where notifications go in tests: an HTTP server and a mail server that do as they are told, and one that
+says nothing.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,9 @@ def http_receiver() -> Iterator[HttpReceiver]:
 
 @dataclass
 class MailReceiver:
-    """``replies`` maps a command's first word (``CONNECT`` and ``DATA-END`` among them) to another reply than usual."""
+    """``replies`` maps a command's first word (``CONNECT`` and ``DATA-END`` among them) to another reply than
+    usual.
+    """
 
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
@@ -95,7 +99,10 @@ class MailReceiver:
 
 @contextlib.contextmanager
 def mail_receiver(security: str = "plain", **replies: str) -> Iterator[MailReceiver]:
-    """A mail server; ``security`` as in the settings. Any user and password are right unless ``AUTH`` replies otherwise."""
+    """A mail server; ``security`` as in the settings.
+
+    Any user and password are right unless ``AUTH`` replies otherwise.
+    """
     receiver = MailReceiver(replies={name.replace("_", "-"): reply for name, reply in replies.items()})
 
     class Handler(socketserver.BaseRequestHandler):

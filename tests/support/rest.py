@@ -1,4 +1,6 @@
-"""The emulated cloud's REST API as a client with a token sees it, for the tests of what a deployment makes there."""
+"""The emulated cloud's REST API as a client with a token sees it, for the tests of what a deployment makes
+there.
+"""
 
 from __future__ import annotations
 

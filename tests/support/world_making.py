@@ -1,7 +1,9 @@
-"""Makes a world from a number: a cloud, settings, what others change while a clean-up works, and what goes wrong.
+"""Makes a world from a number: a cloud, settings, what others change while a clean-up works, and what goes
+wrong.
 
-The same number makes the same world. Ages are odd hours and policies count whole days, so that nothing depends on the
-second at which a world is made. Ids and digests differ between worlds, for a warm process remembers digests.
+The same number makes the same world. Ages are odd hours and policies count whole days, so that nothing
+depends on the second at which a world is made. Ids and digests differ between worlds, for a warm process
+remembers digests.
 """
 
 from __future__ import annotations
@@ -226,7 +228,9 @@ def _add_signatures_elsewhere(dice: random.Random, registry: Document, images: l
 
 
 def reference_to(dice: random.Random, image: Image) -> tuple[str, str]:
-    """A reference to the image as a workload would have it, and the digest that it was resolved to, if that is known."""
+    """A reference to the image as a workload would have it, and the digest that it was resolved to, if that
+    is known.
+    """
     path = f"cr.yandex/{image.name}"
     if not image.tags or dice.random() < 0.25:
         return f"{path}@{image.digest}", ""
@@ -243,7 +247,8 @@ def _workloads(dice: random.Random, images: list[Image]) -> Document:
                 {"docker-compose": f"services:\n  web:\n    image: {reference}\n"},
                 {"user-data": f"#cloud-config\nruncmd:\n  - docker run -d {reference}\n"},
                 {
-                    "docker-container-declaration": f"spec:\n  containers:\n  - image: {reference}\n    name: m\n"
+                    "docker-container-declaration": f"spec:\n  containers:\n  - image: {reference}\n    name:"
+                    " m\n"
                 },
             )
         )

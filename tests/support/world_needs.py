@@ -25,17 +25,7 @@ def needed(snapshot: Snapshot, end: Snapshot, image: Image, settings: Document) 
     now = snapshot.images.get(image.id)
     if now is None:
         return {}
-    reasons = {}
-    for other in snapshot.of_repository(now.name):
-        if other.id != now.id and now.digest in all_held(snapshot, other):
-            kind = "child of an index" if _well_formed(other) else "child of a bad index"
-            reasons[f"the index {named(other)} holds it"] = kind
-    for other in snapshot.images.values():
-        if other.digest in subjects_of(now) and other.id != now.id and are_together(other, now):
-            if other.name == now.name:
-                reasons[f"it refers to {named(other)}"] = "refers to an image"
-            elif other.id in end.images:  # repositories are cleaned side by side
-                reasons[f"it refers to {named(other)} of {other.name}"] = "refers to an image elsewhere"
+    reasons = _needed_by_others(snapshot, end, now)
     for tag in now.tags:
         if any(re.fullmatch(pattern, tag) for pattern in settings["guards"]["keep_tags"]):
             reasons[f"it has the kept tag {tag}"] = "kept tag"
@@ -48,8 +38,26 @@ def needed(snapshot: Snapshot, end: Snapshot, image: Image, settings: Document) 
     return reasons
 
 
+def _needed_by_others(snapshot: Snapshot, end: Snapshot, now: Image) -> dict[str, str]:
+    """The indexes that hold the image and the images that it refers to, and what kind of reason each is."""
+    reasons = {}
+    for other in snapshot.of_repository(now.name):
+        if other.id != now.id and now.digest in all_held(snapshot, other):
+            kind = "child of an index" if _well_formed(other) else "child of a bad index"
+            reasons[f"the index {named(other)} holds it"] = kind
+    for other in snapshot.images.values():
+        if other.digest in subjects_of(now) and other.id != now.id and are_together(other, now):
+            if other.name == now.name:
+                reasons[f"it refers to {named(other)}"] = "refers to an image"
+            elif other.id in end.images:  # repositories are cleaned side by side
+                reasons[f"it refers to {named(other)} of {other.name}"] = "refers to an image elsewhere"
+    return reasons
+
+
 def are_together(image: Image, referrer: Image) -> bool:
-    """Whether a referrer where it is can be one of the image: in its repository, or by a tag in its registry."""
+    """Whether a referrer where it is can be one of the image: in its repository, or by a tag in its
+    registry.
+    """
     same_registry = image.name.partition("/")[0] == referrer.name.partition("/")[0]
     return image.name == referrer.name or (same_registry and image.digest in _subjects_by_tag(referrer))
 
@@ -165,7 +173,10 @@ def keeps(rule: Document, snapshot: Snapshot, image: Image) -> bool:
 
 
 def taken_by_rules(snapshot: Snapshot, image: Image, settings: Document) -> bool:
-    """Whether a delete rule matches the image, and all that do say delete. What keep rules keep is not counted."""
+    """Whether a delete rule matches the image, and all that do say delete.
+
+    What keep rules keep is not counted.
+    """
     keep = [rule for rule in settings["rules"] if rule.get("action") == "keep"]
     of_repository = snapshot.of_repository(image.name)
     countable = [other for other in of_repository if not any(keeps(rule, snapshot, other) for rule in keep)]

@@ -1,8 +1,10 @@
-"""Judges what a clean-up deleted and what it says of it, by the promises alone and by nothing of the product's code.
+"""Judges what a clean-up deleted and what it says of it, by the promises alone and by nothing of the
+product's code.
 
-An image must stay if something needed it from the moment when the product had to look, until the image was deleted.
-The product has to look at a repository again before each batch of deletes, and again when that look is ten seconds
-old; and at what runs when that look is a minute old. A policy or rule must take the image at some moment since then.
+An image must stay if something needed it from the moment when the product had to look, until the image was
+deleted. The product has to look at a repository again before each batch of deletes, and again when that look
+is ten seconds old; and at what runs when that look is a minute old. A policy or rule must take the image at
+some moment since then.
 """
 
 from __future__ import annotations
@@ -105,7 +107,8 @@ class Watch:
     def _looked(self, removal: Removal, looks: list[int], seconds: float, *, at_least: int) -> int:
         """The place in the history of the look that the product had to heed.
 
-        That is its last one, or one just before the delete if the last is too old by then or there are too few.
+        That is its last one, or one just before the delete if the last is too old by then or there are too
+        few.
         """
         before = [place for place in looks if place < removal.asked]
         if len(before) < at_least:
@@ -115,7 +118,9 @@ class Watch:
         return before[-1] if age <= seconds / self._speed + SLACK_SECONDS else removal.asked
 
     def _policies_looked_at(self, removal: Removal, listed: int) -> int:
-        """The product's first look at policies since its last delete in the repository, or since it first listed it."""
+        """The product's first look at policies since its last delete in the repository, or since it first
+        listed it.
+        """
         lists = self._lists(removal.image.name)
         deletes = [other.asked for other in self._replay.removals if other.image.name == removal.image.name]
         batch_before = [place for place in deletes if place < listed]

@@ -1,4 +1,6 @@
-"""The cloud of a world at every moment of its history: made anew from its seed, by the changes and removals told of."""
+"""The cloud of a world at every moment of its history: made anew from its seed, by the changes and removals
+told of.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ REFERENCE = re.compile(r"cr\.yandex/([a-z0-9/-]+)(?::([\w.-]+))?(?:@(sha256:[0-9
 
 @dataclass(frozen=True)
 class Use:
-    """That something runs an image: of which source it is, its id, and the repository with a tag or a digest."""
+    """That something runs an image: of which source it is, its id, and the repository with a tag or a
+    digest.
+    """
 
     source: str
     name: str
@@ -80,7 +84,9 @@ def uses_in(workloads: Document) -> list[Use]:
 
 
 class Replay:
-    """`snapshots`: the cloud after each change and removal; `removals`: what the client under test deleted."""
+    """`snapshots`: the cloud after each change and removal; `removals`: what the client under test
+    deleted.
+    """
 
     def __init__(self, cloud: Document, history: list[Document]) -> None:
         self.history = history
@@ -113,7 +119,9 @@ class Replay:
         self.by_others |= before - set(self._state.images)
 
     def between(self, first: int, last: int) -> list[Snapshot]:
-        """The cloud at the place `first` of the history, and after each change until just before the place `last`."""
+        """The cloud at the place `first` of the history, and after each change until just before the place
+        `last`.
+        """
         start = max(0, bisect_right(self._places, first) - 1)
         return [
             snapshot

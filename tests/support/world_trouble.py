@@ -1,4 +1,6 @@
-"""What happens to a clean-up in a world: changes that others make while it works, faults, and answers that lie."""
+"""What happens to a clean-up in a world: changes that others make while it works, faults, and answers that
+lie.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,3 @@
-"""What runs somewhere, looked up in every place where Yandex Cloud can run an image; `sources` looks at all."""
+"""What runs somewhere, looked up in every place where Yandex Cloud can run an image; `sources` looks at
+all.
+"""

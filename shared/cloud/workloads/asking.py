@@ -1,4 +1,6 @@
-"""Asking a source so that an absence is a doubt, not a proof: it is asked again, and if the doubt stays, CallError."""
+"""Asking a source so that an absence is a doubt, not a proof: it is asked again, and if the doubt stays,
+CallError.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ ASKED = 2
 
 
 class Seen(msgspec.Struct):
-    """What a source shows: the uses, what is worth a warning, and by cluster the kinds that it does not show."""
+    """What a source shows: the uses, what is worth a warning, and by cluster the kinds that it does not
+    show.
+    """
 
     uses: list[Use] = []
     doubts: list[str] = []
@@ -36,7 +40,7 @@ def doubtful(message: str, service: str, call: str) -> CallError:
     return CallError(message, service=service, call=call, code=FAILED_PRECONDITION)
 
 
-def every(
+def every(  # noqa: PLR0913 - where the list is, and what it is made of
     cloud: Cloud,
     service: str,
     path: str,

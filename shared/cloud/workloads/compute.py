@@ -1,9 +1,9 @@
 """Compute instances: the images that their metadata names, of stopped ones too.
 
-Container Solution keeps them under the keys ``docker-container-declaration`` and ``docker-compose``
-(Yandex Cloud's documentation: cos/concepts/coi-specifications), and cloud-init's ``user-data`` may run others; so
-every value is searched for references to the registries. ``GET /compute/v1/instances`` never shows metadata, only
-``GET /compute/v1/instances/{id}?view=FULL`` does (yandex/cloud/compute/v1/instance_service.proto).
+Container Solution keeps them under the keys ``docker-container-declaration`` and ``docker-compose`` (Yandex
+Cloud's documentation: cos/concepts/coi-specifications), and cloud-init's ``user-data`` may run others; so
+every value is searched for references to the registries. ``GET /compute/v1/instances`` never shows metadata,
+only ``GET /compute/v1/instances/{id}?view=FULL`` does (yandex/cloud/compute/v1/instance_service.proto).
 """
 
 from __future__ import annotations
@@ -72,13 +72,17 @@ def _listed(cloud: Cloud, folder_id: str) -> list[str]:
 
 
 def _still_listed(cloud: Cloud, folder_id: str, missing: list[str], before: int) -> list[str]:
-    """Those of the ``missing`` that the folder's list still has; the others are gone. ``before`` were listed."""
+    """Those of the ``missing`` that the folder's list still has; the others are gone.
+
+    ``before`` were listed.
+    """
     if not missing:
         return []
     listed = _listed(cloud, folder_id)
     if not listed and before > len(missing):
         raise doubtful(
-            f"the folder {folder_id} shows no Compute instance, where it showed {before} a moment ago; run it again later",
+            f"the folder {folder_id} shows no Compute instance, where it showed {before} a moment ago; run it"
+            " again later",
             SERVICE,
             f"GET {ROOT}",
         )
@@ -101,13 +105,15 @@ def _shown(cloud: Cloud, instance_id: str) -> _Instance | None:
     name = instance.name or instance_id
     if instance.id != instance_id:
         raise doubtful(
-            f"the answer about the Compute instance {instance_id} is about {instance.id or 'none'}; run it again later",
+            f"the answer about the Compute instance {instance_id} is about {instance.id or 'none'}; run it"
+            " again later",
             SERVICE,
             _call(instance_id),
         )
     raise doubtful(
-        f"the Compute instance {name} shows no metadata, which may name images; if it really has none, give it any"
-        f" metadata key, as in yc compute instance add-metadata {name} --metadata registry-janitor=none",
+        f"the Compute instance {name} shows no metadata, which may name images; if it really has none, give"
+        f" it any metadata key, as in yc compute instance add-metadata {name} --metadata"
+        " registry-janitor=none",
         SERVICE,
         _call(instance_id),
     )

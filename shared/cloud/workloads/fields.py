@@ -1,4 +1,7 @@
-"""Uses in the fields that every kind of container has: its image, its command, arguments and environment. Pure."""
+"""Uses in the fields that every kind of container has: its image, its command, arguments and environment.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Instance groups: the images that the metadata of their templates names.
 
 ``GET /compute/v1/instanceGroups?view=FULL`` shows ``instanceTemplate.metadata``
-(yandex/cloud/compute/v1/instancegroup/instance_group_service.proto). The template counts beside the instances that
-were made from it: it is what the next instance will run.
+(yandex/cloud/compute/v1/instancegroup/instance_group_service.proto). The template counts beside the instances
+that were made from it: it is what the next instance will run.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def _groups(cloud: Cloud, folder_id: str) -> list[_Group]:
             return groups
     name = bare.name or bare.id if bare else ""
     raise doubtful(
-        f"the instance group {name} shows no metadata of its template, which may name images; if it really has none,"
-        " give its template any metadata key, such as registry-janitor: none",
+        f"the instance group {name} shows no metadata of its template, which may name images; if it really"
+        " has none, give its template any metadata key, such as registry-janitor: none",
         SERVICE,
         f"GET {ROOT}",
     )

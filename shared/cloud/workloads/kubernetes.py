@@ -68,7 +68,8 @@ def look(cloud: Cloud, folder_id: str, registry_ids: frozenset[str]) -> Seen:
             seen.hidden[gathering.cluster] = hidden
         if not pods:
             seen.doubts.append(
-                f"The cluster {gathering.cluster} ({cluster.status or 'of an unknown status'}) shows not one pod."
+                f"The cluster {gathering.cluster} ({cluster.status or 'of an unknown status'}) shows not one"
+                " pod."
             )
 
     clusters: list[_Cluster] = every(
@@ -108,8 +109,8 @@ def _look_into(
         for address, error in zip(filter(None, addresses), failures, strict=True)
     )
     raise CallError(
-        f"the cluster {name} ({cluster.status}) does not answer ({tried}); start it, and attach the function to its"
-        " network (--network-id) if it has no public address",
+        f"the cluster {name} ({cluster.status}) does not answer ({tried}); start it, and attach the function"
+        " to its network (--network-id) if it has no public address",
         service="kubernetes",
         call=failures[-1].where,
         code=UNAVAILABLE,
@@ -124,8 +125,8 @@ def _master(cloud: Cloud, cluster: _Cluster, address: str) -> Cloud:
         usable = False
     if not usable:
         raise CallError(
-            f"the cluster {cluster.name or cluster.id} has the address {short(address)}, which is none that takes a"
-            " token: https, a host and a port",
+            f"the cluster {cluster.name or cluster.id} has the address {short(address)}, which is none that"
+            " takes a token: https, a host and a port",
             service=SERVICE,
             call=f"GET {ROOT}",
             code=INTERNAL,
@@ -135,12 +136,15 @@ def _master(cloud: Cloud, cluster: _Cluster, address: str) -> Cloud:
 
 
 def _seen(master: Cloud, cluster: _Cluster, gathering: Gathering) -> tuple[Gathering, int, list[str]]:
-    """What one cluster uses, the number of its pods, and the kinds that may not be listed. Raises CallError."""
+    """What one cluster uses, the number of its pods, and the kinds that may not be listed.
+
+    Raises CallError.
+    """
     pods = look_at_workloads(master, gathering)
     if not pods and cluster.status == "RUNNING":
         raise doubtful(
-            f"the cluster {gathering.cluster} is RUNNING, but it shows not one pod; run it again later, and if the"
-            " cluster really has none, stop or delete it",
+            f"the cluster {gathering.cluster} is RUNNING, but it shows not one pod; run it again later, and"
+            " if the cluster really has none, stop or delete it",
             "kubernetes",
             f"GET {PODS}",
         )

@@ -1,7 +1,8 @@
-"""Custom resources of a cluster, such as Argo's Rollouts and Knative's Services: they may hold the templates of pods.
+"""Custom resources of a cluster, such as Argo's Rollouts and Knative's Services: they may hold the templates
+of pods.
 
-``GET /apis`` gives the groups, ``GET /apis/<group>/<version>`` what a group serves. What the role `view` may list
-of it is searched; what it may not (403) is told.
+``GET /apis`` gives the groups, ``GET /apis/<group>/<version>`` what a group serves. What the role `view` may
+list of it is searched; what it may not (403) is told.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ BUILT_IN = frozenset(
         "storagemigration.k8s.io",
     }
 )
-# Measurements, reports about images and the networks' own records: many, large, and nothing starts a pod from them.
+# Measurements, reports about images and the networks' own records: many, large, and nothing starts a pod from
+# them.
 RECORDS = frozenset(
     {
         "aquasecurity.github.io",
@@ -58,7 +60,10 @@ RECORDS = frozenset(
 
 
 def look_at_custom(master: Cloud, gathering: Gathering) -> list[str]:
-    """Gathers what the cluster's custom resources name, and returns those that may not be listed. Raises CallError."""
+    """Gathers what the cluster's custom resources name, and returns those that may not be listed.
+
+    Raises CallError.
+    """
     hidden: list[str] = []
     for group in _groups(master, hidden):
         for version, name, kind in _resources(master, group, hidden):
@@ -81,7 +86,9 @@ def _groups(master: Cloud, hidden: list[str]) -> list[Group]:
 
 
 def _resources(master: Cloud, group: Group, hidden: list[str]) -> Iterator[tuple[str, str, str]]:
-    """The version, the name and the kind of what the group lets one list, each thing in one of its versions."""
+    """The version, the name and the kind of what the group lets one list, each thing in one of its
+    versions.
+    """
     seen: set[str] = set()
     for version in group.served:
         try:

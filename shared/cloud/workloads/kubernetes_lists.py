@@ -1,7 +1,8 @@
 """Lists of the Kubernetes API, page by page (``limit``, ``continue``), with nothing missing.
 
-A list whose continuation ran out (410) is read again from its beginning (kubernetes.io: API concepts, retrieving large
-results sets in chunks); so is one that is empty or odd, once. Of several readings each shows all that it has.
+A list whose continuation ran out (410) is read again from its beginning (kubernetes.io: API concepts,
+retrieving large results sets in chunks); so is one that is empty or odd, once. Of several readings each shows
+all that it has.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def pages(
             odd += 1
             if odd == ASKED:
                 raise doubtful(
-                    f"the cluster {cluster} answers oddly, each time that it was asked: {oddity}; run it again later",
+                    f"the cluster {cluster} answers oddly, each time that it was asked: {oddity}; run it"
+                    " again later",
                     SERVICE,
                     f"GET {path}",
                 ) from None

@@ -1,8 +1,8 @@
 """What a cluster's pods run, and what its workloads would start.
 
-A pod's status tells the image ids that were resolved. Replica sets and controller revisions are kept for rollbacks, so
-all of them count. Finished pods count through what made them. Beside the fields for images, every command, argument,
-variable, annotation and config map is searched: an operator starts what they name.
+A pod's status tells the image ids that were resolved. Replica sets and controller revisions are kept for
+rollbacks, so all of them count. Finished pods count through what made them. Beside the fields for images,
+every command, argument, variable, annotation and config map is searched: an operator starts what they name.
 """
 
 from __future__ import annotations

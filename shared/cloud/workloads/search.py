@@ -1,8 +1,10 @@
-"""Searches texts of any format, such as YAML, a script, a chart's values or user-data, for uses of images. Pure.
+"""Searches texts of any format, such as YAML, a script, a chart's values or user-data, for uses of images.
+Pure.
 
-What cannot be told for certain is in use: all tags of a repository that is named without one, all that is in a
-registry that is named alone, and every repository that bears a name of a text which mentions a registry's bare id. An
-address of Yandex Cloud's registry whose first part is no registry's id may be an alias of any registry.
+What cannot be told for certain is in use: all tags of a repository that is named without one, all that is in
+a registry that is named alone, and every repository that bears a name of a text which mentions a registry's
+bare id. An address of Yandex Cloud's registry whose first part is no registry's id may be an alias of any
+registry.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ _BEFORE = f"{string.ascii_letters}{string.digits}_.:/-"
 _IMAGE_KEY = re.compile(r"(?:^|[\s\"'{,-])image[\"']?[ \t]*:[ \t]*[\"']?$")
 _KEY = re.compile(r"([A-Za-z_][\w-]{0,30})[\"']?[ \t]*[:=][ \t]*[\"']?$")
 _TAG_KEY = re.compile(
-    r"(?:^|[\s\"'{,])[\w.-]{0,60}(?:tag|version|digest)[\w-]{0,60}[\"']?[ \t]{0,20}[:=](?![ \t]{0,20}[\"']?[23](?:\.\d)?[\"']?\s)",
+    r"(?:^|[\s\"'{,])[\w.-]{0,60}(?:tag|version|digest)[\w-]{0,60}[\"']?"
+    r"[ \t]{0,20}[:=](?![ \t]{0,20}[\"']?[23](?:\.\d)?[\"']?\s)",
     re.IGNORECASE,
 )
 _DIGEST = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{64}(?![0-9A-Za-z])")
@@ -38,7 +41,9 @@ _ADDRESS = re.compile(rf"(?<![\w.-]){HOSTS}(?P<path>{_REST})")
 
 
 class _Spot(msgspec.Struct, frozen=True):
-    """What one place of a text names: a reference, or by its id alone a registry (``ALIAS``: of another name)."""
+    """What one place of a text names: a reference, or by its id alone a registry (``ALIAS``: of another
+    name).
+    """
 
     reference: str = ""
     alias: bool = False
@@ -50,8 +55,8 @@ def search(
 ) -> Iterator[Use]:
     """The uses that texts name which belong together, each with where it stands. Raises Unreadable.
 
-    ``whole``: an address of a registry alone stands for all that is in it; otherwise for the repositories whose names
-    the texts hold.
+    ``whole``: an address of a registry alone stands for all that is in it; otherwise for the repositories
+    whose names the texts hold.
     """
     known = frozenset(registry_ids)
     named = _pattern(known)

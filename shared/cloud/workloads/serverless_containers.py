@@ -1,8 +1,9 @@
 """Serverless Containers: the revisions that run, and those that a rollback would bring back.
 
 ``GET /containers/v1/revisions?folderId=`` lists the revisions of every container of a folder; one has
-``image.imageUrl`` and ``image.imageDigest``, the command, arguments and environment that it starts with, and a status:
-CREATING, ACTIVE or OBSOLETE. An OBSOLETE revision can be rolled back to (yandex/cloud/serverless/containers/v1).
+``image.imageUrl`` and ``image.imageDigest``, the command, arguments and environment that it starts with, and
+a status: CREATING, ACTIVE or OBSOLETE. An OBSOLETE revision can be rolled back to
+(yandex/cloud/serverless/containers/v1).
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ def _doubts(containers: list[_Container], revisions: list[_Revision]) -> Iterato
     for container in containers:
         if container.id not in with_revision and container.status not in WITHOUT_REVISION:
             yield (
-                f"the serverless container {container.name or container.id} shows not one revision; if it really has"
-                " none, deploy one or delete the container"
+                f"the serverless container {container.name or container.id} shows not one revision; if it"
+                " really has none, deploy one or delete the container"
             )
     for revision in revisions:
         if revision.status != "OBSOLETE" and not (revision.image.image_url or revision.image.image_digest):

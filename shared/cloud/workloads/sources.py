@@ -1,8 +1,8 @@
 """What runs somewhere: where an image is used, looked up in every place that Yandex Cloud can run one.
 
-Each source is a module with ``look(cloud, folder_id, registry_ids)``, which gives what it has seen (`asking.Seen`), and
-``PLACE``, what it looks at. Finding references in texts is in `search`, matching uses with images in `references`; both
-are pure.
+Each source is a module with ``look(cloud, folder_id, registry_ids)``, which gives what it has seen
+(`asking.Seen`), and ``PLACE``, what it looks at. Finding references in texts is in `search`, matching uses
+with images in `references`; both are pure.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Unavailable(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"What {SOURCES[self.source].PLACE} of the folder {self.folder_id} run cannot be told, so nothing is"
-            f" deleted that they could use: {self.error}. To go without looking there, leave {self.source} out of"
-            " GUARDS_IN_USE."
+            f"What {SOURCES[self.source].PLACE} of the folder {self.folder_id} run cannot be told, so nothing"
+            f" is deleted that they could use: {self.error}. To go without looking there, leave {self.source}"
+            " out of GUARDS_IN_USE."
         )
 
 
@@ -83,6 +83,7 @@ def _look_at(
 def _of_hidden(hidden: dict[str, list[str]]) -> str:
     kinds = "; ".join(f"of {cluster}: {', '.join(names)}" for cluster, names in sorted(hidden.items()))
     return (
-        "These kinds of objects may not be listed, so that images which they alone name are not seen to be in use:"
-        f" {kinds}. Let the ClusterRole view list them (label rbac.authorization.k8s.io/aggregate-to-view)."
+        "These kinds of objects may not be listed, so that images which they alone name are not seen to be in"
+        f" use: {kinds}. Let the ClusterRole view list them (label"
+        " rbac.authorization.k8s.io/aggregate-to-view)."
     )

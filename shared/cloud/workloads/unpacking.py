@@ -1,4 +1,5 @@
-"""What a text says once its wrappings are off: Base64, gzip, quoted-printable, and the escapes of JSON, URLs and shells. Pure.
+"""What a text says once its wrappings are off: Base64, gzip, quoted-printable, and the escapes of JSON, URLs
+and shells. Pure.
 
 cloud-init takes user-data whole in Base64 or as a MIME message, gzipped too, and its ``write_files`` have an
 ``encoding`` of their own (cloud-init's documentation: explanation/format, reference/modules, write_files).

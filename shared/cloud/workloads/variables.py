@@ -1,8 +1,9 @@
-"""Variables and templates in texts: what they are set to there, and what a text says with them filled in. Pure.
+"""Variables and templates in texts: what they are set to there, and what a text says with them filled in.
+Pure.
 
-What only the outside knows is written ``$``, which no reference may contain. A shell's assignment is taken for
-certain; a field that merely has the variable's name (YAML, JSON, the environment of another program) may be its value,
-and so may something else.
+What only the outside knows is written ``$``, which no reference may contain. A shell's assignment is taken
+for certain; a field that merely has the variable's name (YAML, JSON, the environment of another program) may
+be its value, and so may something else.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ class _Placeholder(msgspec.Struct, frozen=True):
 
 
 class Filled(msgspec.Struct, frozen=True):
-    """A text with its placeholders filled in, and the names of those that ended up in a word that ``tells``."""
+    """A text with its placeholders filled in, and the names of those that ended up in a word that
+    ``tells``.
+    """
 
     text: str
     names: frozenset[str]
@@ -101,7 +104,9 @@ class Variables:
             yield Filled(_TOKEN.sub(fill, text), frozenset(names))
 
     def _mark(self, text: str) -> str:
-        """The text with a private character for each placeholder; what a placeholder says follows at the end."""
+        """The text with a private character for each placeholder; what a placeholder says follows at the
+        end.
+        """
         text = _MARK.sub(" ", text)
         said: list[str] = []
         for _ in range(DEEPEST):

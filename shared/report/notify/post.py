@@ -1,8 +1,10 @@
-"""Notifications by HTTP: what is sent to Telegram, to a Slack-compatible webhook, to a signed one, and sending it.
+"""Notifications by HTTP: what is sent to Telegram, to a Slack-compatible webhook, to a signed one, and
+sending it.
 
-Telegram's Bot API takes ``POST /bot<token>/sendMessage``; the token is part of the path, so no message names a path.
-Slack and Mattermost take ``{"text": ...}``, in which ``&``, ``<`` and ``>`` are escaped (Slack's documentation:
-formatting text). Standard Webhooks signs ``<id>.<seconds since 1970>.<body>`` with HMAC-SHA256.
+Telegram's Bot API takes ``POST /bot<token>/sendMessage``; the token is part of the path, so no message names
+a path. Slack and Mattermost take ``{"text": ...}``, in which ``&``, ``<`` and ``>`` are escaped (Slack's
+documentation: formatting text). Standard Webhooks signs ``<id>.<seconds since 1970>.<body>`` with
+HMAC-SHA256.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ def _telegram(channel: Telegram, token: str, news: News) -> Post:
 
 
 def _slack(url: str, news: News) -> Post:
-    """Words of strangers stand in a block of code: there Slack and Mattermost read no markup and mention nobody."""
+    """Words of strangers stand in a block of code: there Slack and Mattermost read no markup and mention
+    nobody.
+    """
     lines = [_escaped(line) for line in opening(news)]
     quoted = [_escaped(line.replace("`", "'")) for line in details(news)]
     text = "\n".join([*lines, "```", *quoted, "```"] if quoted else lines)
@@ -86,7 +90,10 @@ def _document(news: News) -> dict[str, Any]:
 
 
 def deliver(recipient: Recipient, news: News, ends_at: float) -> str:
-    """Sends once, and returns why that failed, or nothing. ``ends_at`` is a monotonic time; follows no redirect."""
+    """Sends once, and returns why that failed, or nothing.
+
+    ``ends_at`` is a monotonic time; follows no redirect.
+    """
     sent = post(recipient, news, time.time())
     to = address.read(sent.url)
     path = (to.path or "/") + (f"?{to.query}" if to.query else "")

@@ -1,7 +1,7 @@
 """The message about a run as plain text, and whether a run is worth a message. Pure.
 
-Names and messages in a report come from strangers. Characters that cannot be printed are replaced, and so are line
-breaks and marks that turn the direction of writing.
+Names and messages in a report come from strangers. Characters that cannot be printed are replaced, and so are
+line breaks and marks that turn the direction of writing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ LONGEST_LINE = 300
 
 
 class News(msgspec.Struct, frozen=True):
-    """A run's report and what it does not say: ``where`` names what the run cleans, ``link`` leads to the plan's page."""
+    """A run's report and what it does not say: ``where`` names what the run cleans, ``link`` leads to the
+    plan's page.
+    """
 
     report: Report
     where: str = ""

@@ -1,11 +1,13 @@
-"""The page of a plan or of any report: one HTML file that asks nobody for anything, neither a server nor a network.
+"""The page of a plan or of any report: one HTML file that asks nobody for anything, neither a server nor a
+network.
 
-The texts in a report come from strangers: Jinja escapes it, `words.visible` shows the characters that would hide
-or turn text around, and the script makes text nodes only. The one script and the one style sheet are named by their
-hashes in the Content-Security-Policy (W3C CSP Level 3), so that nothing else runs or is loaded.
+The texts in a report come from strangers: Jinja escapes it, `words.visible` shows the characters that would
+hide or turn text around, and the script makes text nodes only. The one script and the one style sheet are
+named by their hashes in the Content-Security-Policy (W3C CSP Level 3), so that nothing else runs or is
+loaded.
 
-A plan that waits for an answer has two forms. Both POST ``plan``, ``action`` (``approve`` or ``reject``) and ``token``
-to the address that they are given, as ``application/x-www-form-urlencoded``.
+A plan that waits for an answer has two forms. Both POST ``plan``, ``action`` (``approve`` or ``reject``) and
+``token`` to the address that they are given, as ``application/x-www-form-urlencoded``.
 """
 
 from __future__ import annotations
@@ -37,15 +39,18 @@ def plan_page(
 ) -> str:
     """The page of a plan, small enough for a function's response.
 
-    ``plan`` has ``plan_id`` and ``valid_until`` (RFC 3339), and may say in ``state`` why it is not open any more.
-    ``approve`` has the ``action`` that both forms are sent to, ``plan_id``, ``approve_token``, ``reject_token`` and
-    ``expires_at``; None when there is nothing to decide. ``trend`` are the last runs.
+    ``plan`` has ``plan_id`` and ``valid_until`` (RFC 3339), and may say in ``state`` why it is not open any
+    more. ``approve`` has the ``action`` that both forms are sent to, ``plan_id``, ``approve_token``,
+    ``reject_token`` and ``expires_at``; None when there is nothing to decide. ``trend`` are the last runs.
     """
     return _page(report, plan, approve, trend, MOST_BYTES)
 
 
 def report_page(report: Report, trend: Iterable[Row], *, most_bytes: int | None = None) -> str:
-    """The page of a report, of at most ``most_bytes`` as JSON if that is given. It has its own Content-Security-Policy."""
+    """The page of a report, of at most ``most_bytes`` as JSON if that is given.
+
+    It has its own Content-Security-Policy.
+    """
     return _page(report, None, None, trend, most_bytes)
 
 
@@ -56,7 +61,9 @@ def message_page(title: str, text: str, status: int) -> str:
 
 @cache
 def content_security_policy() -> str:
-    """The header for every page of this module: its own script and style alone, its own forms, in no frame."""
+    """The header for every page of this module: its own script and style alone, its own forms, in no
+    frame.
+    """
     return f"{_sources()}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 

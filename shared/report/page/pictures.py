@@ -1,4 +1,7 @@
-"""The page's pictures as numbers: a repository before and after, and the trend. Lengths are per cent of the picture."""
+"""The page's pictures as numbers: a repository before and after, and the trend.
+
+Lengths are per cent of the picture.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,9 @@ class Repository(msgspec.Struct):
 
 
 class Repositories(msgspec.Struct, frozen=True):
-    """``pictured`` are those with candidates, the largest losses first; ``not_pictured`` counts the rest of these."""
+    """``pictured`` are those with candidates, the largest losses first; ``not_pictured`` counts the rest of
+    these.
+    """
 
     pictured: list[Repository]
     not_pictured: int
@@ -94,7 +99,10 @@ def repositories(report: Report) -> Repositories:
 
 
 def trend(runs: Iterable[Row]) -> Trend:
-    """The picture of the last runs. The line leaves out a run after a push, which counts some repositories alone."""
+    """The picture of the last runs.
+
+    The line leaves out a run after a push, which counts some repositories alone.
+    """
     last = sorted(runs, key=lambda run: run.finished_at)[-RUNS:]
     most = max((run.totals.deleted for run in last), default=0)
     step = 100 / (len(last) or 1)

@@ -1,4 +1,6 @@
-"""The images of a report as the page's script takes them: compact, and with every strange character visible."""
+"""The images of a report as the page's script takes them: compact, and with every strange character
+visible.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """``first`` are those that the page shows; ``data`` has them all for its script; for ``left_out`` there is no room."""
+    """``first`` are those that the page shows; ``data`` has them all for its script; for ``left_out`` there
+    is no room.
+    """
 
     first: list[Shown]
     data: dict[str, Any]
@@ -60,7 +64,9 @@ class Texts:
 
 
 def pack(report: Report, room: int | None) -> Rows:
-    """The rows, those that need a look first, as many as fit into ``room`` bytes of JSON in JSON; all of them for None."""
+    """The rows, those that need a look first, as many as fit into ``room`` bytes of JSON in JSON; all of them
+    for None.
+    """
     several = len({row.registry_id for row in report.images}) > 1
     messages = {problem.image_id: problem.message for problem in report.errors if problem.image_id}
     texts = Texts()

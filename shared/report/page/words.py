@@ -40,7 +40,9 @@ class Number(msgspec.Struct, frozen=True):
 
 
 def visible(text: str) -> str:
-    """``text`` with a code for every character that is invisible, turns the direction of writing, or piles up on others."""
+    """``text`` with a code for every character that is invisible, turns the direction of writing, or piles up
+    on others.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(sign if _is_plain(sign) else f"⟨U+{ord(sign):04X}⟩" for sign in text)

@@ -1,7 +1,8 @@
-"""Access bindings, which many services have by the same three methods: list them, replace them all, or change some.
+"""Access bindings, which many services have by the same three methods: list them, replace them all, or change
+some.
 
-A service account that is bound must exist, and so must the role. What is added twice is there once, and what isn't
-there may be removed: how the cloud answers to that isn't documented.
+A service account that is bound must exist, and so must the role. What is added twice is there once, and what
+isn't there may be removed: how the cloud answers to that isn't documented.
 """
 
 from collections.abc import Callable, Iterable
@@ -64,7 +65,8 @@ def bindable(
 ) -> None:
     """Give a service the methods for its resources, of that kind in words.
 
-    `viewer` may list the bindings, `admin` may change them; with `tells_effect` the operations say what they changed.
+    `viewer` may list the bindings, `admin` may change them; with `tells_effect` the operations say what they
+    changed.
     """
     resources = _Kind(kind, place_of_resource, tells_effect)
 

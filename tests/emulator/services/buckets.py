@@ -1,27 +1,26 @@
-"""Object Storage's buckets. Names are unique in the whole cloud; a bucket that holds objects cannot be deleted.
+"""Object Storage's buckets. Names are unique in the whole cloud; a bucket that holds objects cannot be
+deleted.
 
-Objects are put and read through a function's mount, and with the S3 API (`object_storage.py`). Tags, access lists and
-the like are shown by Get with `view=VIEW_FULL` alone.
+Objects are put and read through a function's mount, and with the S3 API (`object_storage.py`). Tags, access
+lists and the like are shown by Get with `view=VIEW_FULL` alone.
 """
 
 import re
-from functools import partial
 from typing import Any, Final
 
-from google.protobuf import empty_pb2
-from google.protobuf.message import Message
 from yandex.cloud.operation.operation_pb2 import Operation
 from yandex.cloud.storage.v1 import bucket_service_pb2 as service
 from yandex.cloud.storage.v1.bucket_pb2 import Bucket
 
 from tests.emulator.access import Place
 from tests.emulator.clock import timestamp
-from tests.emulator.errors import FAILED_PRECONDITION, ApiError, invalid, not_found
+from tests.emulator.errors import FAILED_PRECONDITION, ApiError, invalid
+from tests.emulator.labelled import Labelled
 from tests.emulator.listing import check_folder, check_name_is_free, folder_asked, in_folder, page_of
 from tests.emulator.methods import method
 from tests.emulator.services.access_bindings import bindable
 from tests.emulator.state import State
-from tests.emulator.updating import replacing, updated
+from tests.emulator.updating import updated
 
 SERVICES = (service.DESCRIPTOR.services_by_name["BucketService"],)
 
@@ -47,10 +46,8 @@ def place_of(state: State, request: Any) -> Place:
 bindable(API, "Bucket", place_of_bucket, viewer=VIEWER, admin="storage.admin")
 
 
-def bucket_by_name(state: State, name: str) -> Bucket:
-    if name not in state.buckets:
-        raise not_found("Bucket", name)
-    return state.buckets[name]
+BUCKETS: Labelled[Bucket] = Labelled("Bucket", service, API, "name", lambda state: state.buckets)
+bucket_by_name = BUCKETS.by_id
 
 
 @method(f"{API}/Get", role=VIEWER, place_of=place_of)
@@ -95,14 +92,11 @@ def create_bucket(state: State, request: service.CreateBucketRequest) -> Operati
         lifecycle_rules=request.lifecycle_rules,
     )
 
-    def effect() -> Message:
-        check_name_is_free("Bucket", bucket.name, state.buckets.values())
-        state.buckets[bucket.name] = bucket
-        return bucket
+    return BUCKETS.create(state, bucket, _check_name_is_free)
 
+
+def _check_name_is_free(state: State, bucket: Bucket) -> None:
     check_name_is_free("Bucket", bucket.name, state.buckets.values())
-    metadata = service.CreateBucketMetadata(name=bucket.name)
-    return state.operations.start("Create bucket", metadata, effect)
 
 
 def _check_name(name: str) -> None:
@@ -110,8 +104,8 @@ def _check_name(name: str) -> None:
         raise invalid("name: length must be 3-63")
     if not _NAME.fullmatch(name) or _ADDRESS.fullmatch(name):
         raise invalid(
-            "name: must be of lowercase letters, digits, hyphens and periods, each part beginning and ending with"
-            " a letter or digit, and not an IP address"
+            "name: must be of lowercase letters, digits, hyphens and periods, each part beginning and ending"
+            " with a letter or digit, and not an IP address"
         )
 
 
@@ -127,9 +121,7 @@ def update_bucket(state: State, request: service.UpdateBucketRequest) -> Operati
     bucket = bucket_by_name(state, request.name)
     _check_settings(request)
     changed = updated(bucket, request)
-    effect = replacing(partial(bucket_by_name, state, request.name), changed)
-    metadata = service.UpdateBucketMetadata(name=request.name)
-    return state.operations.start("Update bucket", metadata, effect)
+    return BUCKETS.update(state, request.name, changed)
 
 
 @method(f"{API}/Delete", role=EDITOR, place_of=place_of)
@@ -137,16 +129,12 @@ def delete_bucket(state: State, request: service.DeleteBucketRequest) -> Operati
     name = bucket_by_name(state, request.name).name
     _check_empty(state, name)
 
-    def effect() -> Message:
-        bucket_by_name(state, name)
-        _check_empty(state, name)
-        del state.buckets[name]
-        state.disk.remove_bucket(name)
-        state.access.forget(name)
-        return empty_pb2.Empty()
+    return BUCKETS.delete(state, name, _empty)
 
-    metadata = service.DeleteBucketMetadata(name=name)
-    return state.operations.start("Delete bucket", metadata, effect)
+
+def _empty(state: State, name: str) -> None:
+    _check_empty(state, name)
+    state.disk.remove_bucket(name)
 
 
 def _check_empty(state: State, name: str) -> None:

@@ -1,19 +1,20 @@
 """The Docker Registry HTTP API V2 of Container Registry: manifests by tag or digest, for those who may pull.
 
-`GET /v2/` and `GET|HEAD /v2/<registry id>/<repository>/manifests/<tag or digest>`; a manifest is given only to
-a client that accepts its media type, as by the distribution registry. `GET /v2/<registry id>/<repository>/tags/list`,
-with `n` and `last`, names the next page in `Link`. With a `registry_upstream`, whatever is read below /v2/ is read
-there. Signing in, by the behaviour's `v2_auth`:
+`GET /v2/` and `GET|HEAD /v2/<registry id>/<repository>/manifests/<tag or digest>`; a manifest is given only
+to a client that accepts its media type, as by the distribution registry. `GET /v2/<registry
+id>/<repository>/tags/list`, with `n` and `last`, names the next page in `Link`. With a `registry_upstream`,
+whatever is read below /v2/ is read there. Signing in, by the behaviour's `v2_auth`:
 
-    bearer   401, WWW-Authenticate: Bearer realm="<url>/v2-token",service="cr.yandex",scope="repository:R:pull";
+    bearer   401, WWW-Authenticate: Bearer
+             realm="<url>/v2-token",service="cr.yandex",scope="repository:R:pull";
              GET <realm>?service=..&scope=.. with Basic authorization -> {"token": "..", "expires_in": 300};
              then Authorization: Bearer <that token>, which is good for repository R alone
     basic    401, WWW-Authenticate: Basic realm="cr.yandex"; then Basic authorization with every call
     none     nobody is asked
 
-Basic authorization is the user `iam` with an IAM token as password. Errors: {"errors": [{"code", "message"}]}.
-(distribution.github.io: HTTP API V2, Token authentication. That Container Registry's own token endpoint is like
-this isn't documented.)
+Basic authorization is the user `iam` with an IAM token as password. Errors: {"errors": [{"code",
+"message"}]}. (distribution.github.io: HTTP API V2, Token authentication. That Container Registry's own token
+endpoint is like this isn't documented.)
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The invocation host, `https://functions.yandexcloud.net/<function id>`: functions called over HTTP.
 
-`?tag=` chooses a version. A function is private unless the group `allUsers` has the role to call it; else the caller
-needs a token and the role. `?integration=raw` and `async` give the body to the handler as it is; after `async` the
-answer is 202 at once.
+`?tag=` chooses a version. A function is private unless the group `allUsers` has the role to call it; else the
+caller needs a token and the role. `?integration=raw` and `async` give the body to the handler as it is; after
+`async` the answer is 202 at once.
 """
 
 import json

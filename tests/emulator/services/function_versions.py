@@ -1,8 +1,8 @@
 """Cloud Functions: versions, which hold the code and how it is run, and their tags.
 
-A version is made from an archive that is sent, that lies in a bucket, or that another version of the function has.
-Its requirements are installed before the operation ends; an operation fails when they cannot be, or when the
-service account cannot read a secret or reach a bucket that the version names.
+A version is made from an archive that is sent, that lies in a bucket, or that another version of the function
+has. Its requirements are installed before the operation ends; an operation fails when they cannot be, or when
+the service account cannot read a secret or reach a bucket that the version names.
 """
 
 import asyncio

@@ -6,8 +6,9 @@
      "items": [{"metadata": {..}, "spec": {..}, "status": {..}}]}
 
 Without `limit` a list is whole. The items bear neither kind nor apiVersion. A continue token is good for five
-minutes (by the emulator's clock), then the answer is 410, reason Expired. Errors are `Status` objects. Callers
-sign in with an IAM token as bearer. (kubernetes.io: API concepts, "Retrieving large results sets in chunks".)
+minutes (by the emulator's clock), then the answer is 410, reason Expired. Errors are `Status` objects.
+Callers sign in with an IAM token as bearer. (kubernetes.io: API concepts, "Retrieving large results sets in
+chunks".)
 """
 
 import base64

@@ -1,8 +1,8 @@
 """Managed Service for Kubernetes: clusters, their endpoints and their certificate authorities.
 
 A cluster's external endpoint is where its Kubernetes API really listens (`kubernetes_servers.py`); so is the
-internal one of a cluster that has no other. The internal endpoint of a cluster with both cannot be reached, as
-from outside its network.
+internal one of a cluster that has no other. The internal endpoint of a cluster with both cannot be reached,
+as from outside its network.
 """
 
 from yandex.cloud.k8s.v1 import cluster_pb2

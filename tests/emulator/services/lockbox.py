@@ -1,7 +1,8 @@
 """Lockbox: secrets, their versions, and their payload.
 
-A new version takes over the entries of the version it is based on (the current one unless named); an entry without a
-value is taken away. The payload is shown by the payload service alone, and only while the secret is active.
+A new version takes over the entries of the version it is based on (the current one unless named); an entry
+without a value is taken away. The payload is shown by the payload service alone, and only while the secret is
+active.
 """
 
 import itertools

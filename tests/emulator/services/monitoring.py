@@ -1,8 +1,10 @@
-"""Monitoring: writing metrics. Protobuf describes its dashboards alone, so this follows the documentation of `write`.
+"""Monitoring: writing metrics. Protobuf describes its dashboards alone, so this follows the documentation of
+`write`.
 
-`POST /monitoring/v2/data/write?folderId=..&service=custom` with `{"ts", "labels", "metrics": [{"name", "labels", "type",
-"ts", "value"}]}` is answered with `writtenMetricsCount`. A name of a metric or label begins with a letter, has at most
-32 characters, and no `-`; a metric has at most 16 labels with the service's own three and its name.
+`POST /monitoring/v2/data/write?folderId=..&service=custom` with `{"ts", "labels", "metrics": [{"name",
+"labels", "type", "ts", "value"}]}` is answered with `writtenMetricsCount`. A name of a metric or label begins
+with a letter, has at most 32 characters, and no `-`; a metric has at most 16 labels with the service's own
+three and its name.
 """
 
 import json

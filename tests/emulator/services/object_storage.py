@@ -1,10 +1,11 @@
-"""Object Storage's S3 API, as far as an IAM token opens it: objects of a bucket are listed, read, put and deleted.
+"""Object Storage's S3 API, as far as an IAM token opens it: objects of a bucket are listed, read, put and
+deleted.
 
     GET    /s3/<bucket>?list-type=2&prefix=&delimiter=/&start-after=&continuation-token=&max-keys=1000
     GET    /s3/<bucket>/<key>        PUT and DELETE likewise
 
-`/s3` stands for the host `storage.yandexcloud.net`. Answers and errors are XML. Signatures with static keys aren't known
-here. (Yandex Cloud: storage/s3/api-ref.)
+`/s3` stands for the host `storage.yandexcloud.net`. Answers and errors are XML. Signatures with static keys
+aren't known here. (Yandex Cloud: storage/s3/api-ref.)
 """
 
 from collections.abc import Iterable

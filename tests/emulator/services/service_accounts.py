@@ -1,25 +1,26 @@
-"""Service accounts. A name is unique within the cloud; an account that something runs as cannot be deleted."""
+"""Service accounts.
+
+A name is unique within the cloud; an account that something runs as cannot be deleted.
+"""
 
 import itertools
-from functools import partial
 from typing import Any
 
-from google.protobuf import empty_pb2
-from google.protobuf.message import Message
 from yandex.cloud.iam.v1 import service_account_service_pb2 as service
 from yandex.cloud.iam.v1.service_account_pb2 import ServiceAccount
 from yandex.cloud.operation.operation_pb2 import Operation
 
 from tests.emulator.access import Place
 from tests.emulator.clock import timestamp
-from tests.emulator.errors import FAILED_PRECONDITION, ApiError, not_found
+from tests.emulator.errors import FAILED_PRECONDITION, ApiError
 from tests.emulator.images import cloud_id
-from tests.emulator.listing import check_folder, check_name_is_free, folder_asked, in_folder, page_of
+from tests.emulator.labelled import Labelled
+from tests.emulator.listing import check_folder, check_name_is_free, folder_asked
 from tests.emulator.methods import method
 from tests.emulator.operations import origin
 from tests.emulator.services.access_bindings import bindable
 from tests.emulator.state import State
-from tests.emulator.updating import replacing, updated
+from tests.emulator.updating import updated
 
 SERVICES = (service.DESCRIPTOR.services_by_name["ServiceAccountService"],)
 
@@ -50,10 +51,11 @@ bindable(
 )
 
 
-def account_by_id(state: State, account_id: str) -> ServiceAccount:
-    if account_id not in state.accounts.service_accounts:
-        raise not_found("ServiceAccount", account_id)
-    return state.accounts.service_accounts[account_id]
+ACCOUNTS: Labelled[ServiceAccount] = Labelled(
+    "ServiceAccount", service, API, "service_account_id", lambda state: state.accounts.service_accounts
+)
+ACCOUNTS.offer_reading(VIEWER, place_of, ("name",))
+account_by_id = ACCOUNTS.by_id
 
 
 def check_usable(state: State, account_id: str) -> None:
@@ -61,20 +63,6 @@ def check_usable(state: State, account_id: str) -> None:
     if account_id:
         account_by_id(state, account_id)
         state.access.require(origin.get().subject_id, USER, place_of_account(state, account_id))
-
-
-@method(f"{API}/Get", role=VIEWER, place_of=place_of)
-def get_account(state: State, request: service.GetServiceAccountRequest) -> ServiceAccount:
-    return account_by_id(state, request.service_account_id)
-
-
-@method(f"{API}/List", role=VIEWER, place_of=folder_asked)
-def list_accounts(
-    state: State, request: service.ListServiceAccountsRequest
-) -> service.ListServiceAccountsResponse:
-    accounts = in_folder(state, request.folder_id, state.accounts.service_accounts.values())
-    page, next_token = page_of(state, request, accounts, ("name",))
-    return service.ListServiceAccountsResponse(service_accounts=page, next_page_token=next_token)
 
 
 def _check_name(state: State, account: ServiceAccount) -> None:
@@ -95,40 +83,21 @@ def create_account(state: State, request: service.CreateServiceAccountRequest) -
         labels=request.labels,
         status=ServiceAccount.Status.ACTIVE,
     )
-    _check_name(state, account)
-
-    def effect() -> Message:
-        _check_name(state, account)
-        state.accounts.service_accounts[account.id] = account
-        return account
-
-    metadata = service.CreateServiceAccountMetadata(service_account_id=account.id)
-    return state.operations.start("Create service account", metadata, effect)
+    return ACCOUNTS.create(state, account, _check_name)
 
 
 @method(f"{API}/Update", role=EDITOR, place_of=place_of)
 def update_account(state: State, request: service.UpdateServiceAccountRequest) -> Operation:
     changed = updated(account_by_id(state, request.service_account_id), request)
     _check_name(state, changed)
-    effect = replacing(partial(account_by_id, state, request.service_account_id), changed)
-    metadata = service.UpdateServiceAccountMetadata(service_account_id=request.service_account_id)
-    return state.operations.start("Update service account", metadata, effect)
+    return ACCOUNTS.update(state, request.service_account_id, changed)
 
 
 @method(f"{API}/Delete", role=EDITOR, place_of=place_of)
 def delete_account(state: State, request: service.DeleteServiceAccountRequest) -> Operation:
     account_id = account_by_id(state, request.service_account_id).id
     _check_unused(state, account_id)
-
-    def effect() -> Message:
-        account_by_id(state, account_id)
-        _check_unused(state, account_id)
-        del state.accounts.service_accounts[account_id]
-        state.access.forget(account_id)
-        return empty_pb2.Empty()
-
-    metadata = service.DeleteServiceAccountMetadata(service_account_id=account_id)
-    return state.operations.start("Delete service account", metadata, effect)
+    return ACCOUNTS.delete(state, account_id, _check_unused)
 
 
 def _check_unused(state: State, account_id: str) -> None:

@@ -1,15 +1,14 @@
 """Triggers: timers, and those for Container Registry. The others can be kept, and never fire.
 
-What is needed to make one is checked: a schedule that can be read, a function and service accounts that exist and that
-the caller may use, a standard queue for dead letters, and for a registry's events the right to pull from it. That the
-function lets itself be called is only found out when the trigger fires (`firing.py`).
+What is needed to make one is checked: a schedule that can be read, a function and service accounts that exist
+and that the caller may use, a standard queue for dead letters, and for a registry's events the right to pull
+from it. That the function lets itself be called is only found out when the trigger fires (`firing.py`).
 """
 
 import itertools
 from functools import partial
 from typing import Any
 
-from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 from yandex.cloud.operation.operation_pb2 import Operation
 from yandex.cloud.serverless.triggers.v1 import trigger_service_pb2 as service
@@ -20,7 +19,8 @@ from tests.emulator.clock import timestamp
 from tests.emulator.cron import schedule_of
 from tests.emulator.errors import RESOURCE_EXHAUSTED, ApiError, invalid, not_found
 from tests.emulator.images import cloud_id
-from tests.emulator.listing import check_folder, check_name_in_folder, folder_asked, in_folder, page_of
+from tests.emulator.labelled import Labelled
+from tests.emulator.listing import check_folder, check_name_in_folder, folder_asked
 from tests.emulator.methods import method
 from tests.emulator.operations import origin
 from tests.emulator.serverless import accounts_of, action_of
@@ -48,22 +48,12 @@ def place_of(state: State, request: Any) -> Place:
     return (trigger.folder_id,) if trigger else ()
 
 
-def trigger_by_id(state: State, trigger_id: str) -> Trigger:
-    if trigger_id not in state.serverless.triggers:
-        raise not_found("Trigger", trigger_id)
-    return state.serverless.triggers[trigger_id]
-
-
-@method(f"{API}/Get", role=VIEWER, place_of=place_of)
-def get_trigger(state: State, request: service.GetTriggerRequest) -> Trigger:
-    return trigger_by_id(state, request.trigger_id)
-
-
-@method(f"{API}/List", role=VIEWER, place_of=folder_asked)
-def list_triggers(state: State, request: service.ListTriggersRequest) -> service.ListTriggersResponse:
-    triggers = in_folder(state, request.folder_id, state.serverless.triggers.values())
-    page, next_token = page_of(state, request, triggers, ("name",))
-    return service.ListTriggersResponse(triggers=page, next_page_token=next_token)
+TRIGGERS: Labelled[Trigger] = Labelled(
+    "Trigger", service, API, "trigger_id", lambda state: state.serverless.triggers
+)
+TRIGGERS.offer_reading(VIEWER, place_of, ("name",))
+TRIGGERS.offer_operations(VIEWER, place_of)
+trigger_by_id = TRIGGERS.by_id
 
 
 def _check_name(state: State, trigger: Trigger) -> None:
@@ -88,13 +78,7 @@ def create_trigger(state: State, request: service.CreateTriggerRequest) -> Opera
     if len(state.serverless.triggers) >= MOST_TRIGGERS:
         raise ApiError(RESOURCE_EXHAUSTED, f"The quota of {MOST_TRIGGERS} triggers is exceeded")
 
-    def effect() -> Message:
-        _check_name(state, trigger)
-        state.serverless.triggers[trigger.id] = trigger
-        return trigger
-
-    metadata = service.CreateTriggerMetadata(trigger_id=trigger.id)
-    return state.operations.start("Create trigger", metadata, effect)
+    return TRIGGERS.create(state, trigger, _check_name)
 
 
 def _check_rule(state: State, trigger: Trigger) -> None:
@@ -148,15 +132,7 @@ def update_trigger(state: State, request: service.UpdateTriggerRequest) -> Opera
 
 @method(f"{API}/Delete", role=EDITOR, place_of=place_of)
 def delete_trigger(state: State, request: service.DeleteTriggerRequest) -> Operation:
-    trigger_id = trigger_by_id(state, request.trigger_id).id
-
-    def effect() -> Message:
-        trigger_by_id(state, trigger_id)
-        del state.serverless.triggers[trigger_id]
-        return empty_pb2.Empty()
-
-    metadata = service.DeleteTriggerMetadata(trigger_id=trigger_id)
-    return state.operations.start("Delete trigger", metadata, effect)
+    return TRIGGERS.delete(state, request.trigger_id)
 
 
 @method(f"{API}/Pause", role=EDITOR, place_of=place_of)
@@ -177,13 +153,3 @@ def _set_status(state: State, trigger_id: str, status: Any, metadata: Message) -
     trigger_by_id(state, trigger_id)
     effect = with_status(partial(trigger_by_id, state, trigger_id), status)
     return state.operations.start("Change the status of a trigger", metadata, effect)
-
-
-@method(f"{API}/ListOperations", role=VIEWER, place_of=place_of)
-def list_operations(
-    state: State, request: service.ListTriggerOperationsRequest
-) -> service.ListTriggerOperationsResponse:
-    trigger_by_id(state, request.trigger_id)
-    operations = state.operations.about(request.trigger_id)
-    page, next_token = page_of(state, request, operations, ())
-    return service.ListTriggerOperationsResponse(operations=page, next_page_token=next_token)

@@ -1,4 +1,6 @@
-"""The services in which a deployment makes things: accounts, access bindings, functions, triggers, buckets, secrets."""
+"""The services in which a deployment makes things: accounts, access bindings, functions, triggers, buckets,
+secrets.
+"""
 
 from __future__ import annotations
 
@@ -293,7 +295,7 @@ def test_bindings_come_in_pages(cloud: Rest) -> None:
         ),
     ],
 )
-def test_bindings_that_the_cloud_refuses(
+def test_bindings_that_the_cloud_refuses(  # noqa: PLR0913 - the columns of the table
     cloud: Rest, path: str, role: str, kind: str, subject: str, status: int, named: str
 ) -> None:
     binding = {"roleId": role, "subject": {"type": kind, "id": subject}}

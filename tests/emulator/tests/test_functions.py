@@ -1,4 +1,6 @@
-"""A deployed version runs as in the cloud: in a fresh process, with its environment and account, on HTTP calls and triggers."""
+"""A deployed version runs as in the cloud: in a fresh process, with its environment and account, on HTTP
+calls and triggers.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,8 @@ def handler(event, context):
 
 def test_every_call_has_a_process_of_its_own(cloud: Deployed) -> None:
     cloud.deploy(
-        "import os\ncalls = []\ndef handler(event, context): calls.append(1); return [os.getpid(), len(calls)]"
+        "import os\ncalls = []\ndef handler(event, context): calls.append(1); return [os.getpid(),"
+        " len(calls)]"
     )
     first, second = cloud.raw(), cloud.raw()
     assert first[0] != second[0]

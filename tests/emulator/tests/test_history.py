@@ -1,4 +1,6 @@
-"""The emulator times what others do by the calls of its client, hides what a test says, and tells all of it."""
+"""The emulator times what others do by the calls of its client, hides what a test says, and tells all of
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the emulator has beside Container Registry's own API: the workloads, their Kubernetes API, and manifests."""
+"""What the emulator has beside Container Registry's own API: the workloads, their Kubernetes API, and
+manifests.
+"""
 
 import base64
 import hashlib
@@ -620,7 +622,9 @@ def real_registry() -> Iterator[str]:
 
 
 def seed_of_real_images(url: str, **parts: Any) -> dict[str, Any]:
-    """Two images and an index over them in the registry, and the seed that tells the emulated cloud of them."""
+    """Two images and an index over them in the registry, and the seed that tells the emulated cloud of
+    them.
+    """
     amd = push_image(url, APP, None, [b"base", b"app for amd64"], "amd64")
     arm = push_image(url, APP, None, [b"base", b"app for arm64"], "arm64")
     index = push_index(url, APP, "v1", [amd, arm])

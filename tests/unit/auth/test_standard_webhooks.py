@@ -1,4 +1,6 @@
-"""The webhook: who signs is served, once; whoever doesn't gets an error that says why; nothing else deletes anything."""
+"""The webhook: who signs is served, once; whoever doesn't gets an error that says why; nothing else deletes
+anything.
+"""
 
 from __future__ import annotations
 

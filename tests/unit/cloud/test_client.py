@@ -7,8 +7,8 @@ import sys
 
 from tests.emulator.client import PROJECT_ROOT
 
-# The threads of a run get the first answer of a kind at the same moment. A type is new only once in a process, so
-# each round makes its own.
+# The threads of a run get the first answer of a kind at the same moment. A type is new only once in a
+# process, so each round makes its own.
 DECODE_AT_ONCE = """
 import sys, threading
 from typing import Optional

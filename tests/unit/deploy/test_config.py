@@ -1,4 +1,6 @@
-"""What a deployment is told: bad settings are refused with a sentence before any call, good ones come to the function."""
+"""What a deployment is told: bad settings are refused with a sentence before any call, good ones come to the
+function.
+"""
 
 from __future__ import annotations
 

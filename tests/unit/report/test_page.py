@@ -1,4 +1,6 @@
-"""The page of a plan and of a report, in a real browser: whatever is in it, it is read, searched and answered safely."""
+"""The page of a plan and of a report, in a real browser: whatever is in it, it is read, searched and answered
+safely.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""However the steps of several runs fall, however long they are frozen: never two that may delete in one registry.
+"""However the steps of several runs fall, however long they are frozen: never two that may delete in one
+registry.
 
-The real leases run in greenlets, by a clock that a schedule moves on, on a directory in memory. Each step on the
-directory takes a while, so that the steps of other runs fall before it, after it and into it.
+The real leases run in greenlets, by a clock that a schedule moves on, on a directory in memory. Each step on
+the directory takes a while, so that the steps of other runs fall before it, after it and into it.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ FOREVER = float("inf")
 
 @dataclass(frozen=True)
 class Course:
-    """How a run goes: when it begins, how long it works, how its clock goes, and what happens at which of its steps.
+    """How a run goes: when it begins, how long it works, how its clock goes, and what happens at which of its
+    steps.
 
-    ``frozen`` says for how long the whole run stands still, ``slow`` how much longer a step takes, ``failing`` which
-    steps fail.
+    ``frozen`` says for how long the whole run stands still, ``slow`` how much longer a step takes,
+    ``failing`` which steps fail.
     """
 
     begins_at: float = 0.0
@@ -78,7 +80,10 @@ class Schedule:
 
 
 class Directory(StateDir):
-    """One run's way to the files that all runs share. A listing may miss or have what changes while it is made."""
+    """One run's way to the files that all runs share.
+
+    A listing may miss or have what changes while it is made.
+    """
 
     def __init__(self, run: Run, schedule: Schedule, files: set[str]) -> None:
         self._run, self._schedule, self._files = run, schedule, files
@@ -128,7 +133,10 @@ class Run:
         schedule.spawn(self, self._live, course.begins_at)
 
     def may_delete(self) -> bool:
-        """Whether it would delete now. It is asked of a copy, for a run that is asked knows its loss from then on."""
+        """Whether it would delete now.
+
+        It is asked of a copy, for a run that is asked knows its loss from then on.
+        """
         if not self.works or self.awake_at > self._schedule.now:
             return False
         try:
