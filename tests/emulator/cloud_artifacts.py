@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from yandex.cloud.cloudregistry.v1.artifact_pb2 import Artifact as ArtifactMessage
 
 from tests.emulator.clock import rfc3339
-from tests.emulator.images import Blob, Image, cloud_id
+from tests.emulator.images import Image, cloud_id
 
 PUSHED_BY = "ajepusher00000000000"
 LONGEST_ID = 50
@@ -24,6 +24,9 @@ FOLDER, PACKAGE, ARTIFACT = (
     ArtifactMessage.Kind.ARTIFACT,
 )
 ACTIVE, DELETED = ArtifactMessage.Status.ACTIVE, ArtifactMessage.Status.DELETED
+
+_KINDS = {number: name for name, number in ArtifactMessage.Kind.items()}
+_STATUSES = {number: name for name, number in ArtifactMessage.Status.items()}
 
 
 def artifact_id(image: Image, name: str) -> str:
@@ -58,12 +61,15 @@ class Artifact:
     @cached_property
     def json_text(self) -> str:
         content = f',"content":{{"docker":{docker_content(self.image)}}}' if self.image else ""
+        created_at = rfc3339(self.created_at)
+        changed = self.modified_at != self.created_at
+        modified_at = rfc3339(self.modified_at) if changed else created_at
         return (
             f'{{"id":"{self.id}","path":{json.dumps(self.path)},"name":{json.dumps(self.name)},'
-            f'"kind":"{ArtifactMessage.Kind.Name(self.kind)}",'
-            f'"status":"{ArtifactMessage.Status.Name(self.status)}",'
-            f'"createdAt":"{rfc3339(self.created_at)}","createdBy":"{PUSHED_BY}",'
-            f'"modifiedAt":"{rfc3339(self.modified_at)}","modifiedBy":"{PUSHED_BY}"{content},'
+            f'"kind":"{_KINDS[self.kind]}",'
+            f'"status":"{_STATUSES[self.status]}",'
+            f'"createdAt":"{created_at}","createdBy":"{PUSHED_BY}",'
+            f'"modifiedAt":"{modified_at}","modifiedBy":"{PUSHED_BY}"{content},'
             f'"registryId":"{self.registry_id}"}}'
         )
 
@@ -79,15 +85,10 @@ def docker_content(image: Image) -> str:
         manifests = [_platform_manifest(entry) for entry in index_entries(image)]
         spec = f'"manifestList":{json.dumps({"manifests": manifests} if manifests else {})}'
     else:
-        layers = ",".join([_descriptor(layer) for layer in image.layers])
+        layers = ",".join([layer.descriptor_text for layer in image.layers])
         told = f',"layers":[{layers}]' if layers else ""
-        spec = f'"imageManifest":{{"config":{_descriptor(image.config)}{told}}}'
+        spec = f'"imageManifest":{{"config":{image.config.descriptor_text}{told}}}'
     return f'{{"manifestDigest":"{image.digest}",{spec}}}'
-
-
-def _descriptor(blob: Blob) -> str:
-    size = f',"size":"{blob.size}"' if blob.size else ""
-    return f'{{"digest":"{blob.digest}"{size}}}'
 
 
 def index_entries(image: Image) -> list[dict[str, Any]]:

@@ -42,6 +42,12 @@ class Blob:
         size = f',"size":"{self.size}"' if self.size else ""
         return f'{{"id":"crp{self.digest[-17:]}","digest":"{self.digest}"{size}}}'
 
+    @cached_property
+    def descriptor_text(self) -> str:
+        """As Cloud Registry has it."""
+        size = f',"size":"{self.size}"' if self.size else ""
+        return f'{{"digest":"{self.digest}"{size}}}'
+
     def message(self) -> BlobMessage:
         return BlobMessage(id=f"crp{self.digest[-17:]}", digest=self.digest, size=self.size)
 
