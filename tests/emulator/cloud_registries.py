@@ -118,6 +118,17 @@ class CloudRegistries:
             raise not_found("Registry", registry_id)
         return self.by_id[registry_id]
 
+    def place_of(self, node_id: str) -> Place:
+        """The node, the folders that it is in, and where its registry is."""
+        node = self.nodes.get(node_id)
+        if node is None:
+            return ()
+        registry, ids, path = self.by_id[node.registry_id], [node.id], node.parent
+        while path in registry.by_path:
+            ids.append(registry.by_path[path].id)
+            path = path.rpartition("/")[0]
+        return (*ids, *registry.place)
+
     def of_folder(self, folder_id: str) -> list[CloudRegistry]:
         return [registry for registry in self.by_id.values() if registry.message.folder_id == folder_id]
 
@@ -279,7 +290,7 @@ class CloudRegistries:
         if not repository.names_of_digest[image.digest]:
             del repository.names_of_digest[image.digest], repository.owner_of_digest[image.digest]
             repository.images.remove(image.id)
-            self._history.add("removed", image_id=image.id)
+            self._history.add("removed", image_id=image.id, service="cloud-registry")
 
     def shows(self, registry: CloudRegistry, node: Artifact) -> bool:
         """Whether the API tells of the node: by the switches it may not of an image that has no tag."""

@@ -86,8 +86,7 @@ def _place_of_registry(state: State, registry_id: str) -> Place:
 
 
 def _place_of_node(state: State, node_id: str) -> Place:
-    node = state.cloud_registries.nodes.get(node_id)
-    return (node.id, *_place_of_registry(state, node.registry_id)) if node else ()
+    return state.cloud_registries.place_of(node_id)
 
 
 def place_of(state: State, request: Any) -> Place:

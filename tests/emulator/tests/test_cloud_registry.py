@@ -288,6 +288,23 @@ def test_each_call_needs_its_role(cloud: Rest, roles: list[str], allowed: set[st
     assert {answer.status_code for answer in answers.values()} <= {200, 403}
 
 
+@pytest.mark.parametrize("name", ["v1", "app", "team-a"])
+def test_a_role_may_be_given_on_a_node_of_the_tree(cloud: Rest, name: str) -> None:
+    other, _ = service_account("ajeother000000000000", roles=[])
+    seed = seed_of(*IMAGES)
+    seed["service_accounts"].append(other)
+    seed["tokens"].append({"token": "t1.other", "service_account_id": other["id"]})
+    cloud.running.seed(seed)
+    limited = Rest(cloud.running, "t1.other")
+    assert limited.refusal("DELETE", f"{ARTIFACTS}/img1.v1")[:2] == (403, 7)
+    subject = {"id": other["id"], "type": "serviceAccount"}
+    binding = {"roleId": "cloud-registry.artifacts.pusher", "subject": subject}
+    path = f"{ARTIFACTS}/{by_name(cloud)[name]['id']}:setAccessBindings"
+    cloud.operation("POST", path, {"accessBindings": [binding]})
+    assert limited.call("DELETE", f"{ARTIFACTS}/img1.v1").status_code == 200
+    assert (limited.call("DELETE", f"{ARTIFACTS}/img2.v2").status_code == 403) == (name == "v1")
+
+
 def test_a_delete_may_need_the_administrator(cloud: Rest) -> None:
     account, _ = service_account(roles=["cloud-registry.editor"])
     cloud.running.seed(seed_of(*IMAGES, account=account))
