@@ -64,13 +64,14 @@ class Artifact:
         created_at = rfc3339(self.created_at)
         changed = self.modified_at != self.created_at
         modified_at = rfc3339(self.modified_at) if changed else created_at
+        registry_id = f',"registryId":"{self.registry_id}"' if self.registry_id else ""
         return (
             f'{{"id":"{self.id}","path":{json.dumps(self.path)},"name":{json.dumps(self.name)},'
             f'"kind":"{_KINDS[self.kind]}",'
             f'"status":"{_STATUSES[self.status]}",'
             f'"createdAt":"{created_at}","createdBy":"{PUSHED_BY}",'
-            f'"modifiedAt":"{modified_at}","modifiedBy":"{PUSHED_BY}"{content},'
-            f'"registryId":"{self.registry_id}"}}'
+            f'"modifiedAt":"{modified_at}","modifiedBy":"{PUSHED_BY}"{content}'
+            f"{registry_id}}}"
         )
 
     def message(self) -> ArtifactMessage:

@@ -5,8 +5,8 @@
     {"kind": "change", "at": .., "do": {..}}                         about to be made (see `changes.py`)
     {"kind": "refused", "at": .., "do": {..}, "why": ".."}           the change just told of could not be made
     {"kind": "removed", "at": .., "image_id": ".."}                  by the change before it, or by a call's operation
-                                                        with "service": "cloud-registry" if it was there
-    {"kind": "artifact-removed", "at": .., "artifact_id": "..", "path": "..", "digest": ".."}    likewise
+    {"kind": "removed", "at": .., "image_id": "..", "service": "cloud-registry"}     with its last artifact there
+    {"kind": "artifact-removed", "at": .., "artifact_id": "..", "path": "..", "digest": ".."}
 
 `at` are monotonic seconds. A seed begins a new history; of a long one the last 400,000 entries are kept.
 """

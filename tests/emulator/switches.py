@@ -6,6 +6,7 @@
                         "retag_keeps_id": true,           a tag that moves keeps its artifact's id
                         "retag_keeps_created_at": false,  and the time at which the artifact was made
                         "retained_in_dry_run": false,     a dry run names what a KEEP rule keeps, as RETAIN
+                        "registry_id_told": true,         an artifact names its registry, as older servers do not
                         "delete_role": "cloud-registry.artifacts.pusher",
                         "dry_run_role": "cloud-registry.artifacts.pusher"},
      "container_registry": {"read_only": 9,               every write is refused with that code; 0: it is not read-only
@@ -34,6 +35,7 @@ class CloudRegistrySwitches:
     retag_keeps_id: bool = True
     retag_keeps_created_at: bool = False
     retained_in_dry_run: bool = False
+    registry_id_told: bool = True
     delete_role: str = PUSHER
     dry_run_role: str = PUSHER
 

@@ -110,6 +110,13 @@ def node_by_id(state: State, node_id: str) -> Artifact:
     return node
 
 
+def told(state: State, nodes: list[Artifact]) -> list[Artifact]:
+    """The nodes as the API tells of them."""
+    if state.cloud_registries.switches.registry_id_told:
+        return nodes
+    return [dataclasses.replace(node, registry_id="") for node in nodes]
+
+
 def require_role(state: State, role: str, place: Place) -> None:
     """Refuse the caller who lacks a role that a switch asks for."""
     state.access.require(origin.get().subject_id, role, place)
@@ -169,12 +176,14 @@ def list_children(state: State, request: registry_service.ListArtifactsRequest) 
         request.page_token,
         DEFAULT_PAGE_SIZE,
     )
-    return RenderedPage(registry_service.ListArtifactsResponse, "artifacts", children[part], next_token)
+    return RenderedPage(
+        registry_service.ListArtifactsResponse, "artifacts", told(state, children[part]), next_token
+    )
 
 
 @method(f"{API}.ArtifactService/Get", role=VIEWER, place_of=place_of)
 def get_artifact(state: State, request: artifact_service.GetArtifactRequest) -> ArtifactMessage:
-    return node_by_id(state, request.artifact_id).message()
+    return told(state, [node_by_id(state, request.artifact_id)])[0].message()
 
 
 @method(f"{API}.ArtifactService/GetByPath", role=VIEWER, place_of=place_of)
@@ -183,7 +192,7 @@ def get_by_path(state: State, request: artifact_service.GetArtifactByPathRequest
     node = registry.by_path.get("/" + request.path.strip("/"))
     if node is None:
         raise not_found("Artifact", request.path)
-    return node_by_id(state, node.id).message()
+    return told(state, [node_by_id(state, node.id)])[0].message()
 
 
 @method(f"{API}.ArtifactService/List", role=VIEWER, place_of=place_of)
@@ -203,7 +212,7 @@ def list_artifacts(state: State, request: artifact_service.ListArtifactsWithFilt
         state.page_tokens, query, keys, request.page_size, request.page_token, DEFAULT_PAGE_SIZE
     )
     response_class = artifact_service.ListArtifactsWithFiltersResponse
-    return RenderedPage(response_class, "artifacts", nodes[part], next_token)
+    return RenderedPage(response_class, "artifacts", told(state, nodes[part]), next_token)
 
 
 def _list_of(

@@ -184,6 +184,17 @@ def test_what_has_no_tag_may_not_be_listed(cloud: Rest, switches: dict[str, Any]
     assert cloud.refusal("GET", f"{ARTIFACTS}/{min(missing)}")[:2] == (404, 5)
 
 
+def test_older_servers_do_not_name_the_registry(cloud: Rest) -> None:
+    named = by_name(cloud)
+    cloud.running.behaviour(cloud_registry={"registry_id_told": False})
+    unnamed = by_name(cloud)
+    assert unnamed == {
+        name: {key: value for key, value in artifact.items() if key != "registryId"}
+        for name, artifact in named.items()
+    }
+    assert cloud.get(f"{ARTIFACTS}/img1.v1") == unnamed["v1"]
+
+
 # --- deleting ---
 
 
