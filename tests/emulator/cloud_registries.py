@@ -25,7 +25,7 @@ from tests.emulator.cloud_artifacts import (
     artifact_id,
     index_entries,
 )
-from tests.emulator.errors import FAILED_PRECONDITION, ApiError, not_found
+from tests.emulator.errors import ALREADY_EXISTS, FAILED_PRECONDITION, ApiError, not_found
 from tests.emulator.history import History
 from tests.emulator.images import Image, ImageSet, cloud_id
 from tests.emulator.switches import CloudRegistrySwitches
@@ -248,6 +248,9 @@ class CloudRegistries:
             )
 
     def _put(self, registry: CloudRegistry, node: Artifact) -> None:
+        known = self.nodes.get(node.id, node)
+        if (known.registry_id, known.path) != (node.registry_id, node.path):
+            raise ApiError(ALREADY_EXISTS, f"Artifact {node.id} exists already, at {known.path}")
         registry.by_path[node.path] = node
         registry.version += 1
         self.nodes[node.id] = node

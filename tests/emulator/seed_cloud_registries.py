@@ -35,7 +35,7 @@ from tests.emulator.cloud_migration import migrate
 from tests.emulator.cloud_policies import store
 from tests.emulator.cloud_registries import CloudRegistry, CloudRepository
 from tests.emulator.documents import DEFAULT_FOLDER, DocumentError, checked, listed
-from tests.emulator.images import cloud_id
+from tests.emulator.images import Image, cloud_id
 from tests.emulator.seed_images import images_of
 from tests.emulator.seed_manifests import in_order_of_reference
 from tests.emulator.state import State
@@ -83,12 +83,15 @@ def _add_repository(state: State, where: str, registry: CloudRegistry, document:
         kind = ArtifactMessage.Kind.Value(document["kind"])
         state.cloud_registries.set_kind(registry, repository, kind)
     for image_where, image in in_order_of_reference(list(listed(document.get("images"), f"{where}.images"))):
-        push_images(state, image_where, registry, repository, image)
+        taken = set(repository.artifacts)
+        for made in push_images(state, image_where, registry, repository, image):
+            if again := taken & set(made.tags):
+                raise DocumentError(f"{image_where}: tag {min(again)} is on another image already")
 
 
 def push_images(
     state: State, where: str, registry: CloudRegistry, repository: CloudRepository, document: Any
-) -> None:
+) -> list[Image]:
     """Push the image, or the series of them, that the document tells of."""
     given = dict(document) if isinstance(document, dict) else document
     ids: dict[str, str] = {}
@@ -96,8 +99,10 @@ def push_images(
     if isinstance(given, dict):
         ids = given.pop("artifact_ids", None) or {}
         status = ArtifactMessage.Status.Value(given.pop("status", "ACTIVE"))
-    for image in images_of(state, given, where, repository):
+    images = list(images_of(state, given, where, repository))
+    for image in images:
         state.cloud_registries.push(registry, repository, image, state.clock.now(), ids, status)
+    return images
 
 
 def cloud_policy_of(

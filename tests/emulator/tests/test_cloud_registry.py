@@ -349,6 +349,8 @@ def test_tags_and_manifests_are_served_below_the_base_path(cloud: Rest) -> None:
         ({"migrated": True}, "migrated"),
         ({"kind": "SHOES"}, "SHOES"),
         ({"repository": []}, "repository"),
+        ({"repositories": [{"name": "a", "images": [{"tags": ["v1"]}, {"tags": ["v1"]}]}]}, "v1"),
+        ({"repositories": [{"name": name, "images": [{"id": "img1"}]} for name in "ab"]}, "img1"),
     ],
 )
 def test_a_seed_that_cannot_be_read_is_refused(cloud: Rest, change: dict[str, Any], word: str) -> None:
