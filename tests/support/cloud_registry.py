@@ -22,6 +22,15 @@ ACCEPTED = (
     "application/vnd.docker.distribution.manifest.v2+json"
 )
 
+IMAGES: list[dict[str, Any]] = [
+    {"id": "img1", "tags": ["v1", "latest"], "age": "1d", "size": 1000, "layers": 2},
+    {"id": "img2", "tags": ["v2"], "age": "10d"},
+    {"id": "amd", "age": "20d"},
+    {"id": "arm", "age": "20d"},
+    {"id": "multi", "tags": ["multi"], "age": "20d", "index": ["amd", "arm"]},
+    {"id": "bare", "age": "30d"},
+]
+
 
 def seed_of(
     *images: dict[str, Any], account: dict[str, Any] | None = None, **registry: Any
