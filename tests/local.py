@@ -43,6 +43,7 @@ def main() -> int:
             "PYTHONPATH": str(PROJECT_ROOT),
             "YC_API_ENDPOINT": cloud.url,
             "YC_REGISTRY_ENDPOINT": cloud.url,
+            "YC_CLOUD_REGISTRY_ENDPOINT": f"{cloud.url}/cloud-registry-v2",
             "YC_STORAGE_ENDPOINT": f"{cloud.url}/s3",
             "SA_KEY": json.dumps(key),
         }
@@ -93,9 +94,13 @@ def run(cloud: RunningEmulator) -> None:
 
 
 def contents(cloud: RunningEmulator) -> None:
-    for registry in cloud.state()["registries"].values():
+    state = cloud.state()
+    for registry in state["registries"].values():
         for name, repository in registry["repositories"].items():
             print(f"   {name:<16} {len(repository['images']):>5} images")
+    for registry in state["cloud_registries"].values():
+        for name, repository in registry["repositories"].items():
+            print(f"   {name:<16} {len(repository['artifacts']):>5} artifacts in Cloud Registry")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,10 @@ returns a response message, so that it does not know by which front (HTTP or gRP
     state.py operations.py            all that the cloud holds
     upstream.py                       a real registry behind the emulated one
     lifecycle.py                      what a lifecycle policy takes, as documented
+    cloud_registries.py cloud_artifacts.py   the same for Cloud Registry,
+    cloud_lifecycle.py cloud_policies.py     its policies,
+    cloud_migration.py                       and what moves there
+    switches.py                       what nobody knows of the two registries yet
     accounts.py access.py methods.py  who may call what
     updating.py                       changes by a field mask
     serverless.py disk.py             functions, and the files of the cloud
@@ -21,6 +25,9 @@ returns a response message, so that it does not know by which front (HTTP or gRP
     running.py runtime.py             and how it is called
     http_events.py                    over HTTP,
     firing.py cron.py                 and by triggers
+    cloud_registry_changes.py cloud_registry_state.py seed_cloud_registries.py    Cloud Registry, for the
+                                                                                  tests
+    rendered_page.py                  long lists, quickly
     behaviour.py changes.py           delays, faults and races that a test asks for
     server.py listening.py calls.py   the front, through which every call comes
     grpc_front.py                     the same methods over gRPC

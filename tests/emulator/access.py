@@ -21,6 +21,7 @@ SUBJECT_TYPES = ("serviceAccount", "userAccount", "federatedUser", "group", "sys
 INCLUDED_ROLES: dict[str, tuple[str, ...]] = {
     "admin": (
         "editor",
+        "cloud-registry.admin",
         "container-registry.admin",
         "functions.admin",
         "iam.admin",
@@ -32,6 +33,7 @@ INCLUDED_ROLES: dict[str, tuple[str, ...]] = {
     ),
     "editor": (
         "viewer",
+        "cloud-registry.editor",
         "compute.editor",
         "container-registry.editor",
         "container-registry.images.puller",
@@ -47,6 +49,7 @@ INCLUDED_ROLES: dict[str, tuple[str, ...]] = {
         "ymq.writer",
     ),
     "viewer": (
+        "cloud-registry.viewer",
         "compute.viewer",
         "container-registry.viewer",
         "functions.viewer",
@@ -57,6 +60,15 @@ INCLUDED_ROLES: dict[str, tuple[str, ...]] = {
         "serverless-containers.viewer",
         "storage.viewer",
     ),
+    "cloud-registry.admin": ("cloud-registry.editor", "cloud-registry.registries.migrationRunner"),
+    "cloud-registry.artifacts.puller": (),
+    "cloud-registry.artifacts.pusher": ("cloud-registry.artifacts.puller",),
+    "cloud-registry.artifacts.scanner": (),
+    "cloud-registry.auditor": ("resource-manager.auditor",),
+    "cloud-registry.editor": ("cloud-registry.viewer", "cloud-registry.artifacts.pusher"),
+    "cloud-registry.registries.migrationRunner": ("cloud-registry.registries.migrationViewer",),
+    "cloud-registry.registries.migrationViewer": (),
+    "cloud-registry.viewer": ("cloud-registry.auditor", "cloud-registry.artifacts.puller"),
     "compute.editor": ("compute.viewer",),
     "compute.viewer": ("resource-manager.auditor",),
     "container-registry.admin": ("container-registry.editor", "container-registry.images.pusher"),

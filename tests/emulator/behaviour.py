@@ -2,10 +2,12 @@
 
     {"latency_ms": 20, "operation_ms": 0, "token_seconds": 43200, "clock_offset_seconds": 0, "seed": 1,
      "rate_limit": {"per_second": 50, "retry_after": 1}, "v2_auth": "bearer" | "basic" | "none",
+     "cloud_registry": {...}, "container_registry": {...},
      "faults": [...], "changes": [...]}
 
-`rate_limit` is for the cloud's API, `v2_auth` how the Docker Registry API wants its clients to sign in. A
-path in the Kubernetes API of a cluster is written `k8s:<cluster id>/api/v1/pods`.
+`rate_limit` is for the cloud's API, `v2_auth` how the Docker Registry API wants its clients to sign in;
+the two registries' switches are told in `switches.py`. A path in
+the Kubernetes API of a cluster is written `k8s:<cluster id>/api/v1/pods`.
 
 A fault is a `match` ("DELETE /container-registry/v1/images/*": a method or `*`, then a glob on the path),
 when it fires, and one effect. With a `query` only those calls match whose (unquoted) query holds that text.
@@ -46,6 +48,7 @@ from tests.emulator.changes import check_change
 from tests.emulator.documents import DocumentError, checked, listed
 from tests.emulator.errors import CODE_OF_STATUS, UNKNOWN
 from tests.emulator.operations import OperationError
+from tests.emulator.switches import CloudRegistrySwitches, ContainerRegistrySwitches, switches_from
 
 _EFFECTS = (
     "cut",
@@ -160,6 +163,8 @@ class Behaviour:
     clock_offset_seconds: float = 0
     rate_limit: RateLimit | None = None
     v2_auth: str = "bearer"
+    cloud_registry: CloudRegistrySwitches = field(default_factory=CloudRegistrySwitches)
+    container_registry: ContainerRegistrySwitches = field(default_factory=ContainerRegistrySwitches)
     faults: list[Fault] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 
@@ -186,7 +191,11 @@ class Behaviour:
 def behaviour_from(document: dict[str, Any], defaults: dict[str, float]) -> Behaviour:
     """`defaults` are for keys that the document lacks (the command line sets them)."""
     numbers = "latency_ms operation_ms token_seconds clock_offset_seconds"
-    checked(document, "behaviour", optional=f"{numbers} rate_limit v2_auth seed faults changes")
+    checked(
+        document,
+        "behaviour",
+        optional=f"{numbers} rate_limit v2_auth seed faults changes cloud_registry container_registry",
+    )
     settings = {**defaults, **{key: document[key] for key in numbers.split() if key in document}}
     behaviour = Behaviour(**settings, v2_auth=document.get("v2_auth", "bearer"))
     if behaviour.v2_auth not in ("bearer", "basic", "none"):
@@ -194,6 +203,12 @@ def behaviour_from(document: dict[str, Any], defaults: dict[str, float]) -> Beha
     if document.get("rate_limit"):
         limit = checked(document["rate_limit"], "rate_limit", optional="retry_after", required="per_second")
         behaviour.rate_limit = RateLimit(**limit)
+    behaviour.cloud_registry = switches_from(
+        document.get("cloud_registry"), "cloud_registry", CloudRegistrySwitches
+    )
+    behaviour.container_registry = switches_from(
+        document.get("container_registry"), "container_registry", ContainerRegistrySwitches
+    )
     for where, fault in listed(document.get("faults"), "faults"):
         behaviour.faults.append(_fault(fault, where, random.Random(f"{document.get('seed', 1)} {where}")))
     for where, change in listed(document.get("changes"), "changes"):

@@ -6,8 +6,8 @@
 {"put_policy": {"registry_id": "..", "repository": "team-a/app", "policy": {..as in the seed..}}}
 {"run": {"containers": [..as in the seed..], "instances": [..], "instance_groups": [..]}}
 
-What the cloud would refuse is refused: a tag on an image that is gone, an index over one, a second ACTIVE
-policy.
+and those of `cloud_registry_changes.py`. What the cloud would refuse is refused: a tag on an image that is
+gone, an index over one, a second ACTIVE policy.
 """
 
 import itertools
@@ -17,6 +17,7 @@ from typing import Any
 from google.protobuf.json_format import ParseError
 from yandex.cloud.containerregistry.v1.lifecycle_policy_pb2 import LifecyclePolicy
 
+from tests.emulator.cloud_registry_changes import CHANGES as CLOUD_REGISTRY_CHANGES
 from tests.emulator.documents import DocumentError, checked
 from tests.emulator.errors import ApiError
 from tests.emulator.seed_images import images_of
@@ -107,4 +108,5 @@ _CHANGES: dict[str, tuple[str, Callable[[State, dict[str, Any]], None]]] = {
     "put_policy": ("registry_id repository policy", _put_policy),
     "delete_policy": ("policy_id", _delete_policy),
     "run": ("|containers instances instance_groups", add_workloads),
+    **CLOUD_REGISTRY_CHANGES,
 }

@@ -60,6 +60,24 @@ class RunningEmulator:
             for image_id in contents["images"]
         }
 
+    def artifact_ids(self, repository: str | None = None) -> set[str]:
+        """The artifacts left in Cloud Registry, of all repositories or of those with that (short) name."""
+        return self._in_cloud_registry("artifacts", repository)
+
+    def cloud_image_ids(self, repository: str | None = None) -> set[str]:
+        """The images left in Cloud Registry: those whose manifest is there still."""
+        return self._in_cloud_registry("images", repository)
+
+    def _in_cloud_registry(self, kind: str, repository: str | None) -> set[str]:
+        registries = self._control("GET", "/_state?images=ids")["cloud_registries"].values()
+        return {
+            identifier
+            for registry in registries
+            for name, contents in registry["repositories"].items()
+            if repository in (None, name)
+            for identifier in contents[kind]
+        }
+
     def metrics(self) -> list[dict[str, Any]]:
         """What was written to Monitoring, each with its folder, time and labels."""
         return list(self._control("GET", "/_metrics"))

@@ -1,6 +1,7 @@
 """The tests' own endpoints, without authorization and without latency or faults.
 
-GET    /_state              registries, repositories, policies and images; `?images=ids`: ids alone
+GET    /_state              registries, repositories, policies and images, and what is in Cloud Registry
+                            (`cloud_registry_state.py`); `?images=ids`: ids alone
 GET    /_metrics            the metrics that were written to Monitoring
 POST   /_seed               replace everything by the seed in the body; behaviour and calls start anew
 POST   /_behaviour          replace the behaviour
@@ -22,6 +23,7 @@ from google.protobuf import json_format
 
 from tests.emulator.changes import apply_change
 from tests.emulator.clock import moment, rfc3339, span_seconds
+from tests.emulator.cloud_registry_state import cloud_registries_document
 from tests.emulator.documents import DocumentError, checked
 from tests.emulator.errors import ApiError
 from tests.emulator.firing import deliver, wind
@@ -103,6 +105,7 @@ def _state_document(state: State, ids_only: bool) -> dict[str, Any]:
         "policies": len(state.policies),
         "operations": len(state.operations),
         "dry_runs": len(state.dry_runs),
+        "cloud_registries": len(state.cloud_registries.by_id),
     }
     registries = {
         registry.id: {
@@ -115,7 +118,12 @@ def _state_document(state: State, ids_only: bool) -> dict[str, Any]:
         }
         for registry in state.registries.values()
     }
-    return {"now": rfc3339(state.clock.now()), "counts": counts, "registries": registries}
+    return {
+        "now": rfc3339(state.clock.now()),
+        "counts": counts,
+        "registries": registries,
+        "cloud_registries": cloud_registries_document(state.cloud_registries, ids_only),
+    }
 
 
 def _repository_document(repository: Repository, ids_only: bool) -> dict[str, Any]:

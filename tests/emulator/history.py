@@ -1,10 +1,15 @@
 """What happened in the cloud, in order: calls, answers, changes by others, images that went.
 
-    {"kind": "call", "at": 12.3, "number": 17, "method": "GET", "path": "..", "query": ".."} arrived
+    {"kind": "call", "at": 12.3, "number": 17, "method": "GET", "path": "..", "query": ".."}     it has
+                                                                                                 arrived
     {"kind": "answer", "at": .., "number": 17, "status": 200, "fault": "{..}"}    status 0: no answer
     {"kind": "change", "at": .., "do": {..}}                         about to be made (see `changes.py`)
     {"kind": "refused", "at": .., "do": {..}, "why": ".."}           the change just told of could not be made
-    {"kind": "removed", "at": .., "image_id": ".."}                  by a change or by an operation
+    {"kind": "removed", "at": .., "image_id": ".."}                  by the change before it, or by a call's
+                                                                     operation
+    {"kind": "removed", "at": .., "image_id": "..", "service": "cloud-registry"}     with its last artifact
+                                                                                     there
+    {"kind": "artifact-removed", "at": .., "artifact_id": "..", "path": "..", "digest": ".."}
 
 `at` are monotonic seconds. A seed begins a new history; of a long one the last 400,000 entries are kept.
 """

@@ -10,7 +10,7 @@ import hashlib
 import json
 from bisect import bisect_left
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from yandex.cloud.containerregistry.v1.blob_pb2 import Blob as BlobMessage
 from yandex.cloud.containerregistry.v1.image_pb2 import Image as ImageMessage
@@ -41,6 +41,12 @@ class Blob:
     def json_text(self) -> str:
         size = f',"size":"{self.size}"' if self.size else ""
         return f'{{"id":"crp{self.digest[-17:]}","digest":"{self.digest}"{size}}}'
+
+    @cached_property
+    def descriptor_text(self) -> str:
+        """As Cloud Registry has it."""
+        size = f',"size":"{self.size}"' if self.size else ""
+        return f'{{"digest":"{self.digest}"{size}}}'
 
     def message(self) -> BlobMessage:
         return BlobMessage(id=f"crp{self.digest[-17:]}", digest=self.digest, size=self.size)
@@ -158,3 +164,11 @@ class ImageSet:
             pairs = sorted((image.sort_key(fields), image) for image in self._images.values())
             self._orders[fields] = ([key for key, _ in pairs], [image for _, image in pairs])
         return self._orders[fields]
+
+
+class Shelf(Protocol):
+    """A repository of either registry service, as those see it who make images for it."""
+
+    name: str
+    images: ImageSet
+    owner_of_digest: dict[str, str]

@@ -94,6 +94,8 @@ async def invoke(
     validate(request)
     if account is not None and called.role:
         state.access.require(account.id, called.role, called.place_of(state, request))
+    if state.container_registry.refuses(full_name):
+        raise ApiError(state.container_registry.read_only, "Container Registry is read-only")
     origin.set(Origin(account.id if account else "", wish.error, wish.never_done))
     answer = called.handler(state, request)
     return await answer if inspect.isawaitable(answer) else answer

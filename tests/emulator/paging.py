@@ -36,13 +36,18 @@ class PageTokens:
 
 
 def cut_page(
-    tokens: PageTokens, query: object, keys: Sequence[Any], page_size: int, page_token: str
+    tokens: PageTokens,
+    query: object,
+    keys: Sequence[Any],
+    page_size: int,
+    page_token: str,
+    default_size: int = DEFAULT_PAGE_SIZE,
 ) -> tuple[slice, str]:
     """The part of the sorted, distinct `keys` that the asked page covers, and the next page's token."""
     if page_size < 0:
         raise invalid("page_size: must not be negative")
     start = bisect_right(keys, tokens.place(page_token, query)) if page_token else 0
-    stop = start + (page_size or DEFAULT_PAGE_SIZE)
+    stop = start + (page_size or default_size)
     if stop >= len(keys):
         return slice(start, len(keys)), ""
     return slice(start, stop), tokens.issue(query, keys[stop - 1])

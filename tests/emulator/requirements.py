@@ -26,7 +26,9 @@ class BuildError(Exception):
 
 def directory_for(requirements: str) -> Path:
     """The directory to import from; raises BuildError."""
-    directory = CACHE / hashlib.sha256(f"{sys.version} {requirements}".encode()).hexdigest()[:24]
+    directory = (
+        CACHE / hashlib.sha256(f"{CACHE.resolve()} {sys.version} {requirements}".encode()).hexdigest()[:24]
+    )
     if directory.exists():
         return directory
     CACHE.mkdir(exist_ok=True)
@@ -66,7 +68,7 @@ def _fill(directory: Path, requirements: list[Requirement]) -> None:
     for name in linked:
         for source in _top_level(importlib.metadata.distribution(name)):
             if not (directory / source.name).exists():
-                (directory / source.name).symlink_to(source)
+                (directory / source.name).symlink_to(source.resolve())
 
 
 def _closure(requirement: Requirement, seen: set[str]) -> set[str] | None:

@@ -21,6 +21,7 @@
               - {id: pol1, name: old-builds, description: "", status: ACTIVE, age: 90d, rules: [{
                   description: "", tag_regexp: "v.*", untagged: false, expire_period: 720h, retained_top: 5}]}
             images: [...]
+    cloud_registries: [...]        # `seed_cloud_registries.py`
     registry_upstream: "http://127.0.0.1:5000"    # V2 calls are answered from that registry (`upstream.py`)
     containers:
       - {id: bba1, folder_id: b1gfolder, name: web, status: ACTIVE, age: 1d, revisions: [
@@ -90,6 +91,7 @@ from tests.emulator.clock import Clock, moment, span_seconds, timestamp
 from tests.emulator.documents import DEFAULT_FOLDER, DocumentError, checked, listed
 from tests.emulator.errors import ApiError
 from tests.emulator.images import cloud_id
+from tests.emulator.seed_cloud_registries import add_cloud_registry
 from tests.emulator.seed_images import images_of
 from tests.emulator.seed_manifests import in_order_of_reference
 from tests.emulator.seed_policies import policy_of
@@ -111,7 +113,7 @@ def _state_from(document: dict[str, Any], registry_upstream: str) -> State:
         document,
         "seed",
         optional="now folders service_accounts tokens metadata_service secrets buckets registries"
-        " registry_upstream containers instances instance_groups clusters",
+        " cloud_registries registry_upstream containers instances instance_groups clusters",
     )
     state = State(Clock(moment(document["now"]) if document.get("now") else None))
     state.folders = set(document.get("folders") or ())
@@ -133,6 +135,8 @@ def _state_from(document: dict[str, Any], registry_upstream: str) -> State:
         state.registry_upstream = RegistryUpstream(upstream)
     for where, registry in listed(document.get("registries"), "registries"):
         _add_registry(state, where, registry)
+    for where, registry in listed(document.get("cloud_registries"), "cloud_registries"):
+        add_cloud_registry(state, where, registry)
     add_workloads(state, document)
     return state
 

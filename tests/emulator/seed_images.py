@@ -6,10 +6,10 @@ from typing import Any
 
 from tests.emulator.clock import moment, span_seconds
 from tests.emulator.documents import DocumentError, checked, listed
-from tests.emulator.images import Blob, Image, cloud_id
+from tests.emulator.images import Blob, Image, Shelf, cloud_id
 from tests.emulator.manifests import OCI_MANIFEST, digest_of, plain_manifest
 from tests.emulator.seed_manifests import KEYS, attachment_tags, is_index, media_type_of, own_manifest
-from tests.emulator.state import Repository, State
+from tests.emulator.state import State
 
 DEFAULT_SIZE = 100 * 1024**2
 DEFAULT_LAYERS = 4
@@ -19,7 +19,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)")
 _UNIT_BYTES = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 
 
-def images_of(state: State, document: dict[str, Any], where: str, repository: Repository) -> Iterator[Image]:
+def images_of(state: State, document: dict[str, Any], where: str, repository: Shelf) -> Iterator[Image]:
     """The images that one entry of a repository's `images` stands for."""
     if state.registry_upstream and not (isinstance(document, dict) and document.get("digest")):
         raise DocumentError(f"{where}: with a registry_upstream an image needs its digest there")
@@ -39,7 +39,7 @@ def size_in_bytes(text: str | int) -> int:
     return int(float(match[1]) * _UNIT_BYTES[match[2]])
 
 
-def _single(document: dict[str, Any], where: str, repository: Repository, now: float) -> Image:
+def _single(document: dict[str, Any], where: str, repository: Shelf, now: float) -> Image:
     checked(document, where, optional=f"id tags age created_at size digest layers {KEYS}")
     name = f"{where} of {repository.name}"
     config, layers, size = _contents(document, where, name)

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from tests.emulator.documents import DocumentError, listed
-from tests.emulator.images import Blob, Image
+from tests.emulator.images import Blob, Image, Shelf
 from tests.emulator.manifests import (
     OCI_INDEX,
     OCI_MANIFEST,
@@ -21,7 +21,6 @@ from tests.emulator.manifests import (
     index_manifest,
     plain_manifest,
 )
-from tests.emulator.state import Repository
 
 UNKNOWN_MANIFEST_SIZE = 1024
 
@@ -72,7 +71,7 @@ def media_type_of(document: dict[str, Any]) -> str:
 def own_manifest(
     document: dict[str, Any],
     where: str,
-    repository: Repository,
+    repository: Shelf,
     config: Blob | None,
     layers: tuple[Blob, ...],
 ) -> str | None:
@@ -92,7 +91,7 @@ def own_manifest(
     return compact(manifest)
 
 
-def attachment_tags(document: dict[str, Any], where: str, repository: Repository) -> list[str]:
+def attachment_tags(document: dict[str, Any], where: str, repository: Shelf) -> list[str]:
     """The tags by which something is found that belongs to another image: `sha256-<hex>` and an ending."""
     return [
         _descriptor(document[key], f"{where}.{key}", repository).digest.replace(":", "-") + ending
@@ -101,7 +100,7 @@ def attachment_tags(document: dict[str, Any], where: str, repository: Repository
     ]
 
 
-def _children(document: dict[str, Any], where: str, repository: Repository) -> list[tuple[Descriptor, str]]:
+def _children(document: dict[str, Any], where: str, repository: Shelf) -> list[tuple[Descriptor, str]]:
     references = list(listed(document["index"], f"{where}.index"))
     platforms = document.get("platforms") or [
         PLATFORMS[place % len(PLATFORMS)] for place in range(len(references))
@@ -114,7 +113,7 @@ def _children(document: dict[str, Any], where: str, repository: Repository) -> l
     ]
 
 
-def _descriptor(reference: str, where: str, repository: Repository) -> Descriptor:
+def _descriptor(reference: str, where: str, repository: Shelf) -> Descriptor:
     image = _referred(reference, repository)
     if image is not None:
         return image.descriptor()
@@ -123,6 +122,6 @@ def _descriptor(reference: str, where: str, repository: Repository) -> Descripto
     raise DocumentError(f"{where}: no image {reference} in {repository.name}")
 
 
-def _referred(reference: str, repository: Repository) -> Image | None:
+def _referred(reference: str, repository: Shelf) -> Image | None:
     by_digest = repository.owner_of_digest.get(reference, "")
     return repository.images.get(reference) or repository.images.get(by_digest)

@@ -2,8 +2,9 @@
 
 A call passes the rate limit, may meet a fault, and is answered by its API; changes that wait for it follow;
 the answer leaves when the latency is over. Paths that begin with `/_` are the tests' own (`control.py`),
-`/v2` those of the Docker Registry API, a function's id alone calls that function, `/s3` is Object Storage,
-and all others are the cloud's. The Kubernetes API of each cluster has a server of its own.
+`/v2` those of the Docker Registry API of Container Registry, `/cloud-registry-v2` those of Cloud Registry's,
+a function's id alone calls that function, `/s3` is Object Storage, and all others are the cloud's. The
+Kubernetes API of each cluster has a server of its own.
 """
 
 import asyncio
@@ -18,11 +19,12 @@ from tests.emulator.changes import apply_change
 from tests.emulator.cloud_api import CloudApi
 from tests.emulator.control import answer_control
 from tests.emulator.documents import DocumentError
-from tests.emulator.errors import RESOURCE_EXHAUSTED
+from tests.emulator.errors import NOT_FOUND, RESOURCE_EXHAUSTED
 from tests.emulator.kubernetes_servers import KubernetesServers
 from tests.emulator.responses import Api, json_response
 from tests.emulator.routes import Routes
 from tests.emulator.services import known_services
+from tests.emulator.services.docker_hosts import host_of
 from tests.emulator.services.docker_registry import DockerRegistryApi
 from tests.emulator.services.function_calls import FunctionCallsApi
 from tests.emulator.services.kubernetes_api import KubernetesApi
@@ -80,6 +82,8 @@ class Emulator:
 
     def behave(self, document: dict[str, Any]) -> None:
         self.behaviour: Behaviour = behaviour_from(document, self._default_behaviour)
+        self.state.cloud_registries.switches = self.behaviour.cloud_registry
+        self.state.container_registry = self.behaviour.container_registry
         self.state.clock.offset = self.behaviour.clock_offset_seconds
         self.state.accounts.token_seconds = self.behaviour.token_seconds
         self.state.operations.duration_ms = self.behaviour.operation_ms
@@ -99,11 +103,10 @@ class Emulator:
             body = await request.read() if request.can_read_body else b""
             status, document = await answer_control(self, request.method, path, query, body)
             return json_response(status, json.dumps(document))
-        if DockerRegistryApi.is_for(path):
+        if docker_host := host_of(path):
             url = f"http://{request.host}"
-            return await self._serve(
-                request, DockerRegistryApi(self.state, self.behaviour.v2_auth, url), path, query
-            )
+            docker = DockerRegistryApi(self.state, self.behaviour.v2_auth, url, docker_host)
+            return await self._serve(request, docker, path, query)
         if ObjectStorageApi.is_for(path):
             return await self._serve(request, ObjectStorageApi(self.state), path, query)
         if FunctionCallsApi.is_for(path):
@@ -143,6 +146,11 @@ class Emulator:
             stand_in = await self._stand_in(request, api, fault)
             if stand_in is not None:
                 return stand_in
+        closed = self.behaviour.container_registry.closed
+        if closed is not None and _is_for_container_registry(api, call):
+            if closed == "no-answer":
+                _cut(request)
+            return api.error(NOT_FOUND, "Container Registry is closed", 404 if closed == 404 else 410)
         response = await api.answer(call, request.headers, body, fault)
         self.make_changes(call)
         if fault is not None and fault.omit:
@@ -172,6 +180,12 @@ class Emulator:
         if fault.status:
             return _told_to_wait(api.error(fault.code, fault.message, fault.status), fault.retry_after)
         return None
+
+
+def _is_for_container_registry(api: Api, call: Call) -> bool:
+    if isinstance(api, DockerRegistryApi):
+        return api.is_for_container_registry(call)
+    return call.path.startswith("/container-registry/")
 
 
 def _without(response: web.Response, ids: list[str]) -> web.Response:

@@ -17,12 +17,14 @@ from yandex.cloud.storage.v1.bucket_pb2 import Bucket
 from tests.emulator.access import Access, Place
 from tests.emulator.accounts import Accounts
 from tests.emulator.clock import Clock
+from tests.emulator.cloud_registries import CloudRegistries
 from tests.emulator.disk import Disk
 from tests.emulator.history import History
 from tests.emulator.images import Image, ImageSet
 from tests.emulator.operations import Operations
 from tests.emulator.paging import PageTokens
 from tests.emulator.serverless import RegistryEvent, Serverless
+from tests.emulator.switches import ContainerRegistrySwitches
 from tests.emulator.upstream import RegistryUpstream
 from tests.emulator.workloads import Workloads
 
@@ -49,6 +51,9 @@ class Repository:
         """The image with that tag or digest."""
         owners = self.owner_of_digest if ":" in reference else self.owner_of_tag
         return self.images.get(owners.get(reference, ""))
+
+    def tag_names(self) -> list[str]:
+        return list(self.owner_of_tag)
 
 
 @dataclass
@@ -116,6 +121,8 @@ class State:
         self.serverless = Serverless(timers_fired_until=self.clock.now())
         self.workloads = Workloads()
         self.registry_upstream: RegistryUpstream | None = None
+        self.cloud_registries = CloudRegistries(self.history)
+        self.container_registry = ContainerRegistrySwitches()
         self.registries: dict[str, Registry] = {}
         self.repositories: dict[str, Repository] = {}
         self.repositories_by_name: dict[str, Repository] = {}

@@ -21,9 +21,10 @@ from yandex.cloud.operation.operation_pb2 import Operation
 from tests.emulator.access import Place
 from tests.emulator.clock import timestamp
 from tests.emulator.errors import NOT_FOUND, ApiError, invalid, not_found
-from tests.emulator.images import ORDER_FIELDS, Image, ImageSet, cloud_id
+from tests.emulator.images import ORDER_FIELDS, ImageSet, cloud_id
 from tests.emulator.methods import method
 from tests.emulator.paging import cut_page, filtered_name, order_fields
+from tests.emulator.rendered_page import RenderedPage
 from tests.emulator.services.access_bindings import bindable
 from tests.emulator.state import Registry, Repository, State
 
@@ -37,32 +38,6 @@ API = "yandex.cloud.containerregistry.v1"
 VIEWER = "container-registry.viewer"
 PUSHER = "container-registry.images.pusher"
 ADMIN = "container-registry.admin"
-
-
-class ImagePage:
-    """A page of images as a join of their JSON texts. The response message has `field` for them."""
-
-    def __init__(
-        self, response_class: type[Message], field: str, images: list[Image], next_token: str
-    ) -> None:
-        self._response_class = response_class
-        self._field = field
-        self._images = images
-        self._next_token = next_token
-
-    def json_text(self) -> str:
-        parts = []
-        if self._images:
-            json_name = self._response_class.DESCRIPTOR.fields_by_name[self._field].json_name
-            parts.append(f'"{json_name}":[{",".join([image.json_text for image in self._images])}]')
-        if self._next_token:
-            parts.append(f'"nextPageToken":"{self._next_token}"')
-        return "{" + ",".join(parts) + "}"
-
-    def message(self) -> Message:
-        response = self._response_class(next_page_token=self._next_token)
-        getattr(response, self._field).extend(image.message() for image in self._images)
-        return response
 
 
 def place_of(state: State, request: Any) -> Place:
@@ -114,13 +89,13 @@ def repository_by_name(state: State, name: str) -> Repository:
 
 def image_page(
     state: State, scope: str, images: ImageSet, request: Any, field: str, response_class: type[Message]
-) -> ImagePage:
+) -> RenderedPage:
     """The page that a list request asks of the images of its scope."""
     order = order_fields(request.order_by, ORDER_FIELDS if field == "images" else ("name", "created_at"))
     keys, ordered = images.ordered(order)
     query = (scope, request.filter, order)
     part, next_token = cut_page(state.page_tokens, query, keys, request.page_size, request.page_token)
-    return ImagePage(response_class, field, ordered[part], next_token)
+    return RenderedPage(response_class, field, ordered[part], next_token)
 
 
 def folder_registries(state: State, folder_id: str) -> list[Registry]:
@@ -130,7 +105,7 @@ def folder_registries(state: State, folder_id: str) -> list[Registry]:
 
 
 @method(f"{API}.ImageService/List", role=VIEWER, place_of=place_of)
-def list_images(state: State, request: image_service_pb2.ListImagesRequest) -> ImagePage:
+def list_images(state: State, request: image_service_pb2.ListImagesRequest) -> RenderedPage:
     if request.repository_name:
         images, scope = repository_by_name(state, request.repository_name).images, request.repository_name
     elif request.registry_id:

@@ -1,9 +1,11 @@
-"""The Docker Registry HTTP API V2 of Container Registry: manifests by tag or digest, for those who may pull.
+"""The Docker Registry HTTP API V2 of both registry services: manifests by tag or digest, for those who may
+pull.
 
-`GET /v2/` and `GET|HEAD /v2/<registry id>/<repository>/manifests/<tag or digest>`; a manifest is given only
-to a client that accepts its media type, as by the distribution registry. `GET /v2/<registry
-id>/<repository>/tags/list`, with `n` and `last`, names the next page in `Link`. With a `registry_upstream`,
-whatever is read below /v2/ is read there. Signing in, by the behaviour's `v2_auth`:
+The two hosts are told apart by the path (`docker_hosts.py`). `GET /v2/` and `GET|HEAD /v2/<registry
+id>/<repository>/manifests/<tag or digest>`; a manifest is given only to a client that accepts its media type,
+as by the distribution registry. `GET /v2/<registry id>/<repository>/tags/list`, with `n` and `last`, names
+the next page in `Link`. With a `registry_upstream`, whatever is read below /v2/ is read there, for Container
+Registry. Signing in, by the behaviour's `v2_auth`:
 
     bearer   401, WWW-Authenticate: Bearer
              realm="<url>/v2-token",service="cr.yandex",scope="repository:R:pull";
@@ -32,11 +34,16 @@ from tests.emulator.behaviour import Fault
 from tests.emulator.calls import Call
 from tests.emulator.errors import HTTP_STATUS, ApiError
 from tests.emulator.responses import json_response
+from tests.emulator.services.docker_hosts import (
+    TOKEN_PATH,
+    Host,
+    answers_from_cloud,
+    contents_of,
+    image_of,
+    pullers,
+)
 from tests.emulator.state import State
 
-SERVICE = "cr.yandex"
-PULLER = "container-registry.images.puller"
-TOKEN_PATH = "/v2-token"
 FORWARDED = ("Content-Type", "Content-Length", "Content-Range", "Docker-Content-Digest", "ETag", "Link")
 
 _THING = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs|tags)/(?P<reference>[^/]+)")
@@ -54,36 +61,42 @@ class DockerRegistryApi:
 
     has_rate_limit = False
 
-    def __init__(self, state: State, v2_auth: str, url: str) -> None:
+    def __init__(self, state: State, v2_auth: str, url: str, host: Host) -> None:
         self._state = state
         self._v2_auth = v2_auth
         self._url = url
-
-    @staticmethod
-    def is_for(path: str) -> bool:
-        return path in ("/v2", TOKEN_PATH) or path.startswith("/v2/")
+        self._host = host
 
     def route_of(self, call: Call) -> str:
-        thing = _THING.fullmatch(call.path)
+        path = self._host.path_of(call.path)
+        thing = _THING.fullmatch(path)
         if thing:
-            return f"/v2/{{name}}/{thing['kind']}/{{reference}}"
-        return call.path if call.path in ("/v2", "/v2/", TOKEN_PATH) else ""
+            return f"{self._host.base}/v2/{{name}}/{thing['kind']}/{{reference}}"
+        return call.path if path in ("/v2", "/v2/", TOKEN_PATH) else ""
+
+    def is_for_container_registry(self, call: Call) -> bool:
+        """Whether the call is for what Cloud Registry doesn't answer for."""
+        thing = _THING.fullmatch(unquote(self._host.path_of(call.path)))
+        return thing is not None and not answers_from_cloud(self._state, self._host, thing["name"])
 
     async def answer(
         self, call: Call, headers: CIMultiDictProxy[str], body: bytes, fault: Fault | None
     ) -> web.Response:
         try:
-            if call.path == TOKEN_PATH:
+            path = self._host.path_of(call.path)
+            if path == TOKEN_PATH:
                 return self._token(call.query, headers)
-            thing = _THING.fullmatch(unquote(call.path))
+            thing = _THING.fullmatch(unquote(path))
             self._check_puller(headers.get("Authorization", ""), thing["name"] if thing else None)
             if call.method not in ("GET", "HEAD"):
                 raise Refusal(405, "UNSUPPORTED", "the emulator has nothing but GET and HEAD here")
             if thing is None:
-                if call.path in ("/v2", "/v2/"):
+                if path in ("/v2", "/v2/"):
                     return json_response(200, "{}")
                 raise Refusal(404, "UNSUPPORTED", f"no such path: {call.path}")
-            if self._state.registry_upstream:
+            if self._state.registry_upstream and not answers_from_cloud(
+                self._state, self._host, thing["name"]
+            ):
                 return await self._from_upstream(call, headers)
             if (thing["kind"], thing["reference"]) == ("tags", "list"):
                 return self._tags(call.path, thing["name"], parse_qs(call.query))
@@ -104,8 +117,8 @@ class DockerRegistryApi:
         if account is None:
             raise Refusal(401, "UNAUTHORIZED", "the user must be iam, and the password a valid IAM token")
         parameters = parse_qs(query)
-        if parameters.get("service") != [SERVICE]:
-            raise Refusal(400, "UNSUPPORTED", f"service must be {SERVICE}")
+        if parameters.get("service") != [self._host.service]:
+            raise Refusal(400, "UNSUPPORTED", f"service must be {self._host.service}")
         names = set()
         for scope in parameters.get("scope", []):
             kind, _, name_and_actions = scope.partition(":")
@@ -125,8 +138,8 @@ class DockerRegistryApi:
         if account is None:
             raise Refusal(401, "UNAUTHORIZED", "authentication required", self._challenge(repository))
         if repository is not None:
-            place = self._state.place_of_repository(repository)
-            if not self._state.access.allows(account.id, PULLER, place):
+            place, roles = pullers(self._state, self._host, repository)
+            if not any(self._state.access.allows(account.id, role, place) for role in roles):
                 raise Refusal(403, "DENIED", "requested access to the resource is denied")
 
     def _known_by_password(self, authorization: str) -> ServiceAccount | None:
@@ -138,15 +151,16 @@ class DockerRegistryApi:
 
     def _challenge(self, repository: str | None) -> str:
         if self._v2_auth == "basic":
-            return f'Basic realm="{SERVICE}"'
+            return f'Basic realm="{self._host.service}"'
         scope = f',scope="repository:{repository}:pull"' if repository else ""
-        return f'Bearer realm="{self._url}{TOKEN_PATH}",service="{SERVICE}"{scope}'
+        return (
+            f'Bearer realm="{self._url}{self._host.base}{TOKEN_PATH}",service="{self._host.service}"{scope}'
+        )
 
     def _manifest(self, name: str, reference: str, accept: str) -> web.Response:
-        repository = self._state.repositories_by_name.get(name)
-        if repository is None:
+        if contents_of(self._state, self._host, name) is None:
             raise Refusal(404, "NAME_UNKNOWN", f"repository {name} not known to registry")
-        image = repository.image_of(reference)
+        image = image_of(self._state, self._host, name, reference)
         text = image.manifest() if image else None
         if image is None or text is None:
             raise Refusal(404, "MANIFEST_UNKNOWN", f"manifest unknown: {reference}")
@@ -158,11 +172,11 @@ class DockerRegistryApi:
         )
 
     def _tags(self, path: str, name: str, asked: dict[str, list[str]]) -> web.Response:
-        repository = self._state.repositories_by_name.get(name)
-        if repository is None:
+        contents = contents_of(self._state, self._host, name)
+        if contents is None:
             raise Refusal(404, "NAME_UNKNOWN", f"repository {name} not known to registry")
         last = asked.get("last", [""])[0]
-        tags = sorted(tag for image in repository.images.all() for tag in image.tags if tag > last)
+        tags = sorted(tag for tag in contents.tag_names() if tag > last)
         size = int(asked.get("n", [len(tags)])[0])
         response = json_response(200, json.dumps({"name": name, "tags": tags[:size]}))
         if tags[size:]:

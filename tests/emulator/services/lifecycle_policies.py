@@ -20,9 +20,9 @@ from tests.emulator.errors import FAILED_PRECONDITION, ApiError, invalid, not_fo
 from tests.emulator.images import ImageSet, cloud_id
 from tests.emulator.methods import method
 from tests.emulator.paging import cut_page, filtered_name, order_fields
+from tests.emulator.rendered_page import RenderedPage
 from tests.emulator.services.container_registry import (
     VIEWER,
-    ImagePage,
     image_page,
     registry_by_id,
     repository_by_id,
@@ -240,7 +240,7 @@ def list_dry_run_results(
 @method(f"{API}/ListDryRunResultAffectedImages", role=VIEWER, place_of=place_of)
 def list_affected_images(
     state: State, request: policies.ListDryRunLifecyclePolicyResultAffectedImagesRequest
-) -> ImagePage:
+) -> RenderedPage:
     result_id = request.dry_run_lifecycle_policy_result_id
     dry_run = dry_run_by_id(state, result_id)
     images = (
