@@ -402,7 +402,7 @@ def test_a_file_that_is_not_there_is_told(folder: Folder) -> None:
     ended = folder.run("plan", "--config", "nowhere.toml")
 
     assert ended.status == 2
-    assert "nowhere.toml, which cannot be read" in ended.err
+    assert "nowhere.toml: it was looked for" in ended.err
 
 
 def test_whoever_is_admin_of_the_folder_may_deploy_to_it(folder: Folder) -> None:

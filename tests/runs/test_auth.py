@@ -298,7 +298,7 @@ BROKEN_KEYS: dict[str, tuple[Callable[[dict[str, str]], str | bytes], list[str]]
     "with a letter missing": (with_pem(lambda pem: pem[:300] + pem[301:]), ["private_key", "damaged"]),
     "without the line of its end": (
         with_pem(lambda pem: pem[: pem.index("-----END")]),
-        ["private_key", "cut off", "END PRIVATE KEY"],
+        ["private_key", "cut off", "before its last line"],
     ),
     "without the line of its beginning": (
         with_pem(lambda pem: bare_pem(pem).replace("-----BEGIN PRIVATE KEY-----", "")),

@@ -91,7 +91,7 @@ def test_a_run_without_its_server_ends_soon_and_names_it(bundle: Path, subtests:
                 assert took < 30
                 assert len(left) == REPOSITORIES * 9
                 assert_complains(report, report["status"], url, setting)
-                assert report["status"] in ("refused", "failed")
+                assert report["status"] in ("held-back", "failed")
                 warnings = [
                     line["message"] for line in lines(ended) if "has given no answer" in line["message"]
                 ]
