@@ -52,20 +52,20 @@ class Found(msgspec.Struct):
 
 
 def look(cloud: Cloud, folders: Iterable[str], sources: Iterable[str], registry_ids: frozenset[str]) -> Found:
-    """Looks at every source of every folder. A source that fails ends up in ``Found.blind``."""
-    found = Found()
+    """Looks at every source of every folder. ``Found.blind`` lists the sources that failed."""
+    findings = Found()
     hidden: dict[str, list[str]] = {}
     places = [(source, folder_id) for folder_id in folders for source in sources]
-    for_each(places, partial(_look_at, cloud, registry_ids, found, hidden), len(places))
+    for_each(places, partial(_look_at, cloud, registry_ids, findings, hidden), len(places))
     if hidden:
-        found.doubts.append(_of_hidden(hidden))
-    return found
+        findings.doubts.append(_of_hidden(hidden))
+    return findings
 
 
 def _look_at(
     cloud: Cloud,
     registry_ids: frozenset[str],
-    found: Found,
+    findings: Found,
     hidden: dict[str, list[str]],
     place: tuple[str, str],
 ) -> None:
@@ -73,10 +73,10 @@ def _look_at(
     try:
         seen: Seen = SOURCES[source].look(cloud, folder_id, registry_ids)
     except CallError as error:
-        found.blind.append(Unavailable(source, folder_id, error))
+        findings.blind.append(Unavailable(source, folder_id, error))
     else:
-        found.uses.extend(seen.uses)
-        found.doubts.extend(seen.doubts)
+        findings.uses.extend(seen.uses)
+        findings.doubts.extend(seen.doubts)
         hidden |= seen.hidden
 
 
