@@ -104,7 +104,7 @@ def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
     except JanitorError as error:
         _trust_operations(deletion)
         deletion.look = None
-        message, code = f"whether it is gone cannot be told: {error}", error.code
+        message, code = f"it is not known whether it is gone: {error}", error.code
     _give_up(deletion, message, code)
 
 
