@@ -160,7 +160,7 @@ class Manifests:
 
     def _read_now(self, digest: str, may_miss: Callable[[str], bool]) -> Manifest | None:
         if not DIGEST.fullmatch(digest):
-            return _lost(f"{short(digest)} is no digest by which a registry could be asked")
+            return _lost(f"{short(digest)} is no digest that a registry could know")
         try:
             return self._got(digest)
         except CallError as error:

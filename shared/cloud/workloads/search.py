@@ -1,9 +1,9 @@
 """Searches texts of any format, such as YAML, a script, a chart's values or user-data, for uses of images.
 Pure.
 
-What cannot be told for certain is in use: all tags of a repository that is named without one, all that is in
-a registry that is named alone, and every repository that bears a name of a text which mentions a registry's
-bare id. An address of Yandex Cloud's registry whose first part is no registry's id may be an alias of any
+A doubtful name counts as a use. A repository without a tag stands for all of its tags. A registry alone
+stands for all that is in it. A text that mentions a registry's bare id uses every repository whose name it
+holds. An address of Yandex Cloud's registry whose first part is no registry's id may be an alias of any
 registry.
 """
 

@@ -29,7 +29,7 @@ SOURCES: dict[str, ModuleType] = {
 
 
 class Unavailable(msgspec.Struct, frozen=True):
-    """A source that could not be looked at in a folder, so that nothing it may use can be deleted."""
+    """A source that could not be checked in a folder. Nothing that it may use can be deleted."""
 
     source: str
     folder_id: str
@@ -37,8 +37,8 @@ class Unavailable(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"What {SOURCES[self.source].PLACE} of the folder {self.folder_id} run cannot be told, so nothing"
-            f" is deleted that they could use: {self.error}. To go without looking there, leave {self.source}"
+            f"What {SOURCES[self.source].PLACE} of the folder {self.folder_id} run is not known, so nothing"
+            f" that they could use is deleted: {self.error}. To go without looking there, leave {self.source}"
             " out of GUARDS_IN_USE."
         )
 
