@@ -1,4 +1,4 @@
-"""Doing the steps of a plan, each to the end of its operation, so that whatever fails the next time goes on
+"""Carries out the steps of a plan, each to the end of its operation. After a failure, the next apply goes on
 from there.
 
 A call that changes something is sent once. It may fail in a way that may pass, or because somebody was

@@ -73,7 +73,7 @@ def _refuse_repeated(
         if action == "cleanup" and narrowed.mode == "apply":
             raise RequestRefused(
                 403,
-                "Without STATE_DIR a repeated call cannot be told from a new one, so that none may delete;"
+                "Without STATE_DIR a repeated call looks like a new one, so that none may delete;"
                 " set STATE_DIR to a directory, in the cloud to a mounted bucket.",
             )
         return

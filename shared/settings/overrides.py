@@ -1,8 +1,9 @@
 """What an event may change of the settings: it may narrow them, and widen only what ``allow_overrides``
 lists.
 
-``narrow`` compares key by key. Two keys need a call to the cloud before they are judged (does a named registry lie
-in the folder? is a named policy ACTIVE?): for them ``Narrowed.permitted`` keeps the settings as they were.
+``narrow`` compares key by key. Two keys can be judged only after a call to the cloud (does a named
+registry lie in the folder? is a named policy ACTIVE?): for them ``Narrowed.permitted`` keeps the settings as
+they were.
 """
 
 from __future__ import annotations
