@@ -38,8 +38,8 @@ def keep_referrers(run: Run, cloud: Cloud) -> None:
         run.hold_back(
             "guard-unavailable",
             "It is not known whether the images of"
-            f" {sum(len(survey.foreign) for survey in surveys)} signatures or the like are in other repositories,"
-            f" so these signatures stay: {error}",
+            f" {sum(len(survey.foreign) for survey in surveys)} signatures or the like are in other"
+            f" repositories, so these signatures stay: {error}",
         )
         there = None
     for survey in surveys:
