@@ -1,7 +1,8 @@
 """A service account's authorized key: the file that ``yc iam key create`` writes, or the REST API's answer.
 
 On its way through variables, secrets and YAML a key is quoted, escaped, put on one line or into Base64.
-Whatever can be undone without a doubt is; of the rest is said what is wrong. No error shows any of the key.
+Damage that can be undone without a doubt is undone; for any other an error names the fault. No error shows
+any of the key.
 """
 
 from __future__ import annotations
@@ -118,15 +119,15 @@ def _pem(text: str) -> tuple[str, str]:
     """
     text = re.sub(r"\\+r", "", text)
     text = re.sub(r"\\+n", "\n", text)  # neither is in any PEM
-    found = PEM.search(text)
-    if not found:
+    match = PEM.search(text)
+    if not match:
         if "-----BEGIN" not in text:
             return "", f"has no first line of a key in PEM, so it is no RSA key in PEM; {REMEDY}"
         return (
             "",
             f"is an RSA key or the like that was cut off before its last line; {REMEDY}, all of it",
         )
-    label, body = found[1], "".join(found[2].split())
+    label, body = match[1], "".join(match[2].split())
     if "PUBLIC" in label:
         return "", f"is a public key, and not the private RSA key; {REMEDY}"
     if "ENCRYPTED" in label or "ENCRYPTED" in body:

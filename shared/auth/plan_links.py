@@ -31,12 +31,12 @@ def token(key: bytes, plan_id: str, action: str, expires_at: datetime) -> str:
     return f"{expiry}.{_code(key, plan_id, action, expiry)}"
 
 
-def check(key: bytes, said: str, plan_id: str, action: str, now: datetime) -> None:
+def check(key: bytes, link_token: str, plan_id: str, action: str, now: datetime) -> None:
     """Raises RequestRefused for a token that is not of this plan and action, or that has expired."""
-    found = TOKEN.fullmatch(said)
-    if not found or not hmac.compare_digest(found[2], _code(key, plan_id, action, int(found[1]))):
+    match = TOKEN.fullmatch(link_token)
+    if not match or not hmac.compare_digest(match[2], _code(key, plan_id, action, int(match[1]))):
         raise RequestRefused(403, "The link is not valid for this plan; use the link as it was sent, whole.")
-    if now.timestamp() >= int(found[1]):
+    if now.timestamp() >= int(match[1]):
         raise RequestRefused(410, "The link has run out; open the plan's link again, or ask for a new plan.")
 
 

@@ -61,7 +61,8 @@ def check(key: bytes, headers: Mapping[str, str], body: bytes, now: float) -> Si
         )
     expected = sign(key, message_id, timestamp, body).encode()
     matches = [
-        hmac.compare_digest(expected, one.encode(errors="replace")) for one in signatures[:MOST_SIGNATURES]
+        hmac.compare_digest(expected, signature.encode(errors="replace"))
+        for signature in signatures[:MOST_SIGNATURES]
     ]
     if not any(matches):
         raise _refused(

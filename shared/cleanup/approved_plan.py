@@ -93,9 +93,7 @@ def begin(run: Run) -> None:
 
 
 def account(run: Run) -> None:
-    """Makes the plan's images the run's candidates, all and only those, wherever it broke off; then tells of
-    them.
-    """
+    """Makes the plan's images the run's only candidates, wherever it broke off, and warns of those kept."""
     surveys = {survey.repository.full_name: survey for survey in run.surveys}
     listed = frozenset(run.layers)
     for name, images in run.plan.images.items() if run.plan else ():

@@ -37,8 +37,9 @@ def keep_referrers(run: Run, cloud: Cloud) -> None:
         run.guard_problem(error)
         run.hold_back(
             "guard-unavailable",
-            f"Whether the images of {sum(len(survey.foreign) for survey in surveys)} signatures or the like"
-            f" are in other repositories cannot be told, so these signatures stay: {error}",
+            "It is not known whether the images of"
+            f" {sum(len(survey.foreign) for survey in surveys)} signatures or the like are in other"
+            f" repositories, so these signatures stay: {error}",
         )
         there = None
     for survey in surveys:

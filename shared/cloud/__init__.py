@@ -1,1 +1,1 @@
-"""Yandex Cloud as it is asked: one client, then a module for each thing that it is asked about."""
+"""The calls to Yandex Cloud: one client, then a module for each kind of thing that it serves."""

@@ -1,4 +1,4 @@
-"""How the cloud is asked: one session, typed answers, one exception. Knows HTTP and nothing of policies.
+"""The client of the cloud's API: one session, typed answers, one exception. It knows HTTP and no policies.
 
 Requests and answers are proto3 JSON: camelCase, int64 as strings, default values left out. An error's body is
 ``{"code": <gRPC code>, "message": ..., "details": [{"@type": ".../google.rpc.RequestInfo", "requestId":
@@ -174,11 +174,11 @@ class Cloud:
         params: dict[str, Any] | None = None,
     ) -> Iterator[Answer]:
         """Every page of a list, the next fetched ahead; ``answer`` has ``next_page_token``."""
-        asked = dict(params or {}, pageSize=PAGE_SIZE)
+        query = dict(params or {}, pageSize=PAGE_SIZE)
         seen: set[str] = set()
 
         def page_at(place: dict[str, str]) -> Answer:
-            return self.call("GET", service, path, answer, params=asked | place, role=role, most=PAGE)
+            return self.call("GET", service, path, answer, params=query | place, role=role, most=PAGE)
 
         page = page_at({})
         with ThreadPoolExecutor(1) as ahead:
@@ -263,10 +263,10 @@ class Cloud:
 
     def _server(self, service: str) -> Connections:
         base = self._base(service)
-        found = self._servers.get(base)
-        if found is None:
-            found = self._servers.setdefault(base, Connections(base, self.concurrency, self._authority))
-        return found
+        connections = self._servers.get(base)
+        if connections is None:
+            connections = self._servers.setdefault(base, Connections(base, self.concurrency, self._authority))
+        return connections
 
 
 def part(text: str) -> str:
@@ -279,11 +279,11 @@ _decoders_lock = threading.Lock()
 
 
 def _decoder(answer: type[Answer]) -> msgspec.json.Decoder[Answer]:
-    found = _decoders.get(answer)
-    if found is None:
+    decoder = _decoders.get(answer)
+    if decoder is None:
         with _decoders_lock:
-            found = _decoders.setdefault(answer, msgspec.json.Decoder(answer, strict=False))
-    return found  # type: ignore[no-any-return]
+            decoder = _decoders.setdefault(answer, msgspec.json.Decoder(answer, strict=False))
+    return decoder  # type: ignore[no-any-return]
 
 
 def decoded(
@@ -314,12 +314,12 @@ def check(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]
     if raw.status == 200:
         return
     try:
-        said = _decoder(_ErrorBody).decode(raw.body)
+        body = _decoder(_ErrorBody).decode(raw.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        said = _ErrorBody()
-    code = said.code if said.code in GRPC_NAMES else CODE_OF_STATUS.get(raw.status, 2)
+        body = _ErrorBody()
+    code = body.code if body.code in GRPC_NAMES else CODE_OF_STATUS.get(raw.status, 2)
     kind = raw.headers.get("Content-Type", "no content type")
-    message = said.message or "; ".join(f"{error.code}: {error.message}" for error in said.errors)
+    message = body.message or "; ".join(f"{error.code}: {error.message}" for error in body.errors)
     if 300 <= raw.status < 400:
         message = f"it answered with a redirect (HTTP {raw.status}), which is not followed"
     message = message or f"HTTP {raw.status} with {kind} instead of an error in JSON"
@@ -332,7 +332,7 @@ def check(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]
         call=call,
         code=code,
         status=raw.status,
-        request_id=next((detail.request_id for detail in said.details if detail.request_id), "")[:100],
+        request_id=next((detail.request_id for detail in body.details if detail.request_id), "")[:100],
         retryable=raw.status in RETRYABLE_STATUS,
         ambiguous=raw.status >= 500,
     )

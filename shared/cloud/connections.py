@@ -127,11 +127,13 @@ def _plain(error: urllib3.exceptions.HTTPError) -> str:
 
 def _usual(base: str, size: int) -> Any:
     with requests.Session() as session:
-        found = session.merge_environment_settings(base, {}, None, None, None)
+        environment = session.merge_environment_settings(base, {}, None, None, None)
     adapter = requests.adapters.HTTPAdapter(pool_maxsize=size)
     request = requests.Request("GET", base).prepare()
-    pool = adapter.get_connection_with_tls_context(request, found["verify"], proxies=found["proxies"])
-    adapter.cert_verify(pool, base, found["verify"], None)  # type: ignore[no-untyped-call]
+    pool = adapter.get_connection_with_tls_context(
+        request, environment["verify"], proxies=environment["proxies"]
+    )
+    adapter.cert_verify(pool, base, environment["verify"], None)  # type: ignore[no-untyped-call]
     return pool
 
 

@@ -111,8 +111,8 @@ _DRY_RUN = msgspec.json.Decoder(_DryRun)
 
 
 def registry(cloud: Cloud, registry_id: str) -> Registry:
-    found = cloud.call("GET", SERVICE, f"{ROOT}/registries/{part(registry_id)}", _Registry, role=VIEWER)
-    return Registry(found.id, found.folder_id, found.name)
+    item = cloud.call("GET", SERVICE, f"{ROOT}/registries/{part(registry_id)}", _Registry, role=VIEWER)
+    return Registry(item.id, item.folder_id, item.name)
 
 
 def registries(cloud: Cloud, folder_id: str) -> Iterator[Registry]:
@@ -123,16 +123,16 @@ def registries(cloud: Cloud, folder_id: str) -> Iterator[Registry]:
         role=f"{VIEWER} on the folder",
         params={"folderId": folder_id},
     ):
-        for found in page.registries or ():
-            yield Registry(found.id, found.folder_id, found.name)
+        for item in page.registries or ():
+            yield Registry(item.id, item.folder_id, item.name)
 
 
 def repositories(cloud: Cloud, registry_id: str) -> Iterator[Repository]:
     for page in cloud.pages(
         SERVICE, f"{ROOT}/repositories", _Repositories, role=VIEWER, params={"registryId": registry_id}
     ):
-        for found in page.repositories or ():
-            yield Repository(found.id, registry_id, found.name)
+        for item in page.repositories or ():
+            yield Repository(item.id, registry_id, item.name)
 
 
 def policies(cloud: Cloud, registry_id: str) -> Iterator[Policy]:
@@ -158,17 +158,17 @@ def _policies(cloud: Cloud, place: dict[str, str]) -> Iterator[Policy]:
 
 def native_policy(cloud: Cloud, policy_id: str) -> tuple[Policy, list[NativeRule], str]:
     """A policy, its rules, and the full name of its repository."""
-    found = cloud.call(
+    policy = cloud.call(
         "GET", SERVICE, f"{ROOT}/lifecyclePolicies/{part(policy_id)}", _WholePolicy, role=VIEWER
     )
     repository = cloud.call(
-        "GET", SERVICE, f"{ROOT}/repositories/{part(found.repository_id)}", _Repository, role=VIEWER
+        "GET", SERVICE, f"{ROOT}/repositories/{part(policy.repository_id)}", _Repository, role=VIEWER
     )
     native = [
         NativeRule(rule.tag_regexp, rule.untagged, _seconds(rule.expire_period), rule.retained_top)
-        for rule in found.rules or ()
+        for rule in policy.rules or ()
     ]
-    return Policy(found.id, found.name, found.repository_id, found.status), native, repository.name
+    return Policy(policy.id, policy.name, policy.repository_id, policy.status), native, repository.name
 
 
 def _seconds(text: str) -> float:
@@ -197,8 +197,8 @@ def listed(document: Any) -> tuple[str, Image]:
 
     Raises msgspec.ValidationError.
     """
-    found = msgspec.convert(document, _Image, strict=False)
-    return found.name, _image(found)
+    item = msgspec.convert(document, _Image, strict=False)
+    return item.name, _image(item)
 
 
 def repository_of(cloud: Cloud, image_id: str) -> str:
@@ -256,18 +256,18 @@ def delete_image(cloud: Cloud, image_id: str, before: Callable[[], None] | None 
     return cloud.call("DELETE", SERVICE, _path(image_id), Operation, role=PUSHER, before=before)
 
 
-def _image(found: _Image) -> Image:
+def _image(item: _Image) -> Image:
     keys_and_sizes = [
         number
-        for layer in found.layers or ()
+        for layer in item.layers or ()
         for number in (blob_key(layer.digest), layer.size if layer.size > 0 else 0)
     ]
     return Image(
-        found.id,
-        found.digest.lower(),
-        tuple(found.tags or ()),
-        found.created_at,
-        max(found.compressed_size, 0),
+        item.id,
+        item.digest.lower(),
+        tuple(item.tags or ()),
+        item.created_at,
+        max(item.compressed_size, 0),
         array("Q", keys_and_sizes).tobytes(),
-        blob_key(found.config.digest) if found.config and found.config.digest else 0,
+        blob_key(item.config.digest) if item.config and item.config.digest else 0,
     )

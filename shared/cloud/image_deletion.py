@@ -40,8 +40,8 @@ class Deletion(msgspec.Struct):
 
     ``open`` maps an image id to the operation to ask for, or to "" when there is none to ask for: the answer
     got lost, or the operation is done. ``look`` is the repository afterwards, None when unknown. ``stopped``
-    is why not every image was asked for. On ``vital`` images others depend. ``unanswered`` deletes were sent,
-    and then given up.
+    is why some images were not requested. Other images depend on the ``vital`` ones. ``unanswered`` deletes
+    were sent, and then given up.
     """
 
     outcomes: dict[str, Outcome] = {}
@@ -64,7 +64,7 @@ def delete(
     """Deletes ``images``. ``before_each`` is called just before a delete is sent, and may stop all by a
     JanitorError.
 
-    Those without an outcome afterwards are those that were not asked for, or whose operations are not done.
+    An image without an outcome afterwards was not requested, or its operation is not done.
     """
     deletion, service = Deletion(vital=vital), service_of(repository)
 
@@ -104,7 +104,7 @@ def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
     except JanitorError as error:
         _trust_operations(deletion)
         deletion.look = None
-        message, code = f"whether it is gone cannot be told: {error}", error.code
+        message, code = f"it is not known whether it is gone: {error}", error.code
     _give_up(deletion, message, code)
 
 

@@ -1,7 +1,7 @@
 """Manifests, read over the Docker Registry HTTP API V2: what an index holds, and what a referrer refers to.
 
 ``GET /v2/<name>/manifests/<digest>`` answers an image manifest or an index (a "manifest list" in Docker's
-words); what it means is told by `manifest_meaning`, how to sign in by `registry_token`. ``GET
+words); `manifest_meaning` reads it, and `registry_token` signs in. ``GET
 /v2/<name>/tags/list`` answers ``{"tags": [...]}``, and names the next page in ``Link`` (OCI distribution
 specification).
 
@@ -94,11 +94,11 @@ class Manifests:
     def read(self, digests: Iterable[str], gone: Callable[[str], bool]) -> dict[str, Manifest]:
         """The manifests of ``digests``, and of the indexes nested in them.
 
-        One that the registry does not have is left out when ``gone`` confirms of its digest that it may be
-        missing; one that it will never give is ``lost``. Raises CallError for what may pass, or concerns more
-        than one manifest.
+        A manifest that the registry does not have is left out if ``gone`` confirms that it may be missing. A
+        manifest that the registry will never give is ``lost``. Raises CallError for an error that may pass,
+        or that concerns more than one manifest.
         """
-        found: dict[str, Manifest] = {}
+        manifests: dict[str, Manifest] = {}
         listed = set(digests)
         seen, waiting = set(listed), listed
         while waiting:
@@ -107,10 +107,10 @@ class Manifests:
                 waiting - read_now.keys(), lambda digest: digest not in listed or gone(digest)
             )
             read_now |= fetched
-            found |= read_now
-            waiting = {nested for one in read_now.values() for nested in one.nested} - seen
+            manifests |= read_now
+            waiting = {nested for manifest in read_now.values() for nested in manifest.nested} - seen
             seen |= waiting
-        return found
+        return manifests
 
     def exists(self, digest: str) -> bool:
         """Whether the registry has the manifest now. Raises CallError."""
@@ -126,11 +126,11 @@ class Manifests:
         """The repository's tags, or None when the registry cannot tell them. Raises CallError."""
         path = f"/v2/{self._name}/tags/list"
         query = f"n={TAGS_A_PAGE}"
-        asked, tags = set[str](), dict[str, None]()
+        queries, tags = set[str](), dict[str, None]()
         while query:
-            if query in asked:
+            if query in queries:
                 raise self._error(f"GET {path}", "the same page came twice")
-            asked.add(query)
+            queries.add(query)
             page = self._registry.persist(
                 lambda header, query=query: self._tags_page(path, query, header),  # type: ignore[misc]
                 self._sign_in,
@@ -148,19 +148,19 @@ class Manifests:
         """The manifests of ``digests``, read now, without those that are missing and may be."""
         fetched: dict[str, Manifest] = {}
 
-        def one(digest: str) -> None:
-            manifest = self._one(digest, may_miss)
+        def fetch(digest: str) -> None:
+            manifest = self._read_now(digest, may_miss)
             if manifest is not None:
                 fetched[digest] = manifest
                 if not manifest.lost:
                     self._memory.keep(digest, manifest)
 
-        for_each(digests, one, self._registry.concurrency)
+        for_each(digests, fetch, self._registry.concurrency)
         return fetched
 
-    def _one(self, digest: str, may_miss: Callable[[str], bool]) -> Manifest | None:
+    def _read_now(self, digest: str, may_miss: Callable[[str], bool]) -> Manifest | None:
         if not DIGEST.fullmatch(digest):
-            return _lost(f"{short(digest)} is no digest by which a registry could be asked")
+            return _lost(f"{short(digest)} is no digest that a registry could know")
         try:
             return self._got(digest)
         except CallError as error:
@@ -247,9 +247,7 @@ _ERRORS = msgspec.json.Decoder(_Errors)  # made here: a type's first use in seve
 
 
 def _lost_or_raise(error: CallError) -> Manifest:
-    """What an error for one digest means: that this manifest will never be had, or, raised, more than
-    that.
-    """
+    """A lost manifest, if the error concerns this manifest for good. Raises any other error."""
     if error.status == 404:
         return _lost("the registry does not have it, although its image is listed")
     if isinstance(error, _Unusable | TooLarge) or error.status in REFUSED_FOR_GOOD:

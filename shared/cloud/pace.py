@@ -1,9 +1,9 @@
-"""How fast the cloud may be asked: requests in flight, pauses and retries, shared by all threads of a run.
+"""The pace of calls to the cloud: requests in flight, pauses and retries, shared by all threads of a run.
 
 A 429 or 503 halves the requests in flight and holds everybody back for as long as ``Retry-After`` says, or
 for a pause that doubles each time; requests that had been sent before that count as the same sign. After
 ``STEADY`` answers in a row one more request may be in flight again. A retry costs one from a budget that each
-success refills by a half, so that a cloud that is down is not asked by every thread over and over.
+success refills by a half, so that the threads do not call a cloud that is down over and over.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Server:
         self._warned = False
 
     def may_be_asked(self) -> bool:
-        """Whether a call may be sent; its end must be told to `answers` or `is_silent`."""
+        """Whether a call may be sent; its end must be reported to `answers` or `is_silent`."""
         with self._lock:
             now = self.clock()
             if self.down:

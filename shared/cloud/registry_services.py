@@ -1,4 +1,4 @@
-"""What is asked of a registry service, and which services there are.
+"""The calls that a registry service must answer, and the services that there are.
 
 Nothing above this room knows their paths or JSON.
 """

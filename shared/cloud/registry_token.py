@@ -87,7 +87,7 @@ class SignIn:
         return raw
 
     def _bearer(self, realm: str, service: str) -> str:
-        """A token of the realm, which is asked at the address that was read and checked, and nowhere else."""
+        """A token of the realm, fetched from the address that was read and checked, and from no other."""
         try:
             place = address.read(realm)
             trusted = _is_trusted(place, address.read(self._registry.endpoint))

@@ -71,7 +71,7 @@ def check_gone(cloud: Cloud, repository: Repository, image_ids: Collection[str])
 
 
 def check_understood(repository: Repository, images: Iterable[Image]) -> None:
-    """Raises Doubtful for an image without an id or a digest: what it is to others cannot be told."""
+    """Raises Doubtful for an image without an id or a digest, for nobody knows what depends on it."""
     for image in images:
         if not image.image_id or not image.digest:
             raise Doubtful(

@@ -1,4 +1,4 @@
-"""What the API answers, beside what it was asked for. Pure.
+"""The difference between the body of a call and what the API answers. Pure.
 
 Answers leave out what is empty, false or zero, and write 64-bit numbers as texts (proto3 JSON).
 """
@@ -17,7 +17,7 @@ def present(value: Any) -> Any:
 
 
 def changes(wanted: Any, there: Any, path: str = "") -> Iterator[str]:
-    """A line for every member of ``asked`` that is not the same ``there``.
+    """A line for every member of ``wanted`` that is not the same ``there``.
 
     Answers leave out what is empty or zero, and write whole numbers as texts: those count as the same.
     """

@@ -1,9 +1,9 @@
-"""Doing the steps of a plan, each to the end of its operation, so that whatever fails the next time goes on
+"""Carries out the steps of a plan, each to the end of its operation. After a failure, the next apply goes on
 from there.
 
-A call that changes something is sent once. When it fails in a way that may pass, or that says somebody was
-faster, all is looked at again and the difference taken anew, for it may have taken effect: nothing is made
-twice.
+A call that changes something is sent once. It may fail in a way that may pass, or because somebody was
+faster, and may have taken effect all the same. Then the facts are fetched again and the difference is taken
+anew, so that nothing is made twice.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def carry_out(
     compare: Callable[[Found], list[Step]],
     tell: Callable[[Step], None],
 ) -> None:
-    """Does what ``compare`` says of ``found``, which ``look`` found, until nothing is left to do.
+    """Does the first step that ``compare`` finds in ``facts``, and the next, until nothing is left to do.
+
+    ``look`` fetches the facts again after an error.
 
     Raises CallError.
     """

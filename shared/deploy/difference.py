@@ -96,9 +96,8 @@ def _buckets(config: Config, facts: Found) -> Iterator[Step]:
 
 
 def _roles(config: Config, facts: Found) -> Iterator[Step]:
-    """What our accounts lack is added, and what they hold without need is removed; nobody else's roles are
-    touched.
-    """
+    """Adds the roles that our accounts lack, and removes those that they do not need. Other accounts keep
+    theirs."""
     granted: dict[Target, dict[Binding, Grant]] = {}
     for grant in grants(config, facts.registries):
         granted.setdefault(grant.target, {})[binding(grant, config, facts)] = grant
@@ -143,7 +142,7 @@ def _version(config: Config, facts: Found, function: str, archive: bytes) -> Ite
         yield move_step(function, LIVE, same[-1], live, "it has this archive and these settings")
         return
     why = "because of what changed" if live else "the first"
-    details = tuple(_said(body, live))
+    details = tuple(_changed(body, live))
     yield Step("create", f"version of {function}", why, details, CreateVersion(function, body))
 
 
@@ -155,12 +154,12 @@ def _made_twice(function: str, same: list[Version]) -> Iterator[Step]:
             yield Step("delete", what, "it was made twice", (), DeleteVersion(function, version.id))
 
 
-def _said(body: dict[str, Any], live: Version | None) -> Iterator[str]:
+def _changed(body: dict[str, Any], live: Version | None) -> Iterator[str]:
     """What is new in the version that ``body`` makes."""
     before = msgspec.to_builtins(live) if live else {}
     without = dict.fromkeys(before.get("environment", {}))
-    said = {"mounts": None, "connectivity": None, **body, "environment": without | body["environment"]}
-    yield from changes({key: said[key] for key in said if key not in ("functionId", "description")}, before)
+    after = {"mounts": None, "connectivity": None, **body, "environment": without | body["environment"]}
+    yield from changes({key: after[key] for key in after if key not in ("functionId", "description")}, before)
     yield f"archive and settings: {body['description'].rpartition(':')[2][:12]}"
 
 

@@ -150,9 +150,7 @@ def _find_roles(cloud: Cloud, config: Config, facts: Found) -> None:
 
 
 def _targets(cloud: Cloud, config: Config, facts: Found) -> Iterator[Target]:
-    """Where roles of ours may be bound, but for what is ours itself: also where earlier settings wanted
-    them.
-    """
+    """Where our accounts may hold roles, our own parts aside: also where earlier settings wanted roles."""
     settings = config.settings
     homes = {config.folder_id, *facts.registries.values(), settings.folder_id or ""} - {""}
     for folder_id in sorted({*homes, *settings.guards.folders}):

@@ -24,7 +24,7 @@ def lines(deployment: Deployment, now: datetime) -> str:
     bucket = deployment.config.deploy.state_bucket
     if not bucket:
         name = Names(deployment.config.deploy.name).cleanup
-        return f"no deploy.state_bucket keeps them; yc serverless function logs {name} shows what they said"
+        return f"no deploy.state_bucket keeps them; yc serverless function logs {name} shows their log"
     try:
         objects = storage.reached(deployment.cloud, deployment.access)
         after = f"{RUNS}{now - LOOKED_BACK:%Y%m%dT}"
@@ -35,7 +35,7 @@ def lines(deployment: Deployment, now: datetime) -> str:
             f"\n      {run_id}: {_outcome(objects, bucket, run_id)}" for run_id in reversed(run_ids[-SHOWN:])
         ]
     except CallError as error:
-        return f"they cannot be looked at. {error}"
+        return f"they cannot be read. {error}"
     return "".join(rows) or f"none in the last {LOOKED_BACK.days} days"
 
 

@@ -29,8 +29,8 @@ def plan(config: Config, steps: Iterable[Step]) -> None:
 
 
 def heading(config: Config) -> str:
-    said = f" ({', '.join(config.variables)} from the environment)" if config.variables else ""
-    return f"{config.deploy.name} in the folder {config.folder_id}, mode {config.settings.mode}{said}:"
+    origin = f" ({', '.join(config.variables)} from the environment)" if config.variables else ""
+    return f"{config.deploy.name} in the folder {config.folder_id}, mode {config.settings.mode}{origin}:"
 
 
 def lines(step: Step) -> Iterator[str]:

@@ -33,10 +33,10 @@ def _of_yc() -> str:
         raise CredentialsError(f"{COMMAND} cannot be run, or does not end.", where=COMMAND) from None
     token = ended.stdout.strip()
     if ended.returncode != 0 or not token or " " in token:
-        said = without_secrets(ended.stderr.strip().partition("\n")[0])[:200]
+        complaint = without_secrets(ended.stderr.strip().partition("\n")[0])[:200]
         raise CredentialsError(
-            f"{COMMAND} gives no token ({said or 'it says nothing'}); sign in with yc init, or set IAM_TOKEN"
-            " or SA_KEY_FILE.",
+            f"{COMMAND} gives no token ({complaint or 'no reason given'}); sign in with yc init, or set"
+            " IAM_TOKEN or SA_KEY_FILE.",
             where=COMMAND,
         )
     return token

@@ -14,7 +14,7 @@ from shared.errors import DeploymentRefused
 
 
 def removal(config: Config, facts: Found, *, with_state: bool) -> list[Step]:
-    """What is to be deleted so that nothing of ours is left, and what stays all the same."""
+    """The steps that delete all that is ours, and those that leave the rest."""
     own_buckets = {
         name: Names(config.deploy.name).are_on(bucket.labels) for name, bucket in facts.buckets.items()
     }

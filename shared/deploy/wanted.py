@@ -1,7 +1,7 @@
 """What a deployment is made of, as bodies of the API's calls. Pure.
 
-A version is known again by a fingerprint in its description: the SHA-256 of its archive and of all that is
-said of it. Triggers and the links to plans call the version that has the tag ``live``, so that going back is
+A version is known again by a fingerprint in its description: the SHA-256 of its archive and of the rest
+of its body. Triggers and the links to plans call the version that has the tag ``live``, so that going back is
 moving a tag.
 """
 
@@ -112,8 +112,8 @@ def version(config: Config, facts: Found, function: str, archive: bytes) -> dict
         body["mounts"] = [{"name": MOUNT_NAME, "mode": "READ_WRITE", "objectStorage": storage}]
     if deploy.network_id:
         body["connectivity"] = {"networkId": deploy.network_id}
-    said = json.dumps(body, sort_keys=True).encode()
-    fingerprint = hashlib.sha256(hashlib.sha256(archive).digest() + said).hexdigest()
+    encoded = json.dumps(body, sort_keys=True).encode()
+    fingerprint = hashlib.sha256(hashlib.sha256(archive).digest() + encoded).hexdigest()
     body["functionId"] = facts.id_of("function", function)
     body["description"] = f"registry-janitor sha256:{fingerprint}"
     return body

@@ -1,6 +1,5 @@
-"""A burst of pushes is one clean-up: with ``STATE_DIR``, a repository is cleaned on the first push, and not
-again on those of the next five to ten minutes. The timer, or the next push after that, cleans up what these
-bring.
+"""A burst of pushes is one clean-up: with ``STATE_DIR``, the first push cleans its repository, and a push in
+the next five to ten minutes does not. Its images wait for the timer, or for the next push after that.
 """
 
 from __future__ import annotations

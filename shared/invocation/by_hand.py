@@ -59,14 +59,14 @@ def _dry_run(options: Namespace, environment: Mapping[str, str]) -> tuple[Report
 
 def show_difference(options: Namespace, environment: Mapping[str, str]) -> int:
     """Compares the settings with another file's, on the same registries."""
-    now = settings.load(environment, whole=not options.listing)
+    now = settings.load(environment, must_name_target=not options.listing)
     same = {"FOLDER_ID": now.folder_id or "", "REGISTRY_IDS": ",".join(now.registries)}
     other = {
         **environment,
         **{name: text for name, text in same.items() if text},
         "JANITOR_CONFIG": options.diff,
     }
-    settings.load(other, whole=not options.listing)
+    settings.load(other, must_name_target=not options.listing)
     before, status_before = _dry_run(options, environment)
     after, status_after = _dry_run(options, other)
     difference = difference_between(before, after)
@@ -102,7 +102,7 @@ def explain(options: Namespace, environment: Mapping[str, str]) -> int:
 def convert(options: Namespace, environment: Mapping[str, str]) -> int:
     """Prints a native policy as rules, or says which of the file's rules could be native policies."""
     if not options.policy_id:
-        terminal.print_json(to_policies(settings.load(environment, whole=False).rules))
+        terminal.print_json(to_policies(settings.load(environment, must_name_target=False).rules))
         return 0
     answers: list[Any] = []
     report, status = reported(

@@ -44,7 +44,7 @@ def write_page(file: Path, kept: report.Report, trend: list[history.Row]) -> Non
 def check(options: Namespace, environment: Mapping[str, str]) -> int:
     """Checks the settings as every command does, but asks nothing of the cloud."""
     read_access(environment)
-    configured = settings.load(environment, whole=False)
+    configured = settings.load(environment, must_name_target=False)
     if environment["JANITOR_CONFIG"]:
         check_deployment(environment["JANITOR_CONFIG"])
     hard_tags.try_out(configured)

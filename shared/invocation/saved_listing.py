@@ -69,7 +69,7 @@ def dry_run(environment: Mapping[str, str], file: str) -> report.Report:
 
     Raises SettingsError.
     """
-    configured = msgspec.structs.replace(settings.load(environment, whole=False), mode="dry-run")
+    configured = msgspec.structs.replace(settings.load(environment, must_name_target=False), mode="dry-run")
     run = Run(narrowed=Narrowed(configured, configured, configured))
     decide(run, read(file))
     layer_counting.count_layers(run)

@@ -63,9 +63,7 @@ def _body(call: Call) -> dict[str, Any]:
 def _refuse_repeated(
     signed: standard_webhooks.Signed, action: str, overrides: dict[str, Any], invocation: Invocation
 ) -> None:
-    """Raises RequestRefused for a call that was there before, or that deletes and could be repeated
-    unseen.
-    """
+    """Raises RequestRefused for a repeated call, and for one that deletes if repetitions go unnoticed."""
     try:
         configured = invocation.settings
         narrowed = narrow(configured, overrides).settings
@@ -75,7 +73,7 @@ def _refuse_repeated(
         if action == "cleanup" and narrowed.mode == "apply":
             raise RequestRefused(
                 403,
-                "Without STATE_DIR a repeated call cannot be told from a new one, so that none may delete;"
+                "Without STATE_DIR a repeated call looks like a new one, so that none may delete;"
                 " set STATE_DIR to a directory, in the cloud to a mounted bucket.",
             )
         return

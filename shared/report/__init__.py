@@ -1,1 +1,1 @@
-"""What a run is reported as: JSON, the terminal, messages, a page, numbers."""
+"""The forms of a run's report: JSON, the terminal, messages, a page, numbers."""

@@ -63,7 +63,7 @@ def _notifications(run: Run, report: Report, recipients: list[Recipient]) -> lis
     return [
         Delivery(
             "notify",
-            f"{recipient.name} ({type(recipient.channel).__name__.lower()}) was not told of this run",
+            f"{recipient.name} ({type(recipient.channel).__name__.lower()}) got no message about this run",
             REMEDY[type(recipient.channel).__name__],
             partial(_send, recipient, news),
         )

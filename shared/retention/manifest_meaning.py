@@ -56,7 +56,7 @@ class _Object(list[tuple[str, Any]]):
 
 
 def read(body: bytes) -> Manifest:
-    """What the manifest says; ``unclear`` where that cannot be told for certain."""
+    """What the manifest says; ``unclear`` where the bytes leave a doubt."""
     try:
         document = json.loads(
             body.decode(), object_pairs_hook=_Object, parse_int=float, parse_constant=_no_constant

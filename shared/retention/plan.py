@@ -73,9 +73,7 @@ def takers(results: Iterable[PolicyResult], rules: Iterable[Rule]) -> Takers:
 
 
 def change(planned: Planned, now: Candidate | None, were: Takers, are: Takers) -> str:
-    """What has changed about a planned image for which it must stay; ``now`` is it as taken today. "" for
-    nothing.
-    """
+    """Why a planned image must be kept now, or "". ``now`` is today's candidate, None if nothing takes it."""
     if now is None or not set(planned.reasons) <= set(now.reasons):
         return "what took it does so no longer"
     if any(were.get(reason) != are.get(reason) for reason in planned.reasons):

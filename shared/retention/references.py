@@ -38,10 +38,9 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class Use(msgspec.Struct, frozen=True):
-    """That something runs an image: what it is, how it names the image, and the digest that it was seen to
-    run.
+    """A workload that runs an image: its name, the reference it uses, and the digest it runs if known.
 
-    A container runtime may tell the digest of the image's configuration instead of the manifest's. The first
+    A container runtime may report the digest of the image's configuration, not the manifest's. The first
     part of an ``alias`` may be another name of any registry.
     """
 

@@ -102,8 +102,9 @@ def matches(rule: Rule, tags: Sequence[str]) -> bool:
 
 
 def matcher(rule: Rule) -> Callable[[Sequence[str]], bool]:
-    """What tells whether tags are the rule's business, groups aside; its pattern is looked up once for many
-    images.
+    """A function that decides whether the rule concerns an image with these tags, groups aside.
+
+    It looks up the rule's pattern once for many images.
     """
     without_filter = rule.tags is None and not rule.untagged and rule.action == "keep"
     untagged = rule.untagged or without_filter

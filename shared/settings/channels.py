@@ -1,4 +1,5 @@
-"""``[[notify]]``: who is told of a run, how a table of the TOML file says so, and what is wrong with one.
+"""``[[notify]]``: the channels that get a message about a run, their tables in the TOML file, and the faults
+of a table.
 
 No secret stands in the file: ``token_env``, ``url_env``, ``secret_env`` and ``password_env`` name environment
 variables, which the cloud fills from Lockbox.

@@ -66,8 +66,8 @@ def hard_tags(text: str) -> Iterator[str]:
 def _written(text: str) -> str:
     """The characters that the pattern writes, and one for each class that it names."""
     parts = []
-    for found in WRITTEN.finditer(text):
-        escaped, plain, opening = found.groups()
+    for match in WRITTEN.finditer(text):
+        escaped, plain, opening = match.groups()
         if escaped:
             parts.append(STANDS_FOR.get(escaped, "" if escaped.isalnum() else escaped))
         parts.append(plain or STANDS_FOR.get(opening or "", ""))
@@ -80,14 +80,14 @@ def _letters(written: str) -> list[str]:
 
 def _foreign(text: str) -> str:
     """A character that the pattern does not write."""
-    return next((one for one in "!~%" if one not in text), "\n")
+    return next((sign for sign in "!~%" if sign not in text), "\n")
 
 
 def _repeated(text: str, length: int) -> Iterator[str]:
     """What the pattern writes, with a piece of it repeated at each of some places, and spoilt at the end."""
     written, spoilt = _written(text), _foreign(text)
     letters = _letters(written)
-    pairs = (f"{one}{other}" for one, other in pairwise(letters))
+    pairs = (f"{first}{second}" for first, second in pairwise(letters))
     units = dict.fromkeys((*letters, *pairs, *WORD.findall(text)[:MOST_LETTERS]))
     places = range(0, len(written) + 1, len(written) // MOST_PLACES + 1)
     for place, unit, end in product(places, units, ("", written[-1:], "all")):

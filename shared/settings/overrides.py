@@ -1,8 +1,9 @@
 """What an event may change of the settings: it may narrow them, and widen only what ``allow_overrides``
 lists.
 
-``narrow`` compares key by key. Two keys cannot be judged before the cloud is asked (does a named registry lie
-in the folder? is a named policy ACTIVE?): for them ``Narrowed.permitted`` keeps the settings as they were.
+``narrow`` compares key by key. Two keys can be judged only after a call to the cloud (does a named
+registry lie in the folder? is a named policy ACTIVE?): for them ``Narrowed.permitted`` keeps the settings as
+they were.
 """
 
 from __future__ import annotations
@@ -56,17 +57,17 @@ def narrow(settings: Settings, overrides: dict[str, Any]) -> Narrowed:
 
     Raises EventError for a value of the wrong kind, OverrideRefused for one that widens.
     """
-    asked = _flat(overrides)
-    for name in asked:
+    requested = _flat(overrides)
+    for name in requested:
         if name not in KEYS:
             raise OverrideRefused(
                 f"The event sets {name[:100]}, which is not a setting that an event can change.",
                 where="event",
             )
-    new = _applied(settings, asked)
-    allowed = {name: value for name, value in asked.items() if name in settings.allow_overrides}
+    new = _applied(settings, requested)
+    allowed = {name: value for name, value in requested.items() if name in settings.allow_overrides}
     permitted = _applied(settings, allowed)
-    for name in asked:
+    for name in requested:
         narrower = NARROWER.get(name, lambda new, old: bool(new == old))
         if not narrower(_value(new, name), _value(permitted, name)):
             raise OverrideRefused(
@@ -77,9 +78,9 @@ def narrow(settings: Settings, overrides: dict[str, Any]) -> Narrowed:
     return Narrowed(new, permitted, settings)
 
 
-def _applied(settings: Settings, asked: dict[str, Any]) -> Settings:
+def _applied(settings: Settings, requested: dict[str, Any]) -> Settings:
     document = msgspec.to_builtins(settings)
-    for name, value in asked.items():
+    for name, value in requested.items():
         *sections, last = name.split(".")
         target = document
         for section in sections:

@@ -133,12 +133,14 @@ def file_of(file: str | None, environment: Mapping[str, str]) -> str:
     return str(Path(file).absolute()) if file else ""
 
 
-def load(environment: Mapping[str, str], *, whole: bool = True) -> Settings:
-    """The settings of this environment and its file; ``whole`` ones say what to clean. Raises SettingsError.
+def load(environment: Mapping[str, str], *, must_name_target: bool = True) -> Settings:
+    """The settings of this environment and its file. Raises SettingsError.
 
-    The file is checked by itself, and then with what the environment says instead.
+    Settings that ``must_name_target`` name a folder or registries to clean.
+
+    The file is checked alone first, and then with the environment's values in place of its own.
     """
-    renew()  # what patterns may take is counted anew
+    renew()  # the time that patterns may take is counted anew
     file = environment.get("JANITOR_CONFIG", "").strip()
     document = _checked_file(file) if file else {}
     set_ones = {name for name, text in environment.items() if text.strip()}
@@ -154,7 +156,7 @@ def load(environment: Mapping[str, str], *, whole: bool = True) -> Settings:
             "APPLY_POLICIES is empty; name policies, say active, or leave it out.", where="APPLY_POLICIES"
         )
     settings = check(document, lambda name: spoken.get(name) or f"{name} in {file}")
-    if whole and not settings.folder_id and not settings.registries:
+    if must_name_target and not settings.folder_id and not settings.registries:
         raise SettingsError(
             "Neither FOLDER_ID nor REGISTRY_IDS is set; one of them must say what to clean.",
             where="FOLDER_ID",

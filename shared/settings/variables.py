@@ -26,7 +26,9 @@ def refuse_misspelt(names: Iterable[str], who: str = "The environment", known: I
     for name in names:
         if len(name) < SHORTEST or name in ours or name in FOREIGN or name[-1].isdigit():
             continue
-        alike = [one for one in ours if len(one) >= SHORTEST and abs(len(one) - len(name)) <= 2]
+        alike = [
+            variable for variable in ours if len(variable) >= SHORTEST and abs(len(variable) - len(name)) <= 2
+        ]
         near = difflib.get_close_matches(name.upper(), alike, n=1, cutoff=NEAR)
         if near:
             raise SettingsError(

@@ -21,9 +21,9 @@ JOURNALS, FILES, AT_ONCE = 10, 200, 8
 
 
 def sweep(state: StateDir, until: float, clock: Callable[[], float] = time.monotonic) -> None:
-    """Deletes until ``until``, a time of ``clock``, at most.
+    """Deletes outlived files, until ``until`` at most, a time of ``clock``.
 
-    What cannot be deleted stays, and nobody is bothered.
+    A file that cannot be deleted stays; that is no warning.
     """
     left = FILES
 

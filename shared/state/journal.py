@@ -150,19 +150,19 @@ def entry(state: StateDir, run_id: str) -> Entry | None:
     begin = _decoded(state.read(f"{folder}/{BEGIN}"), Begin)
     if begin is None:
         return None
-    found = Entry(begin, ended(state, run_id))
+    run_entry = Entry(begin, ended(state, run_id))
     for name in state.names(folder):
         number, _, kind = name.partition(".")
         if kind == "intent.json":
             intent = _decoded(state.read(f"{folder}/{name}"), Intent)
             if intent:
-                found.intents.append(intent)
+                run_entry.intents.append(intent)
         elif kind.startswith(("outcome.", SETTLED)) and number.isdigit():
             settled = _decoded(state.read(f"{folder}/{name}"), Settled)
             if settled:
-                found.outcomes[int(number)] = settled.outcomes
-    found.intents.sort(key=lambda intent: intent.number)
-    return found
+                run_entry.outcomes[int(number)] = settled.outcomes
+    run_entry.intents.sort(key=lambda intent: intent.number)
+    return run_entry
 
 
 def written_report(state: StateDir, run_id: str, kind: type[Report]) -> Report | None:
@@ -187,8 +187,8 @@ def close_for(state: StateDir, run_id: str, *, by: str) -> None:
 def closed_files(state: StateDir, run_id: str) -> list[list[str]]:
     """The files of a run that has ended with no intent open; none of any other run.
 
-    They come in lists of which each is to be deleted before the next, the run's end last: broken off
-    anywhere, what is left tells of a run that has ended with no intent open.
+    Delete each list before the next; the run's end is in the last. Wherever deleting breaks off, the files
+    that are left still show a run that has ended with no intent open.
     """
     names = state.names(f"runs/{run_id}")
     ends = [name for name in names if name == REPORT or name.startswith(SETTLED)]

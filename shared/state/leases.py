@@ -2,7 +2,7 @@
 
 A run that holds a registry has its claim there, ``leases/<registry id>/<run id>.<attempt>``, which stays as
 it is, and beside it a renewal, ``<claim>.<number>``, which gives way to the next one every few seconds. Files
-of a mounted bucket are written once, so the number is in the name; a listing tells everything.
+of a mounted bucket are written once, so the number is in the name; a listing shows everything.
 
 A run claims by looking, writing and looking again, so that of two runs that claim at once each sees the
 other, and neither goes on; each withdraws its claim and tries again. Where it meets another's claim it
@@ -12,7 +12,7 @@ dead, and its claim is deleted.
 Nobody compares clocks: every run measures with its own, which is monotonic and goes on while the process is
 frozen. A renewal counts from before its writing began, and only if it was written within ``LOST_AFTER``
 seconds of what the one before counts from. So a run whose claim is deleted has lost its leases by its own
-clock before, unless its clock stood still with it; then the next look tells it. What is lost stays lost.
+clock before, unless its clock stood still with it; then the next look shows it. A lost lease stays lost.
 """
 
 from __future__ import annotations

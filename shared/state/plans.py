@@ -135,7 +135,7 @@ def ends_at(plan_id: str, valid: timedelta) -> datetime:
 
 
 def decision(state: StateDir, plan_id: str) -> Decision | None:
-    """What was decided about the plan, if anything. Raises StateError."""
+    """The decision about the plan, None while it is open. Raises StateError."""
     file = state.read(f"{FOLDER}/{plan_id}.decision")
     if file is None:
         return None

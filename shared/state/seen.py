@@ -1,8 +1,7 @@
-"""Doing a thing once: the first of several invocations that says a word in a folder of ``STATE_DIR`` is told
-so.
+"""Doing a thing once: `first` returns True to the first of several invocations that registers a key.
 
-A word is remembered for one to two times ``seconds``: its file, ``<window>-<hash of the word>``, is written
-exclusively, and one of the window before counts too. Older files are deleted along the way.
+A key stays in its folder of ``STATE_DIR`` for one to two times ``seconds``. Its file, ``<window>-<hash of the
+key>``, is written exclusively; a file of the window before counts too. Older files are deleted along the way.
 """
 
 from __future__ import annotations
@@ -12,28 +11,28 @@ import hashlib
 from shared.state.directory import StateDir
 
 
-def first(state: StateDir, folder: str, word: str, at: float, seconds: float) -> bool:
-    """Whether nobody has said ``word`` shortly before ``at`` (seconds since 1970). Raises StateError."""
+def first(state: StateDir, folder: str, key: str, at: float, seconds: float) -> bool:
+    """Whether nobody registered ``key`` shortly before ``at`` (seconds since 1970). Raises StateError."""
     state.make(folder)
-    window, hashed = int(at // seconds), hashlib.sha256(word.encode()).hexdigest()
-    if _said(state, folder, hashed, window):
+    window, hashed = int(at // seconds), hashlib.sha256(key.encode()).hexdigest()
+    if _is_registered(state, folder, hashed, window):
         return False
-    # another may have said it in the next window, after the look and before the claim
-    return state.claim(f"{folder}/{window}-{hashed}", b"") and not _said(
+    # another invocation may have registered it in the next window, between the look and the claim
+    return state.claim(f"{folder}/{window}-{hashed}", b"") and not _is_registered(
         state, folder, hashed, window, window
     )
 
 
-def _said(state: StateDir, folder: str, hashed: str, window: int, own: int | None = None) -> bool:
-    """Whether the word is there from the window before on, but for the ``own`` window.
+def _is_registered(state: StateDir, folder: str, hashed: str, window: int, own: int | None = None) -> bool:
+    """Whether the key is registered in the window before or a later one, the ``own`` window aside.
 
-    Deletes what is older.
+    Deletes older files.
     """
-    said = False
+    registered = False
     for name in state.names(folder):
         begun, _, other = name.partition("-")
         if not begun.isdigit() or int(begun) < window - 1:
             state.delete(f"{folder}/{name}")
         elif other == hashed and int(begun) != own:
-            said = True
-    return said
+            registered = True
+    return registered

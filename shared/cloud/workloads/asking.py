@@ -1,5 +1,5 @@
-"""Asking a source so that an absence is a doubt, not a proof: it is asked again, and if the doubt stays,
-CallError.
+"""Lists of a source, where an absence is a doubt and no proof: a doubtful list is fetched again, and if the
+doubt stays, that is a CallError.
 """
 
 from __future__ import annotations
@@ -50,25 +50,25 @@ def every(  # noqa: PLR0913 - where the list is, and what it is made of
     role: str,
     params: dict[str, Any],
 ) -> list[Found]:
-    """All items of a list, which is asked again when it is empty or its pages are odd. Raises CallError."""
+    """All items of a list. An empty list, or one with odd pages, is fetched again. Raises CallError."""
     oddity = ""
     for _ in range(ASKED):
         pages = [
             list(items(answer) or ()) for answer in cloud.pages(service, path, page, role=role, params=params)
         ]
-        found = {item.id: item for part in pages for item in part}
+        by_id = {item.id: item for part in pages for item in part}
         oddity = ""
         if len(pages) > 1 and not all(pages):
             oddity = "has an empty page"
-        elif len(found) < sum(map(len, pages)):
+        elif len(by_id) < sum(map(len, pages)):
             oddity = "shows the same thing twice"
-        elif found:
+        elif by_id:
             break
     if oddity:
         raise doubtful(
             f"the list {oddity}, each time that it was asked for; run it again later", service, f"GET {path}"
         )
-    return list(found.values())
+    return list(by_id.values())
 
 
 def named_in(

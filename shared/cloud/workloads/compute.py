@@ -67,8 +67,8 @@ def look(cloud: Cloud, folder_id: str, registry_ids: frozenset[str]) -> Seen:
 
 def _listed(cloud: Cloud, folder_id: str) -> list[str]:
     params = {"folderId": folder_id}
-    found = every(cloud, SERVICE, ROOT, _Instances, lambda page: page.instances, role=ROLE, params=params)
-    return [instance.id for instance in found]
+    instances = every(cloud, SERVICE, ROOT, _Instances, lambda page: page.instances, role=ROLE, params=params)
+    return [instance.id for instance in instances]
 
 
 def _still_listed(cloud: Cloud, folder_id: str, missing: list[str], before: int) -> list[str]:

@@ -1,8 +1,8 @@
 """Managed Kubernetes: the clusters of a folder, each looked into by the first of its addresses that answers.
 
 ``GET /managed-kubernetes/v1/clusters?folderId=`` gives each cluster's endpoints and CA
-(yandex/cloud/k8s/v1/cluster.proto); its master takes an IAM token as bearer. What is in a cluster is told by
-`kubernetes_workloads` and `kubernetes_custom`.
+(yandex/cloud/k8s/v1/cluster.proto); its master takes an IAM token as bearer. `kubernetes_workloads`
+and `kubernetes_custom` look into a cluster.
 """
 
 from __future__ import annotations

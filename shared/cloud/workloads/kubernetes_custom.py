@@ -2,7 +2,7 @@
 of pods.
 
 ``GET /apis`` gives the groups, ``GET /apis/<group>/<version>`` what a group serves. What the role `view` may
-list of it is searched; what it may not (403) is told.
+list of it is searched; what it may not (403) is reported.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def look_at_custom(master: Cloud, gathering: Gathering) -> list[str]:
             path = f"/apis/{version}/{name}"
             try:
                 for page in pages(master, path, Others, "", gathering.cluster, size=SOME):
-                    add_objects(gathering, page, kind, whole=False)
+                    add_objects(gathering, page, kind, covers_registry=False)
             except CallError as error:
                 _note(error, f"{name}.{group.name}", hidden)
     return hidden

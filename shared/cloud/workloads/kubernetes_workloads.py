@@ -74,13 +74,13 @@ class Gathering:
     def add_image(self, image: str, where: str, digest: str = "") -> None:
         self.add(in_field(image, where, self._registry_ids, digest))
 
-    def add_text(self, text: str, where: str, *, whole: bool = True) -> None:
+    def add_text(self, text: str, where: str, *, covers_registry: bool = True) -> None:
         """Searches a text, unless the same was searched. Raises CallError."""
         if not text or hash(text) in self._texts:
             return
         self._texts.add(hash(text))
         try:
-            self.add(search([(where, text)], self._registry_ids, whole=whole))
+            self.add(search([(where, text)], self._registry_ids, covers_registry=covers_registry))
         except Unreadable as error:
             raise doubtful(
                 f"a text of the {where} {error}, so that it cannot be searched for images",
@@ -110,17 +110,17 @@ def look_at_revisions(master: Cloud, gathering: Gathering) -> None:
     for page in _if_served(
         pages(master, REVISIONS, Others, "ControllerRevisionList", gathering.cluster, size=SOME)
     ):
-        add_objects(gathering, page, "controller revision", whole=True)
+        add_objects(gathering, page, "controller revision", covers_registry=True)
 
 
 def look_at_config_maps(master: Cloud, gathering: Gathering) -> list[str]:
     """Gathers what config maps name, and returns the kinds that may not be listed. Raises CallError."""
-    found = pages(master, CONFIG_MAPS, ConfigMaps, "ConfigMapList", gathering.cluster, size=SOME)
+    config_maps = pages(master, CONFIG_MAPS, ConfigMaps, "ConfigMapList", gathering.cluster, size=SOME)
     try:
-        for page in _if_served(found):
+        for page in _if_served(config_maps):
             for config in page.items or ():
                 where = gathering.where("config map", config.metadata)
-                gathering.add_text("\n".join((config.data or {}).values()), where, whole=False)
+                gathering.add_text("\n".join((config.data or {}).values()), where, covers_registry=False)
     except CallError as error:
         if error.code != PERMISSION_DENIED:
             raise
@@ -128,17 +128,21 @@ def look_at_config_maps(master: Cloud, gathering: Gathering) -> list[str]:
     return []
 
 
-def add_objects(gathering: Gathering, page: Others, kind: str, *, whole: bool) -> None:
+def add_objects(gathering: Gathering, page: Others, kind: str, *, covers_registry: bool) -> None:
     """Searches objects whose form is not known here."""
     for item in page.items or ():
         names = msgspec.json.decode(item, type=Named, strict=False).metadata
-        gathering.add_text(bytes(item).decode("utf-8", "replace"), gathering.where(kind, names), whole=whole)
+        gathering.add_text(
+            bytes(item).decode("utf-8", "replace"),
+            gathering.where(kind, names),
+            covers_registry=covers_registry,
+        )
 
 
-def _if_served(found: Iterator[Listing]) -> Iterator[Listing]:
+def _if_served(listing: Iterator[Listing]) -> Iterator[Listing]:
     """The pages, or none when the server has no such kind."""
     try:
-        yield from found
+        yield from listing
     except CallError as error:
         if error.code != NOT_FOUND:
             raise

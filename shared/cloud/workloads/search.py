@@ -1,9 +1,9 @@
 """Searches texts of any format, such as YAML, a script, a chart's values or user-data, for uses of images.
 Pure.
 
-What cannot be told for certain is in use: all tags of a repository that is named without one, all that is in
-a registry that is named alone, and every repository that bears a name of a text which mentions a registry's
-bare id. An address of Yandex Cloud's registry whose first part is no registry's id may be an alias of any
+A doubtful name counts as a use. A repository without a tag stands for all of its tags. A registry alone
+stands for all that is in it. A text that mentions a registry's bare id uses every repository whose name it
+holds. An address of Yandex Cloud's registry whose first part is no registry's id may be an alias of any
 registry.
 """
 
@@ -41,9 +41,7 @@ _ADDRESS = re.compile(rf"(?<![\w.-]){HOSTS}(?P<path>{_REST})")
 
 
 class _Spot(msgspec.Struct, frozen=True):
-    """What one place of a text names: a reference, or by its id alone a registry (``ALIAS``: of another
-    name).
-    """
+    """What one place of a text names: a reference, or only a registry's id (``ALIAS``: another name)."""
 
     reference: str = ""
     alias: bool = False
@@ -51,12 +49,12 @@ class _Spot(msgspec.Struct, frozen=True):
 
 
 def search(
-    texts: Sequence[tuple[str, str]], registry_ids: Iterable[str], *, whole: bool = True
+    texts: Sequence[tuple[str, str]], registry_ids: Iterable[str], *, covers_registry: bool = True
 ) -> Iterator[Use]:
-    """The uses that texts name which belong together, each with where it stands. Raises Unreadable.
+    """The uses in texts that belong together, each with its place. Raises Unreadable.
 
-    ``whole``: an address of a registry alone stands for all that is in it; otherwise for the repositories
-    whose names the texts hold.
+    ``covers_registry``: an address of a registry alone stands for all that is in it; otherwise for the
+    repositories whose names the texts hold.
     """
     known = frozenset(registry_ids)
     named = _pattern(known)
@@ -64,29 +62,31 @@ def search(
     if not any(_of_interest(part, named) for _, part in plain):
         return
     filled = list(Variables(part for _, part in plain).filled(named))
-    once: set[Use] = set()
-    for use in _uses(filled, [where for where, _ in plain], known, whole):
+    seen: set[Use] = set()
+    for use in _uses(filled, [where for where, _ in plain], known, covers_registry):
         bare = msgspec.structs.replace(use, where="")
-        if bare not in once:
-            once.add(bare)
+        if bare not in seen:
+            seen.add(bare)
             yield use
 
 
-def _uses(filled: list[Filled], places: list[str], known: frozenset[str], whole: bool) -> Iterator[Use]:
+def _uses(
+    filled: list[Filled], places: list[str], known: frozenset[str], covers_registry: bool
+) -> Iterator[Use]:
     named = _pattern(known)
     mentioned: dict[str, str] = {}
     vague = ""
     for where, text in zip(places, filled, strict=True):
         for digest in _DIGEST.findall(text.text):
             yield Use(where, "", f"sha256:{digest.lower()}")
-        for spot in (*_by_id(text, named, whole), *_by_host(text.text, known)):
+        for spot in (*_by_id(text, named, covers_registry), *_by_host(text.text, known)):
             if spot.mentioned:
                 mentioned.setdefault(spot.mentioned, where)
             elif spot.reference == UNKNOWN:
                 vague = vague or where
             else:
                 yield Use(where, spot.reference, alias=spot.alias)
-    if vague and whole:
+    if vague and covers_registry:
         yield from _all_of(mentioned or {ALIAS: vague})
     elif mentioned:
         yield from _words_of(filled, mentioned, named)
@@ -101,19 +101,19 @@ def _of_interest(text: str, named: re.Pattern[str]) -> bool:
     return bool(named.search(text) or _ADDRESS.search(text) or _DIGEST.search(text) or re.search(HOSTS, text))
 
 
-def _by_id(filled: Filled, named: re.Pattern[str], whole: bool) -> Iterator[_Spot]:
-    """What names one of the registries by its id."""
+def _by_id(filled: Filled, named: re.Pattern[str], covers_registry: bool) -> Iterator[_Spot]:
+    """The spots that name one of the registries by its id."""
     text = filled.text
     tags_apart = bool(_TAG_KEY.search(text))
-    for found in named.finditer(text):
-        before = text[max(0, found.start() - CONTEXT) : found.start()]
-        registry_id, path = found["id"], found[0]
+    for match in named.finditer(text):
+        before = text[max(0, match.start() - CONTEXT) : match.start()]
+        registry_id, path = match["id"], match[0]
         if "/" in path.rstrip("/"):
             is_field = not tags_apart and bool(_IMAGE_KEY.search(before.rstrip(_BEFORE)[-KEY:]))
             yield from (_Spot(reference) for reference in _spellings(path, is_field))
         elif "/" in path or (len(before) > 1 and before.endswith("/")):
-            is_cut = UNKNOWN in text[found.end() : found.end() + 3]
-            yield _Spot(f"{registry_id}/") if whole or is_cut else _Spot(mentioned=registry_id)
+            is_cut = UNKNOWN in text[match.end() : match.end() + 3]
+            yield _Spot(f"{registry_id}/") if covers_registry or is_cut else _Spot(mentioned=registry_id)
         else:
             key = _KEY.search(before[-KEY:])
             if not key or key[1] not in filled.names:
@@ -126,9 +126,9 @@ def alias(image: str, registry_ids: Collection[str]) -> list[str]:
 
 
 def _by_host(text: str, registry_ids: Collection[str], *, is_field: bool = False) -> Iterator[_Spot]:
-    """What Yandex Cloud's registry is asked for by another name than a registry's id."""
-    for found in _ADDRESS.finditer(text):
-        first, _, rest = found["path"][1:].partition("/")
+    """The addresses in Yandex Cloud's registry whose first part is no registry's id."""
+    for match in _ADDRESS.finditer(text):
+        first, _, rest = match["path"][1:].partition("/")
         if first in registry_ids or _REGISTRY_ID.fullmatch(first) or not first:
             continue
         if UNKNOWN in first and (not rest or rest.startswith(UNKNOWN)):
@@ -170,8 +170,8 @@ def _words_of(filled: list[Filled], registries: dict[str, str], named: re.Patter
 def _words(filled: list[Filled], named: re.Pattern[str]) -> Iterator[str]:
     for text in filled:
         rest = _ADDRESS.sub(" ", named.sub(" ", text.text))
-        for found in _WORD.finditer(rest):
-            word = found[0].rstrip("./-_")
+        for match in _WORD.finditer(rest):
+            word = match[0].rstrip("./-_")
             if word.endswith(UNKNOWN):
                 if "/" in word:
                     yield word

@@ -108,10 +108,10 @@ def _doubts(containers: list[_Container], revisions: list[_Revision]) -> Iterato
 
 
 def _by_container(revisions: list[_Revision]) -> dict[str, list[_Revision]]:
-    found: dict[str, list[_Revision]] = {}
+    by_container: dict[str, list[_Revision]] = {}
     for revision in revisions:
-        found.setdefault(revision.container_id, []).append(revision)
-    return found
+        by_container.setdefault(revision.container_id, []).append(revision)
+    return by_container
 
 
 def _counting(revisions: list[_Revision]) -> list[_Revision]:

@@ -29,7 +29,7 @@ SOURCES: dict[str, ModuleType] = {
 
 
 class Unavailable(msgspec.Struct, frozen=True):
-    """A source that could not be looked at in a folder, so that nothing it may use can be deleted."""
+    """A source that could not be checked in a folder. Nothing that it may use can be deleted."""
 
     source: str
     folder_id: str
@@ -37,8 +37,8 @@ class Unavailable(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"What {SOURCES[self.source].PLACE} of the folder {self.folder_id} run cannot be told, so nothing"
-            f" is deleted that they could use: {self.error}. To go without looking there, leave {self.source}"
+            f"What {SOURCES[self.source].PLACE} of the folder {self.folder_id} run is not known, so nothing"
+            f" that they could use is deleted: {self.error}. To go without looking there, leave {self.source}"
             " out of GUARDS_IN_USE."
         )
 
@@ -52,20 +52,20 @@ class Found(msgspec.Struct):
 
 
 def look(cloud: Cloud, folders: Iterable[str], sources: Iterable[str], registry_ids: frozenset[str]) -> Found:
-    """Looks at every source of every folder. A source that fails ends up in ``Found.blind``."""
-    found = Found()
+    """Looks at every source of every folder. ``Found.blind`` lists the sources that failed."""
+    findings = Found()
     hidden: dict[str, list[str]] = {}
     places = [(source, folder_id) for folder_id in folders for source in sources]
-    for_each(places, partial(_look_at, cloud, registry_ids, found, hidden), len(places))
+    for_each(places, partial(_look_at, cloud, registry_ids, findings, hidden), len(places))
     if hidden:
-        found.doubts.append(_of_hidden(hidden))
-    return found
+        findings.doubts.append(_of_hidden(hidden))
+    return findings
 
 
 def _look_at(
     cloud: Cloud,
     registry_ids: frozenset[str],
-    found: Found,
+    findings: Found,
     hidden: dict[str, list[str]],
     place: tuple[str, str],
 ) -> None:
@@ -73,10 +73,10 @@ def _look_at(
     try:
         seen: Seen = SOURCES[source].look(cloud, folder_id, registry_ids)
     except CallError as error:
-        found.blind.append(Unavailable(source, folder_id, error))
+        findings.blind.append(Unavailable(source, folder_id, error))
     else:
-        found.uses.extend(seen.uses)
-        found.doubts.extend(seen.doubts)
+        findings.uses.extend(seen.uses)
+        findings.doubts.extend(seen.doubts)
         hidden |= seen.hidden
 
 

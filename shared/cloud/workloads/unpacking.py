@@ -60,13 +60,13 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def _character(found: re.Match[str]) -> str:
-    kind = found.lastgroup
+def _character(match: re.Match[str]) -> str:
+    kind = match.lastgroup
     if kind == "blank":
         return "\n"
     if kind == "mark":
-        return found["mark"]
-    return chr(int(found[found.lastindex or 0], 8 if kind == "octal" else 16))
+        return match["mark"]
+    return chr(int(match[match.lastindex or 0], 8 if kind == "octal" else 16))
 
 
 def _packed_in(text: str) -> Iterator[str]:

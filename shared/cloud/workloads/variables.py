@@ -108,18 +108,18 @@ class Variables:
         end.
         """
         text = _MARK.sub(" ", text)
-        said: list[str] = []
+        contents: list[str] = []
         for _ in range(DEEPEST):
-            before, text = text, _PLACEHOLDER.sub(lambda found: self._character(found, said), text)
+            before, text = text, _PLACEHOLDER.sub(lambda match: self._character(match, contents), text)
             if before == text:
                 break
-        return "\n".join([text, *said])
+        return "\n".join([text, *contents])
 
-    def _character(self, found: re.Match[str], said: list[str]) -> str:
-        kind = found.lastgroup or ""
+    def _character(self, match: re.Match[str], contents: list[str]) -> str:
+        kind = match.lastgroup or ""
         if kind in ("template", "command", "other"):
-            said.append(found[kind])
-        number = self._number(_placeholder(found))
+            contents.append(match[kind])
+        number = self._number(_placeholder(match))
         return UNKNOWN if number > LAST else chr(number)
 
     def _number(self, placeholder: _Placeholder) -> int:
@@ -132,14 +132,14 @@ class Variables:
     def _learn(self, text: str) -> None:
         outside = bool(_ELSEWHERE.search(text))
         for pattern, values in ((_SET, self._set), (_PAIR, self._set), (_FIELD, self._fields)):
-            for found in pattern.finditer(text):
-                name = found["name"].rpartition(".")[2]
+            for match in pattern.finditer(text):
+                name = match["name"].rpartition(".")[2]
                 known = values.setdefault(name, set())
-                known.add(re.sub("[\"']", "", found["value"]))
+                known.add(re.sub("[\"']", "", match["value"]))
                 if outside:
                     known.add(UNKNOWN)
-        for found in _LOOP.finditer(text):
-            self._set.setdefault(found["name"], set()).add(UNKNOWN)
+        for match in _LOOP.finditer(text):
+            self._set.setdefault(match["name"], set()).add(UNKNOWN)
 
     def _fill(self, token: str, depth: int, names: set[str]) -> list[str]:
         """What a word with placeholders may be."""
@@ -175,12 +175,12 @@ class Variables:
         return words
 
 
-def _placeholder(found: re.Match[str]) -> _Placeholder:
-    if found["template"] is not None:
-        return _template(found["template"])
-    if found["braced"] is not None:
-        name = found["braced"].rpartition(".")[2]
-        op, rest = found["op"], found["rest"] or ""
+def _placeholder(match: re.Match[str]) -> _Placeholder:
+    if match["template"] is not None:
+        return _template(match["template"])
+    if match["braced"] is not None:
+        name = match["braced"].rpartition(".")[2]
+        op, rest = match["op"], match["rest"] or ""
         if op is None:
             return _Placeholder(name, of_shell=True)
         if op in "-=?+" or (op == ":" and rest[:1] in "-=?+"):
@@ -188,10 +188,10 @@ def _placeholder(found: re.Match[str]) -> _Placeholder:
             kind = rest[:1] if op == ":" else op
             return _Placeholder(name, of_shell=True, defaults=() if kind == "?" else (value,))
         return _Placeholder()
-    name = found["kubernetes"] or found["plain"] or found["windows"]
+    name = match["kubernetes"] or match["plain"] or match["windows"]
     if name:
         return _Placeholder(name, of_shell=True)
-    return _Placeholder((found["python"] or found["printf"] or "").rpartition(".")[2])
+    return _Placeholder((match["python"] or match["printf"] or "").rpartition(".")[2])
 
 
 def _template(text: str) -> _Placeholder:
