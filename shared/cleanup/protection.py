@@ -7,6 +7,7 @@ what runs there, of one repository for its manifests.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from shared.cleanup.run import Run, Survey
 from shared.cloud import relisting
@@ -14,13 +15,15 @@ from shared.cloud.client import Cloud
 from shared.cloud.manifests import Manifests
 from shared.cloud.registry_services import service_of
 from shared.cloud.relisting import Look
-from shared.cloud.workloads.sources import SOURCES, Unavailable, look
 from shared.errors import CallError, Doubtful
 from shared.retention import guards
 from shared.retention.guards import Guarding
 from shared.retention.moments import duration
 from shared.retention.patterns import whole_tag
 from shared.retention.records import PLAIN, Image, Manifest, Outcome, Repository
+
+if TYPE_CHECKING:
+    from shared.cloud.workloads.sources import Unavailable
 
 LOOK_AGAIN_AFTER = 50.0
 BOUND = "index-child, referrer"
@@ -31,13 +34,14 @@ def look_in_use(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
 
     What an earlier look of the run has shown still counts.
     """
-    sources = [source for source in run.settings.guards.in_use if source in SOURCES]
-    if not sources or not surveys:
+    if run.settings.guards.in_use == "none" or not surveys:
         return
+    from shared.cloud.workloads.sources import look  # imported here: many calls end before they look
+
     folders = {survey.registry.folder_id for survey in surveys} | _elsewhere(run)
     registry_ids = frozenset(survey.registry.registry_id for survey in run.surveys)
     began_at = cloud.pace.clock()
-    shown = look(cloud, sorted(filter(None, folders)), sources, registry_ids)
+    shown = look(cloud, sorted(filter(None, folders)), run.settings.guards.in_use, registry_ids)
     run.saw_in_use(shown, began_at)
     for doubt in shown.doubts:
         run.warn("nothing-in-use", doubt)

@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from shared.cleanup.findings import Findings
 from shared.cleanup.packed_candidates import PackedCandidates
 from shared.cloud.client import Cloud
-from shared.cloud.workloads.sources import Found, Unavailable
 from shared.retention.layers import LayerCount
 from shared.retention.plan import Plan
 from shared.retention.records import (
@@ -40,6 +40,9 @@ from shared.settings.overrides import Narrowed
 from shared.settings.settings import Settings
 from shared.state.journal import Journal
 from shared.state.leases import Leases
+
+if TYPE_CHECKING:
+    from shared.cloud.workloads.sources import Found, Unavailable
 
 
 class Survey(msgspec.Struct):
