@@ -46,14 +46,8 @@ UNTESTED_ALONE = {
     "shared.cloud.workloads.kubernetes_workloads",
     "shared.cloud.workloads.serverless_containers",
     "shared.cloud.workloads.sources",
-    "shared.retention.matching",
     "shared.retention.plan",
     "shared.retention.records",
-    "shared.settings.channels",
-    "shared.settings.deploy_table",
-    "shared.settings.hard_tags",
-    "shared.settings.overrides",
-    "shared.state.expiry",
     "shared.state.journal",
 }
 
