@@ -1,4 +1,4 @@
-"""What `test_notifications` and `unit.report.test_text` share."""
+"""What the tests of channels and of messages share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `test_history` and `unit.state.test_history` share."""
+"""What the tests of the history and of the expiry of old runs share."""
 
 from __future__ import annotations
 

@@ -5,25 +5,19 @@ else.
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime
 from email.policy import SMTP
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import SettingsError
 from shared.report.contract import Report
 from shared.report.notify import mail, post
 from shared.report.notify.text import News, details, opening, worth_telling
-from shared.settings.channels import KINDS, Email, Recipient, Slack, Telegram, Webhook, recipients
-from shared.settings.settings import load
-from tests.conftest import FOLDER
-from tests.emulator.client import PROJECT_ROOT
-from tests.support.channels import HOOK, KEY, TOKEN, report
+from shared.settings.channels import Email, Recipient, Slack, Telegram, Webhook
+from tests.support.channels import KEY, report
 from tests.support.pages import image
 
 NOTICE = {"code": "max-share", "message": "too much"}
@@ -88,90 +82,3 @@ def test_what_strangers_write_stays_text(words: str) -> None:
     sent = mail.message(Email("mail", "a@example.net", ["b@example.net"]), news, datetime.now(UTC))
     head, _, _ = sent.as_bytes(policy=SMTP).partition(b"\r\n\r\n")
     assert b"bcc" not in head.lower()
-
-
-def test_what_the_readme_shows_is_accepted(tmp_path: Path) -> None:
-    blocks = re.findall(r"```toml\n(.*?)```", (PROJECT_ROOT / "README.md").read_text(), re.DOTALL)
-    shown = next(block for block in blocks if "[[notify]]" in block)
-    file = tmp_path / "janitor.toml"
-    file.write_text(shown)
-    environment = {"JANITOR_CONFIG": str(file), "FOLDER_ID": FOLDER}
-
-    channels = load(environment).notify
-
-    assert {type(channel).__name__.lower() for channel in channels} == set(KINDS)
-    secrets = {
-        "TELEGRAM_TOKEN": TOKEN,
-        "SLACK_URL": "https://h" + HOOK,
-        "HOOK_SECRET": KEY,
-        "SMTP_PASSWORD": "p",
-    }
-    assert len(recipients(channels, environment | secrets)) == len(channels)
-
-
-BAD_TABLES = {
-    "no list": ("notify = 5", ["notify", "[[notify]]"]),
-    "no kind": ("[[notify]]\nurl = 'http://h'", ["notify[1].kind", "missing", "telegram, slack"]),
-    "a kind that there isn't": ("[[notify]]\nkind = 'pager'", ["notify[1].kind", "pager", "telegram, slack"]),
-    "a key of another kind": (
-        "[[notify]]\nkind = 'slack'\nurl_env = 'U'\n[[notify]]\nkind = 'slack'\nurl = 'http://h'",
-        ["notify[2].url", "kind slack", "url_env"],
-    ),
-    "a misspelt key": (
-        "[[notify]]\nkind = 'telegram'\ntoken_env = 'T'\nchat = 1",
-        ["notify[1].chat", "did you mean chat_id?"],
-    ),
-    "a token in the clear": (
-        "[[notify]]\nkind = 'telegram'\ntoken_env = '1:AAH'\nchat_id = 1",
-        ["notify[1].token_env", "environment variable"],
-    ),
-    "no chat": ("[[notify]]\nkind = 'telegram'\ntoken_env = 'T'", ["notify[1].chat_id", "missing"]),
-    "a chat that is true": (
-        "[[notify]]\nkind = 'telegram'\ntoken_env = 'T'\nchat_id = true",
-        ["notify[1].chat_id"],
-    ),
-    "a time to tell that there isn't": (
-        "[[notify]]\nkind = 'slack'\nurl_env = 'U'\non = 'never'",
-        ["notify[1].on", "never", "always, changes or problems"],
-    ),
-    "a URL of another scheme": (
-        "[[notify]]\nkind = 'webhook'\nsecret_env = 'S'\nurl = 'file:///etc/passwd'",
-        ["notify[1].url", "file:"],
-    ),
-    "a URL with a line break": (
-        '[[notify]]\nkind = "webhook"\nsecret_env = "S"\nurl = "http://h/\\r\\nHost: x"',
-        ["notify[1].url"],
-    ),
-    "an address with a line break": (
-        '[[notify]]\nkind = "email"\nhost = "h"\nfrom = "a@b\\nBcc: c@d"\nto = ["a@b"]',
-        ["notify[1].from", "janitor@example.net"],
-    ),
-    "nobody to mail to": (
-        "[[notify]]\nkind = 'email'\nhost = 'h'\nfrom = 'a@b'\nto = []",
-        ["notify[1].to", "list of addresses"],
-    ),
-    "a user without a password": (
-        "[[notify]]\nkind = 'email'\nhost = 'h'\nfrom = 'a@b'\nto = ['a@b']\nuser = 'u'",
-        ["notify[1].password_env", "missing", "user"],
-    ),
-    "a password in the clear over the wire": (
-        "[[notify]]\nkind = 'email'\nhost = 'h'\nfrom = 'a@b'\nto = ['a@b']\nuser = 'u'\npassword_env = 'P'"
-        "\nsecurity = 'plain'",
-        ["notify[1].security", "plain", "starttls"],
-    ),
-    "metrics that there aren't": ("[metrics]\nfolder = 'b1g'", ["metrics.folder", "metrics.folder_id"]),
-    "an override of whom to tell": ("allow_overrides = ['notify']", ["allow_overrides", "notify"]),
-}
-
-
-@pytest.mark.parametrize(("text", "named"), BAD_TABLES.values(), ids=BAD_TABLES)
-def test_a_bad_table_is_named_with_its_key_and_what_would_be_accepted(
-    tmp_path: Path, text: str, named: list[str]
-) -> None:
-    file = tmp_path / "janitor.toml"
-    file.write_text(text)
-
-    with pytest.raises(SettingsError) as caught:
-        load({"FOLDER_ID": FOLDER, "JANITOR_CONFIG": str(file)})
-    for part in (str(file), *named):
-        assert part in str(caught.value)
