@@ -50,8 +50,6 @@ UNTESTED_ALONE = {
     "shared.cloud.workloads.unpacking",
     "shared.cloud.workloads.variables",
     "shared.retention.matching",
-    "shared.retention.plan",
-    "shared.retention.records",
     "shared.settings.channels",
     "shared.settings.deploy_table",
     "shared.settings.hard_tags",
