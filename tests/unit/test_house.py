@@ -55,7 +55,6 @@ UNTESTED_ALONE = {
     "shared.settings.hard_tags",
     "shared.settings.overrides",
     "shared.state.expiry",
-    "shared.state.journal",
 }
 
 
