@@ -50,7 +50,7 @@ class Answer:
 @dataclass
 class JsonServer:
     """``script`` holds the answers to a call such as ``GET /x``, the last of which is repeated; any other
-    call gets a 404.
+    call gets a 404. A document that can be called makes one of the request.
     """
 
     url: str = ""
@@ -88,7 +88,8 @@ def json_server() -> Iterator[JsonServer]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             call = f"{self.command} {path}"
             answer = server.take(Request(call, query, headers, json.loads(text) if text else None))
-            body = json.dumps(answer.document).encode()
+            document = answer.document(server.requests[-1]) if callable(answer.document) else answer.document
+            body = json.dumps(document).encode()
             self.send_response(answer.status)
             for name, value in {"Content-Type": "application/json", **answer.headers}.items():
                 self.send_header(name, value)

@@ -27,8 +27,6 @@ UNTESTED_ALONE = {
     "shared.cloud.connections",
     "shared.cloud.image_deletion",
     "shared.cloud.manifests",
-    "shared.cloud.monitoring",
-    "shared.cloud.reach",
     "shared.cloud.registry_services",
     "shared.cloud.registry_token",
     "shared.cloud.workloads.asking",
