@@ -28,7 +28,6 @@ UNTESTED_ALONE = {
     "shared.cloud.image_deletion",
     "shared.cloud.manifests",
     "shared.cloud.registry_services",
-    "shared.cloud.registry_token",
     "shared.cloud.workloads.asking",
     "shared.cloud.workloads.compute",
     "shared.cloud.workloads.instance_groups",
