@@ -74,7 +74,8 @@ def test_a_token_expires_when_iam_says_and_after_twelve_hours_at_most(
 ) -> None:
     iam.answer(CALL, {"iamToken": "t1.new", "expiresAt": text})
     token = exchange(iam.cloud(), key, lambda: NOW)
-    assert (token.text, token.expires_at) == ("t1.new", pytest.approx(NOW + life, abs=0.001))
+    assert token.text == "t1.new"
+    assert token.expires_at == pytest.approx(NOW + life, abs=0.001)
 
 
 def test_the_jwt_goes_in_the_body_and_no_token_with_it(key: Key, iam: JsonServer) -> None:
