@@ -176,4 +176,7 @@ class Folder:
         plain["versions"] = sorted(
             json.dumps({**one, "id": ""}, sort_keys=True) for one in plain["versions"].values()
         )
+        plain["access_bindings"] = {  # listed in the order of ids, which are drawn
+            place: sorted(bindings) for place, bindings in plain["access_bindings"].items()
+        }
         return plain
