@@ -283,7 +283,7 @@ def test_receivers_that_never_end_their_answer_hold_a_run_for_ten_seconds_at_mos
         told = applied(cloud, environment).results[0]
         took = time.monotonic() - began_at
 
-    assert took < 13
+    assert took < 16  # ten seconds, and the start of a process on a busy machine
     assert (told["status"], cloud.left()) == ("ok", {"new"})
     assert_left_alone(told)
 
