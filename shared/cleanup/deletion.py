@@ -134,8 +134,9 @@ def _ask_again(
     run: Run, cloud: Cloud, survey: Survey, look: Look, before: Tags, *, first: bool
 ) -> dict[str, Manifest]:
     """Settles the candidates that must stay by what is known now. Returns the manifests of all images."""
+    vanished = relisting.missing(look.images, before.keys()) - survey.gone()
+    lost = relisting.lost_tags(before, look.images) | vanished
     retaking.leave_changed(run, survey, look.images)
-    lost = relisting.lost_tags(before, look.images) | relisting.missing(look.images, before.keys())
     retaking.leave_untaken(run, cloud, survey, look.images, lost=lost, first=first)
     protection.look_again_in_use(run, cloud)
     protection.leave_unseen(run, survey)
