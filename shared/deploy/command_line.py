@@ -16,7 +16,9 @@ from shared.deploy import show, status, undo
 from shared.deploy.carry_out import carry_out
 from shared.deploy.deployment import Deployment, prepared
 from shared.deploy.difference import difference
+from shared.deploy.folders import check_folders
 from shared.deploy.found import Found, find
+from shared.deploy.sign_in import sign_in
 from shared.deploy.steps import Step
 from shared.errors import ALREADY_EXISTS, CallError, DeploymentRefused, JanitorError
 
@@ -35,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     now = datetime.now(UTC)
     try:
         deployment = prepared(options.config, os.environ, now)
+        show.looking(deployment)
+        sign_in(deployment.cloud, deployment.access)
+        check_folders(deployment.cloud, deployment.config, all_of_them=options.verb != "destroy")
         if options.verb == "status":
             return status.print_status(deployment, now)
         look = partial(find, deployment.cloud, deployment.config, may_miss=options.verb == "destroy")

@@ -109,7 +109,9 @@ def _roles(config: Config, facts: Found) -> Iterator[Step]:
             sorted(held - needed.keys(), key=repr),
         )
         if add or remove:
-            yield bind_step(target, facts, add, remove, needed)
+            home = facts.registries.get(target.name, "") if target.kind == "registry" else ""
+            why = f"it is in another folder, {home}" if home not in ("", config.folder_id) else ""
+            yield bind_step(target, facts, add, remove, needed, why)
         elif needed:
             yield Step("leave", f"roles on {target.kind} {target.name}", f"{len(needed)} needed")
 

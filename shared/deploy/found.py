@@ -14,9 +14,10 @@ from shared.cloud.client import Cloud
 from shared.deploy import api
 from shared.deploy.api import EVERYONE, Binding, Bucket, Item, Kind, Version
 from shared.deploy.config import Config, secret_of
+from shared.deploy.folders import check_folder
 from shared.deploy.names import Names
 from shared.deploy.roles import Target
-from shared.errors import NOT_FOUND, CallError, SettingsError
+from shared.errors import NOT_FOUND, PERMISSION_DENIED, CallError, SettingsError
 
 KINDS: tuple[Kind, ...] = ("account", "secret", "function", "trigger")
 
@@ -109,6 +110,9 @@ def _registries(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
     for registry_id in settings.registries:
         with _named(f"registry {registry_id}", "registries", may_miss):
             folders[registry_id] = container_registry.registry(cloud, registry_id).folder_id
+    for registry_id, folder_id in () if may_miss else folders.items():
+        if folder_id != config.folder_id:
+            check_folder(cloud, folder_id, f"where the registry {registry_id} is")
     return folders
 
 
@@ -126,11 +130,13 @@ def _named(what: str, key: str, may_miss: bool) -> Iterator[None]:
     try:
         yield
     except CallError as error:
-        if error.code != NOT_FOUND:
+        if error.code not in (NOT_FOUND, PERMISSION_DENIED):
             raise
         if not may_miss:
-            message = f"The {what}, named by {key}, does not exist, or you cannot see it."
-            raise SettingsError(message, where=key) from None
+            message = f"The {what}, named by {key}, does not exist, or you have no rights on it"
+            raise SettingsError(
+                f"{message}; in another folder, too, you need the role admin.", where=key
+            ) from None
 
 
 def _find_roles(cloud: Cloud, config: Config, facts: Found) -> None:
@@ -153,7 +159,8 @@ def _targets(cloud: Cloud, config: Config, facts: Found) -> Iterator[Target]:
     """Where our accounts may hold roles, our own parts aside: also where earlier settings wanted roles."""
     settings = config.settings
     homes = {config.folder_id, *facts.registries.values(), settings.folder_id or ""} - {""}
-    for folder_id in sorted({*homes, *settings.guards.folders}):
+    metrics = {settings.metrics.folder_id or ""} - {""}
+    for folder_id in sorted({*homes, *metrics, *settings.guards.folders}):
         yield Target("folder", folder_id)
     near = {each.registry_id for home in sorted(homes) for each in container_registry.registries(cloud, home)}
     for registry_id in sorted({*facts.registries, *near}):

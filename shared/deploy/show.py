@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 
 from shared.deploy.config import Config
+from shared.deploy.deployment import Deployment
 from shared.deploy.names import Names
 from shared.deploy.steps import Step
 from shared.settings import cron
@@ -15,6 +17,12 @@ from shared.settings.deploy_table import WEBHOOK_SECRET
 
 MARKS = {"create": "+", "change": "~", "delete": "-", "leave": "="}
 RUNS = 3
+
+
+def looking(deployment: Deployment) -> None:
+    """A sign of life before the first call."""
+    where = deployment.access.api_endpoint or "Yandex Cloud"
+    print(f"Looking at the folder {deployment.config.folder_id} ({where}) ...", file=sys.stderr, flush=True)
 
 
 def plan(config: Config, steps: Iterable[Step]) -> None:

@@ -20,6 +20,9 @@ def print_status(deployment: Deployment, now: datetime) -> int:
     """Prints it; returns 0 when all is as it should be, else 1. Raises JanitorError."""
     config = deployment.config
     facts = find(deployment.cloud, config)
+    if not any(facts.items.values()):
+        _nothing(config, facts)
+        return 1
     print(show.heading(config))
     for line in _deployed(config, facts):
         print(line)
@@ -27,6 +30,14 @@ def print_status(deployment: Deployment, now: datetime) -> int:
     print(f"last runs: {last_runs.lines(deployment, now)}")
     print(f"next runs: {show.next_runs(config, now)}")
     return 0 if _roles(deployment, facts) and as_it_should_be else 1
+
+
+def _nothing(config: Config, facts: Found) -> None:
+    what, folder = config.deploy.name, config.folder_id
+    print(f"Nothing of {what} is deployed in the folder {folder}; ./deploy.sh apply deploys it.")
+    for name, bucket in facts.buckets.items():
+        if Names(what).are_on(bucket.labels):
+            print(f"Its state is kept in the bucket {name}.")
 
 
 def _deployed(config: Config, facts: Found) -> Iterator[str]:

@@ -93,13 +93,18 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def bind_step(
-    target: Target, facts: Found, add: list[Binding], remove: list[Binding], needed: dict[Binding, Grant]
+    target: Target,
+    facts: Found,
+    add: list[Binding],
+    remove: list[Binding],
+    needed: dict[Binding, Grant],
+    why: str = "",
 ) -> Step:
     details = [f"+ {_granted(binding, needed[binding].why, facts)}" for binding in add]
     details += [f"- {_granted(binding, 'no longer needed', facts)}" for binding in remove]
     what = f"roles on {target.kind} {target.name}"
     action: Literal["create", "change", "delete"] = "create" if not remove else "change" if add else "delete"
-    return Step(action, what, "", tuple(details), Bind(target, facts.target_id(target), add, remove))
+    return Step(action, what, why, tuple(details), Bind(target, facts.target_id(target), add, remove))
 
 
 def _granted(binding: Binding, why: str, facts: Found) -> str:

@@ -107,9 +107,25 @@ def _table(table: Any, file: str) -> Deploy:
 
 
 def _wrong(key: str, value: Any, file: str) -> SettingsError:
+    if isinstance(value, str) and _unquoted(key, value):
+        return SettingsError(
+            f"deploy.{key} in {file} is the text {short(value)}; give {value}, without quotes.",
+            where=f"deploy.{key}",
+        )
     return SettingsError(
         f"deploy.{key} in {file} is {short(value)}; give {ACCEPTS[key]}.", where=f"deploy.{key}"
     )
+
+
+def _unquoted(key: str, text: str) -> bool:
+    """Whether the text, without its quotes, would be right."""
+    if not re.fullmatch(r"[0-9]{1,9}|true|false", text):
+        return False
+    try:
+        msgspec.convert({key: msgspec.json.decode(text)}, Deploy)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return False
+    return True
 
 
 def _check_schedule(deploy: Deploy, file: str, now: datetime | None) -> None:
