@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from shared.deploy import wanted
+from shared.deploy import recorded, wanted
 from shared.deploy.api import EVERYONE, Binding, Kind, Subject, Version
 from shared.deploy.api_difference import changes, present
 from shared.deploy.config import Config
@@ -141,7 +141,8 @@ def _version(config: Config, facts: Found, function: str, archive: bytes) -> Ite
             function, PREVIOUS, live, facts.version_with(function, PREVIOUS), "kept for --rollback"
         )
     if same:
-        yield move_step(function, LIVE, same[-1], live, "it has this archive and these settings")
+        why = "it was made with these settings and this program"
+        yield move_step(function, LIVE, same[-1], live, why)
         return
     why = "because of what changed" if live else "the first"
     details = tuple(_changed(body, live))
@@ -159,10 +160,13 @@ def _made_twice(function: str, same: list[Version]) -> Iterator[Step]:
 def _changed(body: dict[str, Any], live: Version | None) -> Iterator[str]:
     """What is new in the version that ``body`` makes."""
     before = msgspec.to_builtins(live) if live else {}
-    without = dict.fromkeys(before.get("environment", {}))
-    after = {"mounts": None, "connectivity": None, **body, "environment": without | body["environment"]}
+    yield from recorded.changes(
+        recorded.of(live) if live else None, body["environment"].get(recorded.VARIABLE, "")
+    )
+    variables = dict.fromkeys(before.get("environment", {})) | body["environment"]
+    variables.pop(recorded.VARIABLE, None)
+    after = {"mounts": None, "connectivity": None, **body, "environment": variables}
     yield from changes({key: after[key] for key in after if key not in ("functionId", "description")}, before)
-    yield f"archive and settings: {body['description'].rpartition(':')[2][:12]}"
 
 
 def _triggers(config: Config, facts: Found) -> Iterator[Step]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,8 @@ from shared.settings import cron
 from shared.settings.deploy_table import WEBHOOK_SECRET
 
 MARKS = {"create": "+", "change": "~", "delete": "-", "leave": "="}
+GREEN, YELLOW, RED = 32, 33, 31  # as terraform plan has them
+COLOURS = {"+": GREEN, "~": YELLOW, "-": RED}
 RUNS = 3
 
 
@@ -43,13 +46,29 @@ def heading(config: Config) -> str:
 
 def lines(step: Step) -> Iterator[str]:
     why = f": {step.why}" if step.why else ""
-    yield f"{MARKS[step.action]} {step.what}{why}"
+    yield f"{headline(step)}{why}"
     for detail in step.details:
-        yield f"      {detail}"
+        before, arrow, after = detail.partition(" -> ")
+        yield f"      {_marked(before)}{_painted(arrow, YELLOW)}{after}"
+
+
+def headline(step: Step) -> str:
+    return _marked(f"{MARKS[step.action]} {step.what}")
 
 
 def done(step: Step) -> None:
-    print(f"done: {MARKS[step.action]} {step.what}", flush=True)
+    print(f"done: {headline(step)}", flush=True)
+
+
+def _marked(line: str) -> str:
+    """The line, with the mark at its beginning, if there is one, in its colour."""
+    mark, space, rest = line.partition(" ")
+    return f"{_painted(mark, COLOURS[mark])}{space}{rest}" if mark in COLOURS else line
+
+
+def _painted(text: str, colour: int) -> str:
+    plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return text if plain or not text else f"\033[{colour}m{text}\033[0m"
 
 
 def afterwards(config: Config, now: datetime) -> None:

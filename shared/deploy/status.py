@@ -67,7 +67,7 @@ def _compared(deployment: Deployment, facts: Found) -> bool:
     if changes:
         print("It is not what these files and settings want; ./deploy.sh plan tells more:")
         for step in changes:
-            print(f"{show.MARKS[step.action]} {step.what}")
+            print(show.headline(step))
     else:
         print("It is what these files and settings want.")
     return not changes

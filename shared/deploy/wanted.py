@@ -12,16 +12,19 @@ import hashlib
 import json
 from typing import Any
 
+from shared.deploy import recorded
 from shared.deploy.api import Item
 from shared.deploy.config import MIB, MOUNT_NAME, Config, secret_of
 from shared.deploy.found import Found
 from shared.deploy.names import Names
-from shared.settings.deploy_table import WEBHOOK_SECRET, function_environment
+from shared.settings import deploy_table
+from shared.settings.deploy_table import MOST_ENVIRONMENT, WEBHOOK_SECRET, function_environment
 
 LIVE, PREVIOUS = "live", "previous"
 RUNTIME = "python312"
 RETRY_INTERVAL = "60s"
 PUSHED = "CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE"
+SECRET_BYTES = 256  # what is left free for the value of a secret
 BATCH = {"size": "100", "cutoff": "10s"}
 
 
@@ -98,7 +101,7 @@ def version(config: Config, facts: Found, function: str, archive: bytes) -> dict
         "resources": {"memory": str(deploy.memory_mb * MIB)},
         "executionTimeout": deploy.timeout,
         "serviceAccountId": facts.id_of("account", names.functions_account),
-        "environment": _environment(config, facts),
+        "environment": {**_environment(config, facts), **_record(config, archive)},
         "secrets": _secrets(config, facts),
         "logOptions": {
             **(
@@ -135,6 +138,13 @@ def _environment(config: Config, facts: Found) -> dict[str, str]:
     if config.deploy.webhook and config.settings.webhook_url in (None, webhook and webhook.http_invoke_url):
         environment = {"WEBHOOK_URL": live_url(webhook) if webhook else "", **environment}
     return environment
+
+
+def _record(config: Config, archive: bytes) -> dict[str, str]:
+    """The settings as a variable, as far as there is room beside secrets of unknown length."""
+    used = deploy_table.environment_bytes(config.deploy) + SECRET_BYTES * len(config.deploy.secrets)
+    text = recorded.record(config.settings, archive, MOST_ENVIRONMENT - used - len(recorded.VARIABLE))
+    return {recorded.VARIABLE: text} if text else {}
 
 
 def _secrets(config: Config, facts: Found) -> list[dict[str, str]]:

@@ -122,6 +122,9 @@ def test_apply_makes_the_function_the_timer_and_the_accounts(folder: Folder) -> 
     assert version["entrypoint"] == "cleanup.handler"
     assert version["resources"] == {"memory": str(256 * 2**20)}
     assert version["executionTimeout"] == "600s"
+    record = json.loads(version["environment"].pop("DEPLOYED_SETTINGS"))
+    assert record.pop("sources")
+    assert record == {"folder_id": FOLDER, "mode": "dry-run"}
     assert version["environment"] == {"JANITOR_CONFIG": "janitor.toml", "LOG_LEVEL": "INFO"}
     assert version["logOptions"] == {"folderId": FOLDER, "minLevel": "INFO"}
     assert set(version["tags"]) == {"$latest", "live"}

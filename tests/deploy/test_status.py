@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.client import RunningEmulator
-from tests.support.deployments import SIMPLE, WHOLE, Folder
+from tests.support.deployments import FOLDER, SIMPLE, WHOLE, Folder
 
 ACT_AS = "POST /iam/v1/tokens:createForServiceAccount"
 
@@ -50,7 +50,7 @@ def test_what_is_not_there_is_said(folder: Folder) -> None:
     assert ended.status == 1
     assert "function registry-janitor-cleanup: not deployed" in ended.out
     assert "trigger registry-janitor-timer: not deployed" in ended.out
-    assert "MISSING" in line(ended.out, "container-registry.editor", "crp1")
+    assert "REFUSED" in line(ended.out, "container-registry.viewer", FOLDER)
     assert not [call for call in folder.changes() if call != ACT_AS]
 
 
