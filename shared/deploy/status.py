@@ -79,7 +79,7 @@ def _roles(deployment: Deployment, facts: Found) -> bool:
     account_id = facts.id_of("account", Names(config.deploy.name).functions_account)
     account = probes.acting_as(deployment.cloud, account_id) if account_id else None
     print("roles:" if account else f"roles, as they are bound ({_why_not(account_id)}):")
-    for grant in grants(config, facts.registries):
+    for grant in grants(config, facts.registries, facts.closed):
         answer = probes.may(account, deployment, grant, facts.target_id(grant.target)) if account else None
         bound = binding(grant, config, facts) in facts.roles.get(grant.target, ())
         missing = missing or answer is False or (answer is None and not bound)

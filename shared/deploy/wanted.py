@@ -17,6 +17,7 @@ from shared.deploy.api import Item
 from shared.deploy.config import MIB, MOUNT_NAME, Config, secret_of
 from shared.deploy.found import Found
 from shared.deploy.names import Names
+from shared.retention.records import Service
 from shared.settings import deploy_table
 from shared.settings.deploy_table import MOST_ENVIRONMENT, WEBHOOK_SECRET, function_environment
 
@@ -66,7 +67,7 @@ def triggers(config: Config, facts: Found) -> dict[str, dict[str, Any]]:
     call = _call(config, facts)
     timer = {"cronExpression": config.deploy.schedule, "payload": None, "invokeFunctionWithRetry": call}
     rules: dict[str, dict[str, Any]] = {names.timer: {"timer": timer}}
-    for registry_id in sorted(facts.registries) if config.deploy.registry_trigger else ():
+    for registry_id in pushed_to(config, facts, "container-registry"):
         pushes = {
             "eventType": [PUSHED],
             "registryId": registry_id,
@@ -77,6 +78,13 @@ def triggers(config: Config, facts: Found) -> dict[str, dict[str, Any]]:
         }
         rules[names.push(registry_id)] = {"containerRegistry": pushes}
     return rules
+
+
+def pushed_to(config: Config, facts: Found, service: Service) -> list[str]:
+    """The ids of the service's registries whose pushes are to start a clean-up."""
+    if not config.deploy.registry_trigger:
+        return []
+    return sorted(registry.registry_id for registry in facts.registries if registry.service == service)
 
 
 def _call(config: Config, facts: Found) -> dict[str, Any]:
