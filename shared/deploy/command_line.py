@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+from shared.cloud import container_registry
 from shared.deploy import show, status, undo
 from shared.deploy.carry_out import carry_out
 from shared.deploy.deployment import Deployment, prepared
@@ -20,7 +21,7 @@ from shared.deploy.folders import check_folders
 from shared.deploy.found import Found, find
 from shared.deploy.sign_in import sign_in
 from shared.deploy.steps import Step
-from shared.errors import ALREADY_EXISTS, CallError, DeploymentRefused, JanitorError
+from shared.errors import ALREADY_EXISTS, PERMISSION_DENIED, CallError, DeploymentRefused, JanitorError
 
 VERBS = {
     "plan": "what apply would create, change, delete and leave",
@@ -83,8 +84,14 @@ def bring(
     except (CallError, BrokenPipeError) as error:
         if isinstance(error, CallError) and error.code == ALREADY_EXISTS:
             print("Names of accounts are taken once in a cloud; give another deploy.name.", file=sys.stderr)
+        if isinstance(error, CallError) and _may_be_read_only(error):
+            print(f"That may mean that {show.READ_ONLY}.", file=sys.stderr)
         print(f"What is done stays done; ./deploy.sh {options.verb} goes on from there.", file=sys.stderr)
         raise
+
+
+def _may_be_read_only(error: CallError) -> bool:
+    return error.service == container_registry.SERVICE and error.code == PERMISSION_DENIED
 
 
 def agreed(verb: str) -> bool:

@@ -20,6 +20,8 @@ MARKS = {"create": "+", "change": "~", "delete": "-", "leave": "="}
 GREEN, YELLOW, RED = 32, 33, 31  # as terraform plan has them
 COLOURS = {"+": GREEN, "~": YELLOW, "-": RED}
 RUNS = 3
+MOVED = 'where all registries have been migrated, say services = ["cloud-registry"]'
+READ_ONLY = f"Container Registry is read-only; {MOVED}"
 
 
 def looking(deployment: Deployment) -> None:
@@ -56,8 +58,12 @@ def headline(step: Step) -> str:
     return _marked(f"{MARKS[step.action]} {step.what}")
 
 
-def done(step: Step) -> None:
-    print(f"done: {headline(step)}", flush=True)
+def done(step: Step, refusal: str) -> None:
+    """Prints that the step is done, or that a read-only service has refused it."""
+    if refusal:
+        print(f"left: {headline(step)}: {READ_ONLY} ({refusal}).", flush=True)
+    else:
+        print(f"done: {headline(step)}", flush=True)
 
 
 def _marked(line: str) -> str:

@@ -153,6 +153,7 @@ def test_the_roles_are_the_least_that_the_settings_need(folder: Folder) -> None:
     }
     assert {role for role in roles[FOLDER] if "janitor" in role} == {
         "container-registry.viewer registry-janitor",
+        "cloud-registry.viewer registry-janitor",
         "serverless-containers.viewer registry-janitor",
         "compute.viewer registry-janitor",
         "k8s.viewer registry-janitor",
