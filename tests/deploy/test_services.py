@@ -1,4 +1,4 @@
-"""Deploying for registries of Container Registry and of Cloud Registry, while both answer and when one is gone."""
+"""Deploying for registries of Container Registry and of Cloud Registry, also when one of the two is gone."""
 
 from __future__ import annotations
 
