@@ -64,7 +64,7 @@ def test_a_mount_of_before_goes_and_its_files_stay_and_are_used(folder: Folder) 
     run_id = "20261120T030000000000Z-0123456789abcdef"
     leave_a_run(folder, run_id)
     assert folder.run("destroy", "--yes").status == 0
-    applied(folder, SIMPLE)
+    applied(folder, STATE + "memory_mb = 512\n")
     mount(folder)
     before = folder.cloud.resources()["objects"]["janitor-state"]
 
