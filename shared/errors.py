@@ -9,6 +9,7 @@ JanitorError
 ├── CredentialsError   no token could be had
 ├── StateError         the state directory fails: what cannot be written down is not done
 │   └── FileThere      the file that was to be written is there already
+├── AllRefused         every delete of a repository was refused alike: the rest is not asked for
 ├── LeaseLost          another run may be at work: nothing more is deleted
 ├── PlanRefused        the plan is unknown, changed, too old, rejected, or was carried out before
 ├── RequestRefused     an HTTP call is not served: its form, its signature or its token is wrong
