@@ -15,6 +15,7 @@ from shared.cleanup import (
     deletion,
     foreign_referrers,
     layer_counting,
+    limits,
     protection,
     recovery,
     scope,
@@ -23,7 +24,7 @@ from shared.cleanup import (
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import Progress, for_each
-from shared.retention import guards, policies
+from shared.retention import guards
 
 
 def untold(what: str, done: int, total: int) -> None:
@@ -42,7 +43,8 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     in_parallel(run, progress, "repositories", partial(surveying.look, run, cloud))
     foreign_referrers.keep_referrers(run, cloud)
     tell_of_rules(run)
-    check_limits(run)
+    limits.check_creation_times(run)
+    limits.check_limits(run)
     if run.settings.mode == "apply":
         approved_plan.begin(run)
         deletion.delete_all(run, cloud, progress)
@@ -89,29 +91,3 @@ def tell_of_rules(run: Run) -> None:
             run.warn("rule-matches-no-repository", f'The rule "{rule.name}" matches no repository.')
         elif not run.matched[rule.name]:
             run.warn("rule-matches-no-image", f'The rule "{rule.name}" matches no image.')
-
-
-def check_limits(run: Run) -> None:
-    """Refuses what is over ``MAX_SHARE`` in its repository, and everything when it is over
-    ``MAX_DELETIONS``.
-    """
-    limits = run.settings.limits
-    for survey in run.surveys:
-        going = survey.going_count
-        if policies.over_share(going, survey.images or 0, limits.max_share):
-            run.hold_back(
-                "max-share",
-                f"{survey.repository.full_name}: {going} of its {survey.images} images would be deleted,"
-                f" which is more than MAX_SHARE ({limits.max_share:g}) allows; nothing is deleted there."
-                " Raise MAX_SHARE if it is meant.",
-            )
-            survey.leave("MAX_SHARE")
-    going = sum(survey.going_count for survey in run.surveys)
-    if going > limits.max_deletions:
-        run.refuse(
-            "max-deletions",
-            f"{going} images would be deleted, which is more than MAX_DELETIONS ({limits.max_deletions})"
-            " allows; nothing is deleted. Raise MAX_DELETIONS if it is meant.",
-        )
-        for survey in run.surveys:
-            survey.leave("MAX_DELETIONS")

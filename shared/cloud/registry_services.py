@@ -11,7 +11,7 @@ from typing import Protocol
 from shared.cloud import container_registry
 from shared.cloud.client import Cloud
 from shared.cloud.operations import Operation
-from shared.retention.records import Image, Policy, Registry, Repository
+from shared.retention.records import Image, Policy, Registry, Repository, Service
 
 
 class RegistryService(Protocol):
@@ -56,6 +56,15 @@ class RegistryService(Protocol):
 
 
 SERVICES: dict[str, RegistryService] = {"container-registry": container_registry}
+
+SOURCE: Service = "container-registry"
+TARGET: Service = "cloud-registry"
+"""A migration copies registries from the one to the other; they keep their ids."""
+
+
+def may_be_copied(registry: Registry) -> bool:
+    """Whether a migration may have made the registry, and given its images the time of the copying."""
+    return registry.service == TARGET
 
 
 def service_of(record: Registry | Repository) -> RegistryService:

@@ -11,7 +11,7 @@ service counts tags alone when it migrates.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -19,7 +19,7 @@ import msgspec
 from shared.retention.creation_times import NEARLY_ALL, one_day, same
 from shared.retention.guards import Binding, referred_to
 from shared.retention.policy_translation import Translation
-from shared.retention.records import PLAIN, Image, Service
+from shared.retention.records import PLAIN, Image, Manifest, Service
 
 What = Literal["repository", "tag", "other-digest", "digest", "index-child", "signature"]
 Times = Literal["kept", "lost", "changed", "not known"]
@@ -122,17 +122,25 @@ class Compared(msgspec.Struct, frozen=True):
     dated_alike: int = 0
 
 
+def listed_indexes(images: Iterable[Image]) -> dict[str, Manifest]:
+    """The indexes whose parts the listing itself names."""
+    return {
+        image.digest: Manifest(image.children, platforms=image.children) for image in images if image.children
+    }
+
+
 def manifests_needed(source: Sequence[Image], target: Sequence[Image]) -> set[str]:
-    """The digests whose manifests tell what is missing.
+    """The digests whose manifests have to be read to see what is missing.
 
     An index has no configuration (OCI image specification); an untagged image that the target does not list
     may be a signature.
     """
     listed = {image.digest for image in target}
+    known = listed_indexes([*source, *target])
     return {
         image.digest
         for image in source
-        if not image.config or (not image.tags and image.digest not in listed)
+        if image.digest not in known and (not image.config or (not image.tags and image.digest not in listed))
     }
 
 
@@ -154,15 +162,18 @@ def compare(
     also_there: Collection[str],
     used_by: Callable[[Image], str | None],
 ) -> Compared:
-    """Compares a repository; ``target`` is None if it is not there at all.
+    """Compares a repository; ``target`` is None if it is not there at all, or has no images.
 
-    ``manifests`` are those that `manifests_needed` asks for, as far as they could be had, and the indexes
-    nested in them. ``also_there`` are those digests of `to_look_for` that the target has.
+    ``manifests`` are `listed_indexes` and those that `manifests_needed` asks for, as far as they could be
+    had, with the indexes nested in them. ``also_there`` are those digests of `to_look_for` that the target
+    has.
     """
     used = {image.digest: where for image in source if (where := used_by(image))}
     there = {image.digest for image in target or ()} | set(also_there)
     owners = {tag: image.digest for image in target or () for tag in image.tags}
-    differences = [Difference(what="repository", repository=repository)] if target is None else []
+    differences: list[Difference] = []
+    if source and target is None:
+        differences.append(Difference(what="repository", repository=repository))
     differences += _missing(repository, source, manifests, there, owners)
     lacking = {digest for row in differences for digest in (row.digest, row.of)}
     created = {image.digest: image.created_at for image in target or ()}

@@ -84,6 +84,8 @@ class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
     size_bytes: int
     layers: bytes
     config: int = 0
+    parts: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
 
 
 class Manifest(msgspec.Struct, frozen=True, gc=False):

@@ -118,7 +118,7 @@ CASES: dict[str, tuple[list[Image], list[Image] | None, dict[str, Manifest], lis
         {},
         [difference("repository"), difference("tag", tag="v1", digest=digest("a"))],
     ),
-    "an empty repository": ([], None, {}, [difference("repository")]),
+    "an empty repository, which no listing shows": ([], None, {}, []),
 }
 
 
