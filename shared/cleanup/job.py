@@ -24,7 +24,6 @@ from shared.cleanup import (
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import Progress, for_each
-from shared.retention import guards
 
 
 def untold(what: str, done: int, total: int) -> None:
@@ -42,7 +41,7 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     protection.look_in_use(run, cloud, [survey for survey in run.surveys if surveying.may_lose(survey)])
     in_parallel(run, progress, "repositories", partial(surveying.look, run, cloud))
     foreign_referrers.keep_referrers(run, cloud)
-    tell_of_rules(run)
+    limits.tell_of_rules(run)
     limits.check_creation_times(run)
     limits.check_limits(run)
     if run.settings.mode == "apply":
@@ -71,23 +70,3 @@ def in_parallel(run: Run, progress: Progress, what: str, work: Callable[[Survey]
 
     progress(what, 0, len(run.surveys))
     for_each(run.surveys, one, run.settings.limits.concurrency)
-
-
-def tell_of_rules(run: Run) -> None:
-    """Warns of images that no rule can judge, and in a dry run of rules that match nothing."""
-    if run.undated:
-        name, _, image = min(run.undated, key=lambda row: row[0])
-        count = sum(number for _, number, _ in run.undated)
-        run.warn(
-            "absurd-creation-time",
-            f"{count} images in {len(run.undated)} repositories have a creation time that cannot be believed,"
-            f" such as {guards.described(image)} of {name} ({image.created_at or 'none'}); no rule takes them"
-            " by age or rank.",
-        )
-    if run.settings.mode == "apply" or run.only is not None or run.errors:
-        return
-    for rule in run.settings.rules:
-        if not any(rule in survey.rules for survey in run.surveys):
-            run.warn("rule-matches-no-repository", f'The rule "{rule.name}" matches no repository.')
-        elif not run.matched[rule.name]:
-            run.warn("rule-matches-no-image", f'The rule "{rule.name}" matches no image.')

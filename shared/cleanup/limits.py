@@ -1,13 +1,33 @@
-"""What stops the deletions of a repository or of the whole run: the limits, and creation times that say
-nothing.
+"""What there is to say of a run's rules, and what stops its deletions once it is known what would go: the
+limits, and creation times that say nothing.
 """
 
 from __future__ import annotations
 
 from shared.cleanup.run import Run
 from shared.cloud.registry_services import may_be_copied
-from shared.retention import policies
+from shared.retention import guards, policies
 from shared.retention.creation_times import one_day
+
+
+def tell_of_rules(run: Run) -> None:
+    """Warns of images that no rule can judge, and in a dry run of rules that match nothing."""
+    if run.undated:
+        name, _, image = min(run.undated, key=lambda row: row[0])
+        count = sum(number for _, number, _ in run.undated)
+        run.warn(
+            "absurd-creation-time",
+            f"{count} images in {len(run.undated)} repositories have a creation time that cannot be believed,"
+            f" such as {guards.described(image)} of {name} ({image.created_at or 'none'}); no rule takes them"
+            " by age or rank.",
+        )
+    if run.settings.mode == "apply" or run.only is not None or run.errors:
+        return
+    for rule in run.settings.rules:
+        if not any(rule in survey.rules for survey in run.surveys):
+            run.warn("rule-matches-no-repository", f'The rule "{rule.name}" matches no repository.')
+        elif not run.matched[rule.name]:
+            run.warn("rule-matches-no-image", f'The rule "{rule.name}" matches no image.')
 
 
 def check_creation_times(run: Run) -> None:

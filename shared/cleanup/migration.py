@@ -1,34 +1,23 @@
-"""Asks both services what they hold of the registries, before a migration or after it. Changes nothing.
-
-Both are listed, repository by repository. Manifests are read only of indexes whose parts no listing names and
-of untagged images that the target does not list: from the target, and from the source what the target does
-not have. With redirects both answer from the target (container-registry/tutorials,
-container-registry-migration); what nobody can show then is compared by the listings alone.
-"""
+"""Asks both services what they hold of the registries, before a migration or after it. Changes nothing."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from collections.abc import Collection, Iterator
 from functools import partial
 
 import msgspec
 
-from shared.cleanup import foreign_referrers, protection, scope, surveying
+from shared.cleanup import foreign_referrers, protection, registries, scope, surveying
+from shared.cleanup.comparison import Looked, compare
 from shared.cleanup.run import Run, Survey
 from shared.cloud import container_registry
 from shared.cloud.client import Cloud
-from shared.cloud.manifests import Manifests
 from shared.cloud.parallel import for_each
-from shared.cloud.registry_services import SERVICES, SOURCE, TARGET, service_of
-from shared.errors import NOT_FOUND, PERMISSION_DENIED, CallError, SettingsError
+from shared.cloud.registry_services import SERVICES, SOURCE, TARGET, RegistryService, service_of
+from shared.errors import NOT_FOUND, CallError, SettingsError
 from shared.retention import migration, policy_translation
-from shared.retention.creation_times import hours
-from shared.retention.migration import Compared, Contents, InUse, LeftBehind, RegistryMigration
-from shared.retention.records import Image, Manifest, Registry, Repository, Service
-
-UNSEEN = (NOT_FOUND, PERMISSION_DENIED)
+from shared.retention.migration import Contents, InUse, LeftBehind, RegistryMigration
+from shared.retention.records import Registry, Repository, Service
 
 
 class _Place(msgspec.Struct):
@@ -40,26 +29,6 @@ class _Place(msgspec.Struct):
     def either(self) -> list[Registry]:
         """The registry as the source has it or, without that, the target."""
         return [registry for registry in (self.source, self.target) if registry][:1]
-
-
-class _Looked(msgspec.Struct):
-    """What was learnt of a registry so far; not ``whole`` if anything could not be read."""
-
-    moved: bool
-    source: Contents
-    target: Contents
-    compared: list[Compared] = []
-    created: Counter[str] = msgspec.field(default_factory=Counter)
-    whole: bool = True
-    lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
-
-    def note(self, source: list[Image], target: list[Image], compared: Compared | None) -> None:
-        with self.lock:
-            self.source = self.source.with_images(source) if source else self.source
-            self.target = self.target.with_images(target) if target else self.target
-            self.created.update(hours(image.created_at for image in target))
-            if compared:
-                self.compared.append(compared)
 
 
 def look(run: Run, cloud: Cloud) -> list[RegistryMigration]:
@@ -84,31 +53,39 @@ def look(run: Run, cloud: Cloud) -> list[RegistryMigration]:
 
 
 def _places(run: Run, cloud: Cloud) -> dict[str, _Place]:
-    places: dict[str, _Place] = {}
-    try:
-        for registry in _registries(run, cloud, SOURCE):
-            places.setdefault(registry.registry_id, _Place()).source = registry
-    except CallError as error:
-        run.problem(error)
-    try:
-        for registry in _registries(run, cloud, TARGET):
-            places.setdefault(registry.registry_id, _Place()).target = registry
-    except CallError as error:
-        run.problem(error)
+    """Each registry that the settings name, by its id, in the services that have it."""
+    settings, places = run.settings, dict[str, _Place]()
+    closed: dict[Service, CallError] = {}
+    for registry_id in settings.registries or [""]:
+        answers = registries.ask(SERVICES, partial(_ask, cloud, registry_id, settings.folder_id or ""))
+        for name, error in answers.failures.items():
+            if registry_id and error.code == NOT_FOUND:
+                continue
+            if registries.is_closed(error):
+                closed[name] = error
+            else:
+                run.problem(error)
+        for registry in [registry for listed in answers.registries.values() for registry in listed]:
+            _note(run, places, registry)
+    for name, error in closed.items():
+        registries.tell_closed(run, name, error)
     return places
 
 
-def _registries(run: Run, cloud: Cloud, name: Service) -> Iterator[Registry]:
-    """The service's registries that the settings name. Raises CallError."""
-    settings, service = run.settings, SERVICES[name]
-    if not settings.registries:
-        yield from service.registries(cloud, settings.folder_id or "")
-    for registry_id in settings.registries:
-        try:
-            yield service.registry(cloud, registry_id)
-        except CallError as error:
-            if error.code not in UNSEEN:
-                raise
+def _ask(cloud: Cloud, registry_id: str, folder_id: str, service: RegistryService) -> list[Registry]:
+    if registry_id:
+        return [service.registry(cloud, registry_id)]
+    return list(service.registries(cloud, folder_id))
+
+
+def _note(run: Run, places: dict[str, _Place], registry: Registry) -> None:
+    if registry.left:
+        why = f"The registry {registry.registry_id} is not compared, for {registry.left}."
+        run.warn("registry-left", why)
+    elif registry.service == SOURCE:
+        places.setdefault(registry.registry_id, _Place()).source = registry
+    else:
+        places.setdefault(registry.registry_id, _Place()).target = registry
 
 
 def _survey(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
@@ -125,13 +102,13 @@ def _survey(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
 
 def _registry(run: Run, cloud: Cloud, registry_id: str, place: _Place) -> RegistryMigration:
     moved = bool(place.source and place.target)
-    looked = _Looked(moved, Contents(service=SOURCE), Contents(service=TARGET))
+    looked = Looked(moved, Contents(service=SOURCE), Contents(service=TARGET))
     translated = policy_translation.Translated([], "", [])
     try:
         source, target = _repositories(cloud, place.source), _repositories(cloud, place.target)
         for_each(
             sorted(source.keys() | target.keys()),
-            lambda name: _compare(run, cloud, looked, source.get(name), target.get(name)),
+            lambda name: compare(run, cloud, looked, source.get(name), target.get(name)),
             cloud.concurrency,
         )
         if place.source:
@@ -147,7 +124,7 @@ def _told(
     run: Run,
     registry_id: str,
     place: _Place,
-    looked: _Looked,
+    looked: Looked,
     translated: policy_translation.Translated,
 ) -> RegistryMigration:
     differences = sorted(
@@ -202,68 +179,6 @@ def _translated(
 
 def _count_policies(cloud: Cloud, registry: Registry | None) -> int:
     return sum(1 for _ in service_of(registry).policies(cloud, registry.registry_id)) if registry else 0
-
-
-def _compare(
-    run: Run, cloud: Cloud, looked: _Looked, source: Repository | None, target: Repository | None
-) -> None:
-    """Adds what the services hold of one repository, and what of it has not arrived."""
-    try:
-        old, new = _images(cloud, source), _images(cloud, target)
-    except CallError as error:
-        run.problem(error)
-        looked.whole = False
-        return
-    if not source or not looked.moved:
-        looked.note(old, new, None)
-        return
-    manifests = migration.listed_indexes([*old, *new])
-    there: set[str] = set()
-    try:
-        manifests |= _read(run, cloud, (target, source), migration.manifests_needed(old, new))
-        if target:
-            wanted = migration.to_look_for(old, new, manifests)
-            there = _existing(_reader(run, cloud, target), wanted, cloud.concurrency)
-    except CallError as error:
-        run.problem(error)
-        looked.whole = False
-        there = migration.to_look_for(
-            old, new, manifests
-        )  # what cannot be looked for is not said to be missing
-    used_by = partial(run.usage.where, source.full_name)
-    looked.note(
-        old, new, migration.compare(source.name, old, new if target else None, manifests, there, used_by)
-    )
-
-
-def _images(cloud: Cloud, repository: Repository | None) -> list[Image]:
-    return list(service_of(repository).images(cloud, repository)) if repository else []
-
-
-def _reader(run: Run, cloud: Cloud, repository: Repository) -> Manifests:
-    return Manifests(cloud, run.registry_endpoint, repository.full_name)
-
-
-def _read(
-    run: Run, cloud: Cloud, repositories: tuple[Repository | None, ...], wanted: set[str]
-) -> dict[str, Manifest]:
-    """The manifests, each from the first of the repositories that has it. Raises CallError."""
-    manifests: dict[str, Manifest] = {}
-    for repository in filter(None, repositories):
-        manifests |= _reader(run, cloud, repository).read(wanted - manifests.keys(), lambda _: True)
-    return manifests
-
-
-def _existing(reader: Manifests, digests: Collection[str], width: int) -> set[str]:
-    """Those of the digests that the registry has. Raises CallError."""
-    there: set[str] = set()
-
-    def ask(digest: str) -> None:
-        if reader.exists(digest):
-            there.add(digest)
-
-    for_each(digests, ask, width)
-    return there
 
 
 def _left_behind(run: Run, registry_id: str) -> list[LeftBehind]:

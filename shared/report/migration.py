@@ -122,7 +122,7 @@ def _of_times(registry: RegistryMigration) -> list[str]:
     if day:
         return [
             f"Nearly all images in {NEW} seem to have been created on {day}: all of them look young, and"
-            " rules and policies of age or rank mean nothing. The first clean-up by such rules is refused until"
+            " rules and policies of age or rank mean nothing. A clean-up by such rules is refused until"
             " allow_new_creation_times = true is set."
         ]
     if registry.creation_times == "changed":
