@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 
 import msgspec
 
-from shared.cleanup import foreign_referrers, protection, registries, scope, surveying
+from shared.cleanup import left_behind, protection, registries, scope
 from shared.cleanup.comparison import Looked, compare
-from shared.cleanup.run import Run, Survey
+from shared.cleanup.run import Run
 from shared.cloud import container_registry
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each
 from shared.cloud.registry_services import SERVICES, SOURCE, TARGET, RegistryService, service_of
 from shared.errors import NOT_FOUND, CallError, SettingsError
 from shared.retention import migration, policy_translation
-from shared.retention.migration import Contents, InUse, LeftBehind, RegistryMigration
+from shared.retention.migration import Contents, InUse, RegistryMigration
 from shared.retention.records import Registry, Repository, Service
 
 
@@ -48,7 +47,9 @@ def look(run: Run, cloud: Cloud) -> list[RegistryMigration]:
     for unavailable in run.unseen:
         run.hold_back("guard-unavailable", str(unavailable))
     staying = {registry_id for registry_id, place in places.items() if not place.target}
-    _survey(run, cloud, [survey for survey in run.surveys if survey.registry.registry_id in staying])
+    left_behind.survey(
+        run, cloud, [survey for survey in run.surveys if survey.registry.registry_id in staying]
+    )
     return [_registry(run, cloud, registry_id, place) for registry_id, place in sorted(places.items())]
 
 
@@ -86,18 +87,6 @@ def _note(run: Run, places: dict[str, _Place], registry: Registry) -> None:
         places.setdefault(registry.registry_id, _Place()).source = registry
     else:
         places.setdefault(registry.registry_id, _Place()).target = registry
-
-
-def _survey(run: Run, cloud: Cloud, surveys: list[Survey]) -> None:
-    """Finds out what a clean-up would take of repositories that have not moved yet."""
-
-    def one(survey: Survey) -> None:
-        with survey.opened():
-            surveying.dry_run(run, cloud, survey)
-            surveying.look(run, cloud, survey)
-
-    for_each(surveys, one, cloud.concurrency)
-    foreign_referrers.keep_referrers(run, cloud)
 
 
 def _registry(run: Run, cloud: Cloud, registry_id: str, place: _Place) -> RegistryMigration:
@@ -150,7 +139,7 @@ def _told(
             images=sum(compared.used for compared in looked.compared),
             arrived=sum(compared.used_arrived for compared in looked.compared),
         ),
-        left_behind=_left_behind(run, registry_id),
+        left_behind=left_behind.rows(run, registry_id),
         policies=translated.translations,
         rules=translated.rules,
         new_policies=translated.new_policies,
@@ -179,19 +168,3 @@ def _translated(
 
 def _count_policies(cloud: Cloud, registry: Registry | None) -> int:
     return sum(1 for _ in service_of(registry).policies(cloud, registry.registry_id)) if registry else 0
-
-
-def _left_behind(run: Run, registry_id: str) -> list[LeftBehind]:
-    """What a clean-up of the registry would take, by policy and rule."""
-    counted: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
-    for survey in run.surveys:
-        if survey.registry.registry_id == registry_id:
-            with survey.opened():
-                for candidate in survey.going().values():
-                    counted.update(candidate.reasons)
-                    sizes.update(dict.fromkeys(candidate.reasons, candidate.image.size_bytes))
-    return [
-        LeftBehind(reason=reason, images=count, size_bytes=sizes[reason])
-        for reason, count in counted.most_common()
-    ]

@@ -72,7 +72,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     folder_id: Id | None = None
     registries: list[Id] = []
-    services: Annotated[list[Service], Meta(min_length=1)] = ["container-registry", "cloud-registry"]
+    services: Annotated[list[Service], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: list(get_args(Service))
+    )
     mode: Literal["dry-run", "plan", "apply"] = "dry-run"
     lifecycle_policies: LifecyclePolicies = LifecyclePolicies()
     limits: Limits = Limits()
