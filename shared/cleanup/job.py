@@ -16,6 +16,7 @@ from shared.cleanup import (
     foreign_referrers,
     layer_counting,
     limits,
+    migration_notice,
     protection,
     recovery,
     scope,
@@ -36,6 +37,7 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     Raises what ends it as a whole; one repository's trouble ends up in ``run.errors``.
     """
     scope.find(run, cloud)
+    migration_notice.tell(run, cloud)
     recovery.take_over(run, cloud)
     in_parallel(run, progress, "dry runs", partial(surveying.dry_run, run, cloud))
     protection.look_in_use(run, cloud, [survey for survey in run.surveys if surveying.may_lose(survey)])

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import msgspec
 
-from shared.cleanup import left_behind, protection, registries, scope
+from shared.cleanup import left_behind, places, protection, scope
 from shared.cleanup.comparison import Looked, compare
+from shared.cleanup.places import Place, repositories_of
 from shared.cleanup.run import Run
 from shared.cloud import container_registry
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each
-from shared.cloud.registry_services import SERVICES, SOURCE, TARGET, RegistryService, service_of
-from shared.errors import NOT_FOUND, CallError, SettingsError
+from shared.cloud.registry_services import SOURCE, TARGET, service_of
+from shared.errors import CallError, SettingsError
 from shared.retention import migration, policy_translation
 from shared.retention.migration import Contents, InUse, RegistryMigration
-from shared.retention.records import Registry, Repository, Service
-
-
-class _Place(msgspec.Struct):
-    """A registry in the service that is migrated from, and in the one that is migrated to."""
-
-    source: Registry | None = None
-    target: Registry | None = None
-
-    def either(self) -> list[Registry]:
-        """The registry as the source has it or, without that, the target."""
-        return [registry for registry in (self.source, self.target) if registry][:1]
+from shared.retention.records import Registry, Repository
 
 
 def look(run: Run, cloud: Cloud) -> list[RegistryMigration]:
@@ -35,66 +23,31 @@ def look(run: Run, cloud: Cloud) -> list[RegistryMigration]:
 
     Raises SettingsError when no service has any; a call that fails is a problem of the run.
     """
-    places = _places(run, cloud)
-    if not places and not run.errors:
+    found = places.find(run.settings, cloud)
+    places.tell(run, found)
+    if not found.places and not run.errors:
         raise SettingsError(
             "Neither service has a registry that the settings name, or the service account cannot see any.",
             where="REGISTRY_IDS" if run.settings.registries else "FOLDER_ID",
         )
-    for registry in [registry for place in places.values() for registry in place.either()]:
+    for registry in [registry for place in found.places.values() for registry in place.either()]:
         scope.find_repositories(run, cloud, registry)
     protection.look_in_use(run, cloud, run.surveys)
     for unavailable in run.unseen:
         run.hold_back("guard-unavailable", str(unavailable))
-    staying = {registry_id for registry_id, place in places.items() if not place.target}
+    staying = {registry_id for registry_id, place in found.places.items() if not place.target}
     left_behind.survey(
         run, cloud, [survey for survey in run.surveys if survey.registry.registry_id in staying]
     )
-    return [_registry(run, cloud, registry_id, place) for registry_id, place in sorted(places.items())]
+    return [_registry(run, cloud, registry_id, place) for registry_id, place in sorted(found.places.items())]
 
 
-def _places(run: Run, cloud: Cloud) -> dict[str, _Place]:
-    """Each registry that the settings name, by its id, in the services that have it."""
-    settings, places = run.settings, dict[str, _Place]()
-    closed: dict[Service, CallError] = {}
-    for registry_id in settings.registries or [""]:
-        answers = registries.ask(SERVICES, partial(_ask, cloud, registry_id, settings.folder_id or ""))
-        for name, error in answers.failures.items():
-            if registry_id and error.code == NOT_FOUND:
-                continue
-            if registries.is_closed(error):
-                closed[name] = error
-            else:
-                run.problem(error)
-        for registry in [registry for listed in answers.registries.values() for registry in listed]:
-            _note(run, places, registry)
-    for name, error in closed.items():
-        registries.tell_closed(run, name, error)
-    return places
-
-
-def _ask(cloud: Cloud, registry_id: str, folder_id: str, service: RegistryService) -> list[Registry]:
-    if registry_id:
-        return [service.registry(cloud, registry_id)]
-    return list(service.registries(cloud, folder_id))
-
-
-def _note(run: Run, places: dict[str, _Place], registry: Registry) -> None:
-    if registry.left:
-        why = f"The registry {registry.registry_id} is not compared, for {registry.left}."
-        run.warn("registry-left", why)
-    elif registry.service == SOURCE:
-        places.setdefault(registry.registry_id, _Place()).source = registry
-    else:
-        places.setdefault(registry.registry_id, _Place()).target = registry
-
-
-def _registry(run: Run, cloud: Cloud, registry_id: str, place: _Place) -> RegistryMigration:
+def _registry(run: Run, cloud: Cloud, registry_id: str, place: Place) -> RegistryMigration:
     moved = bool(place.source and place.target)
     looked = Looked(moved, Contents(service=SOURCE), Contents(service=TARGET))
     translated = policy_translation.Translated([], "", [])
     try:
-        source, target = _repositories(cloud, place.source), _repositories(cloud, place.target)
+        source, target = repositories_of(cloud, place.source), repositories_of(cloud, place.target)
         for_each(
             sorted(source.keys() | target.keys()),
             lambda name: compare(run, cloud, looked, source.get(name), target.get(name)),
@@ -112,7 +65,7 @@ def _registry(run: Run, cloud: Cloud, registry_id: str, place: _Place) -> Regist
 def _told(
     run: Run,
     registry_id: str,
-    place: _Place,
+    place: Place,
     looked: Looked,
     translated: policy_translation.Translated,
 ) -> RegistryMigration:
@@ -144,14 +97,6 @@ def _told(
         rules=translated.rules,
         new_policies=translated.new_policies,
     )
-
-
-def _repositories(cloud: Cloud, registry: Registry | None) -> dict[str, Repository]:
-    """The registry's repositories by their names. Raises CallError."""
-    if not registry:
-        return {}
-    repositories = service_of(registry).repositories(cloud, registry.registry_id)
-    return {repository.name: repository for repository in repositories}
 
 
 def _translated(
