@@ -12,7 +12,7 @@ from shared.cleanup.run import Run
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each
 from shared.cloud.registry_services import SERVICES, RegistryService
-from shared.errors import NOT_FOUND, UNAVAILABLE, CallError
+from shared.errors import NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE, CallError
 from shared.retention.records import Registry, Service
 
 GONE = (404, 410)
@@ -31,8 +31,8 @@ def of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
     if not answers.registries:
         raise next(iter(answers.failures.values()))
     for name, error in answers.failures.items():
-        if is_closed(error):
-            tell_closed(run, name, error)
+        if is_closed(error) or error.code == PERMISSION_DENIED:
+            tell_unavailable(run, name, error)
         else:
             run.problem(error)
     return _each_once(run, answers)
@@ -72,7 +72,7 @@ def named(run: Run, cloud: Cloud, registry_ids: list[str]) -> tuple[list[Registr
 
     for_each(list(dict.fromkeys(registry_ids)), find, cloud.concurrency)
     for name, error in closed.items():
-        tell_closed(run, name, error)
+        tell_unavailable(run, name, error)
     order = {registry_id: number for number, registry_id in enumerate(registry_ids)}
     return sorted(registries, key=lambda registry: order[registry.registry_id]), failures
 
@@ -96,11 +96,11 @@ def is_closed(error: CallError) -> bool:
     return error.status in GONE or (error.code == UNAVAILABLE and not error.status)
 
 
-def tell_closed(run: Run, name: Service, error: CallError) -> None:
+def tell_unavailable(run: Run, name: Service, error: CallError) -> None:
     run.warn(
         "service-unavailable",
-        f"{SERVICES[name].TITLE} cannot be asked any more, so its registries are left alone: {error}. If it"
-        f" is closed for good, leave {name} out of SERVICES.",
+        f"{SERVICES[name].TITLE} cannot be asked, so its registries are left alone: {error}. To do without it,"
+        f" leave {name} out of SERVICES.",
     )
 
 
