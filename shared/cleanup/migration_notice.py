@@ -12,31 +12,31 @@ COMMAND = "python -m functions migration"
 
 
 def tell(run: Run, cloud: Cloud) -> None:
-    """Warns of registries and repositories that have not been migrated, while both services answer."""
+    """Warns of registries and repositories that have not been migrated, once some have and as long as both
+    services answer.
+    """
     if run.settings.mode != "dry-run" or run.only is not None or len(run.settings.services) < len(SERVICES):
         return
     found = places.find(run.settings, cloud)
-    to_move = sorted(registry_id for registry_id, place in found.places.items() if not place.target)
-    moved = sorted(
-        registry_id for registry_id, place in found.places.items() if place.source and place.target
-    )
-    if found.failures or not (to_move or moved):
+    to_move = [registry_id for registry_id, place in sorted(found.places.items()) if not place.target]
+    moved = [place for _, place in sorted(found.places.items()) if place.source and place.target]
+    if found.failures or not moved:
         return
     try:
-        missing = [name for registry_id in moved for name in _missing(run, cloud, found, registry_id)]
+        missing = [name for place in moved for name in _missing(run, cloud, place)]
     except CallError:
-        return
+        return  # whoever runs the command hears of it
     old, new = SERVICES[SOURCE].TITLE, SERVICES[TARGET].TITLE
     said = [f"{len(moved)} of the {len(moved) + len(to_move)} registries of {old} are in {new} too."]
     if to_move:
         said.append(f"{len(to_move)} are not, such as {to_move[0]}.")
     if missing:
-        said.append(f"{len(missing)} repositories have not arrived, such as {missing[0]}.")
+        said.append(f"{len(missing)} repositories are not there, or are empty, such as {missing[0]}.")
     run.warn("migration", f"{' '.join(said)} {COMMAND} compares their images and translates the policies.")
 
 
-def _missing(run: Run, cloud: Cloud, found: places.Places, registry_id: str) -> list[str]:
+def _missing(run: Run, cloud: Cloud, place: places.Place) -> list[str]:
     """The repositories of a migrated registry that the run does not find in the target. Raises CallError."""
     there = {survey.repository.full_name for survey in run.surveys}
-    source = places.repositories_of(cloud, found.places[registry_id].source)
-    return sorted(repository.full_name for repository in source.values() if repository.full_name not in there)
+    names = {repository.full_name for repository in places.repositories_of(cloud, place.source).values()}
+    return sorted(names - there)

@@ -69,7 +69,7 @@ def tell(run: Run, found: Places) -> None:
         run.warn("registry-left", why)
     for name, error in found.failures.items():
         if registries.is_closed(error):
-            registries.tell_closed(run, name, error)
+            registries.tell_unavailable(run, name, error)
         else:
             run.problem(error)
 

@@ -262,3 +262,38 @@ def test_it_is_a_table_and_a_page_too(cloud: Cloud, tmp_path: Path) -> None:
     assert "page.html: " in written.stdout
     assert "Not everything is in Cloud Registry: 1 tag" in (tmp_path / "page.html").read_text()
     assert "name another file" in refused.stderr
+
+
+def warned(cloud: Cloud, **settings: str) -> list[str]:
+    report = cloud.dry_run(**settings)
+    return [row["message"] for row in report["warnings"] if row["code"] == "migration"]
+
+
+def test_a_dry_run_says_how_far_the_migration_is(cloud: Cloud) -> None:
+    app = {"name": APP, "images": [image("a", "v1")]}
+    lost = {"name": "team-b/app", "images": [image("b", "v1")]}
+    waiting = {"id": "crp2", "folder_id": FOLDER, "name": "waiting", "repositories": []}
+    moved = {"id": "crp1", "folder_id": FOLDER, "name": "moved", "repositories": [app, lost]}
+    target = {"id": "crp1", "folder_id": FOLDER, "repositories": [app]}
+    cloud.emulator.seed(
+        {
+            "service_accounts": [cloud.account],
+            "registries": [moved, waiting],
+            "cloud_registries": [target],
+        }
+    )
+
+    (message,) = warned(cloud)
+
+    assert "1 of the 2 registries" in message
+    assert "crp2" in message
+    assert "1 repositories are not there, or are empty, such as crp1/team-b/app" in message
+    assert warned(cloud, SERVICES="cloud-registry") == []
+    cloud.emulator.behaviour(container_registry={"closed": 404})
+    assert warned(cloud) == []
+
+
+def test_a_dry_run_says_nothing_of_a_migration_that_has_not_begun(cloud: Cloud) -> None:
+    cloud.seed({"name": APP, "images": [image("a", "v1")]})
+
+    assert warned(cloud) == []
