@@ -220,7 +220,7 @@ def test_when_the_old_service_is_closed_the_new_one_is_looked_at_alone(cloud: Cl
 
     assert ended.returncode == 0
     assert "nothing to compare" in ended.stdout
-    assert "cannot be asked any more" in ended.stdout
+    assert "Container Registry cannot be asked" in ended.stdout
 
 
 def test_what_cannot_be_read_is_not_said_to_be_missing(cloud: Cloud) -> None:

@@ -16,7 +16,7 @@ SETTINGS = {"JANITOR_CONFIG": "", "FOLDER_ID": "b1gfolder", "LOG_LEVEL": "FATAL"
     ("environment", "status", "says"),
     [
         ({**SETTINGS, "FOLDER_ID": ""}, 2, "Neither FOLDER_ID nor REGISTRY_IDS is set"),
-        ({**SETTINGS, "SA_KEY": "{"}, 1, "SA_KEY"),
+        ({**SETTINGS, "SA_KEY": "{"}, 2, "SA_KEY"),
     ],
 )
 def test_a_run_that_cannot_look_ends_as_a_report(
