@@ -159,7 +159,6 @@ def _environment(
         "YC_FUNCTIONS_ENDPOINT": url,
         "YC_REGISTRY_ENDPOINT": url,
         "YC_CLOUD_REGISTRY_ENDPOINT": f"{url}/cloud-registry-v2",
-        "YC_CLOUD_REGISTRY_ENDPOINT": f"{url}/cloud-registry-v2",
         "YC_METADATA_ADDR": url.removeprefix("http://"),
         **own,
         **secret_values(state, version),
