@@ -12,7 +12,7 @@ from shared.retention.migration import RegistryMigration
 from shared.retention.records import Notice, Problem
 
 OLD, NEW = "Container Registry", "Cloud Registry"
-SHUT = "2026-12-14"
+READ_ONLY, SHUT = "2026-11-10", "2026-12-14"
 LACKING = {
     "repository": "repositories",
     "tag": "tags",
@@ -88,7 +88,8 @@ def _of_differences(registry: RegistryMigration) -> list[str]:
         source = registry.source
         return [
             f"{source.repositories:,} repositories with {source.images:,} images, {source.tags:,} tags and"
-            f" {size(source.size_bytes)} would move; {OLD} closes on {SHUT}."
+            f" {size(source.size_bytes)} would move; {OLD} closes on {SHUT}.",
+            f"{OLD} is read-only since {READ_ONLY}: what nobody needs moves too, and is deleted in {NEW}.",
         ]
     said = []
     if registry.missing["digest"] or registry.missing["index-child"]:
@@ -107,7 +108,9 @@ def _of_use(registry: RegistryMigration) -> list[str]:
     if registry.state != "moved":
         return []
     used = registry.in_use
-    said = [f"{used.arrived:,} of the {used.images:,} images that are seen to run have arrived."]
+    said = ["None of its images is seen to run."]
+    if used.images:
+        said = [f"{used.arrived:,} of the {used.images:,} images that are seen to run have arrived."]
     if not used.known:
         said.append("Not everything that may run them could be looked at, so that more may run.")
     return said
@@ -177,7 +180,7 @@ def tables(registry: RegistryMigration) -> list[Table]:
             ],
         ),
         Table(
-            "A clean-up would take",
+            "What policies and rules take",
             ("Reason", "Images", "Size"),
             [[row.reason, f"{row.images:,}", size(row.size_bytes)] for row in registry.left_behind],
         ),

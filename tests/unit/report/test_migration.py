@@ -95,6 +95,8 @@ SENTENCES = {
     "deleted since": (registry(differences=rows(1)), "counts as missing here"),
     "pushed since": (registry(newer_tags=3), "3 tags are in Cloud Registry alone"),
     "what runs": (registry(), "3 of the 3 images"),
+    "what cannot be cleaned first": (registry("to-move"), "read-only since 2026-11-10"),
+    "nothing runs": (registry(in_use=InUse(known=True)), "None of its images"),
     "what may run": (registry(in_use=InUse(known=False)), "more may run"),
     "times kept": (registry(), "creation times were kept"),
     "times lost": (
