@@ -17,6 +17,8 @@ from shared.settings.settings import Settings
 from shared.state.directory import StateDir
 from shared.state.journal import Begin, Journal
 from shared.state.leases import Leases
+from shared.state.manifest_memory import ManifestMemory
+from shared.state.wrapped import Wrapped
 
 RESERVE = 2.0
 TELLING, TELLING_SHARE = 3.0, 0.1
@@ -34,6 +36,7 @@ def open_journal(run: Run) -> None:
         state = StateDir(run.settings.state_dir)
         leases = Leases(state, run.run_id) if run.settings.mode == "apply" else None
         run.keep_journal(Journal(state, begin), leases)
+        run.keep_memory(ManifestMemory(Wrapped(run.settings.state_dir)))
         if leases:
             leases.start()
     except StateError as error:
