@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,10 +24,11 @@ class Wrapped:
         return Stored(body, hashlib.sha256(body).hexdigest())
 
     def create(self, name: str, chunks: Iterable[bytes]) -> str | None:
-        return self._write(name, chunks)
+        return None if self.read(name) else self._write(name, chunks)
 
     def replace(self, name: str, chunks: Iterable[bytes], version: str) -> str | None:
-        return self._write(name, chunks)
+        there = self.read(name)
+        return self._write(name, chunks) if there and there.version == version else None
 
     def names(self, prefix: str) -> list[str]:
         paths = self._root.rglob("*")
@@ -43,7 +43,7 @@ class Wrapped:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.with_suffix(".new").write_bytes(body)
-            os.replace(path.with_suffix(".new"), path)
+            path.with_suffix(".new").replace(path)
         except OSError as error:
             raise StateError(f"{self.where}: {name}: {error.strerror}") from None
         return hashlib.sha256(body).hexdigest()
