@@ -61,7 +61,7 @@ class ManifestMemory:
 
     def parts(self, repository: Repository, digests: Collection[str]) -> list[Part]:
         """The parts of a repository that has images of these ``digests``, in their order."""
-        stored = self._listed(repository.registry_id).get(_key(repository.full_name), set())
+        stored = self._listed(repository.registry_id).setdefault(_key(repository.full_name), set())
         bits = _bits(len(digests), stored)
         divided: defaultdict[int, set[str]] = defaultdict(set)
         for digest in digests:
@@ -139,7 +139,7 @@ class Part:
         self, memory: ManifestMemory, folder: str, place: Place, digests: set[str], stored: set[Place]
     ) -> None:
         self.digests = digests
-        self._memory, self._folder, self._place = memory, folder, place
+        self._memory, self._folder, self._place, self._stored = memory, folder, place, stored
         self._sources = sorted(other for other in stored if other.meets(place))
         self._version: str | None = None
         self._known: dict[str, Manifest] | None = None
@@ -168,12 +168,13 @@ class Part:
         outlived = len(self._known.keys() - kept.keys())
         divided = self._sources not in ([], [self._place])
         if kept and (kept.keys() - self._known.keys() or outlived * 4 > len(self._known) or divided):
-            is_there = self._memory.write(self._name(self._place), packed(kept), self._version)
-            if is_there and whole:
-                self._forget_halves()
+            if self._memory.write(self._name(self._place), packed(kept), self._version):
+                self._stored.add(self._place)
+                if whole:
+                    self._forget_divided()
         self._known = None
 
-    def _forget_halves(self) -> None:
+    def _forget_divided(self) -> None:
         """Deletes what was remembered in smaller parts. A larger part is deleted with the last that needs it."""
         for place in self._sources:
             inside = place.bits > self._place.bits
@@ -182,6 +183,7 @@ class Part:
             )
             if inside or is_last:
                 self._memory.delete(self._name(place))
+                self._stored.discard(place)
 
     def _name(self, place: Place) -> str:
         return f"{self._folder}.{place.bits}.{place.number}"

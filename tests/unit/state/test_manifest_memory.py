@@ -156,6 +156,16 @@ def test_what_was_read_in_part_is_added_to_what_was_known(state: Path) -> None:
     assert recalled(store, digests(40)) == dict.fromkeys(digests(30), PLAIN)
 
 
+def test_a_run_that_looks_twice_knows_what_it_has_kept_itself(state: Path) -> None:
+    memory = ManifestMemory(Wrapped(str(state)))
+    for count in (20, 30):
+        (part,) = memory.parts(APP, set(digests(40)))
+        assert len(part.recall()) == (0 if count == 20 else 20)
+        part.keep(dict.fromkeys(digests(count), PLAIN), whole=False)
+
+    assert recalled(Wrapped(str(state)), digests(40)) == dict.fromkeys(digests(30), PLAIN)
+
+
 def test_what_is_not_understood_or_lost_is_not_remembered(state: Path) -> None:
     store = Wrapped(str(state))
     (part,) = ManifestMemory(store).parts(APP, set(digests(3)))
