@@ -89,7 +89,7 @@ def with_all_tags(run: Run, cloud: Cloud, repository: Repository, look: Look) ->
     wanted = run.settings.guards
     if not wanted.index_children and not wanted.referrers:
         return look
-    reader = Manifests(cloud, run.registry_endpoint, repository.full_name)
+    reader = Manifests(cloud, run.docker_endpoints, repository)
     unlisted = set(reader.tags() or ()) - _tags(look.images)
     if unlisted:  # pushed or deleted meanwhile?
         look = relisting.look(cloud, repository)

@@ -15,6 +15,7 @@ from shared.cloud.client import Cloud
 from shared.cloud.manifests import Manifests
 from shared.cloud.registry_services import service_of
 from shared.errors import CallError, OutOfTime
+from shared.retention.manifest_meaning import with_children
 from shared.retention.records import Image, Manifest, Repository
 from shared.state.manifest_memory import WORTH_A_CALL, Part
 
@@ -44,17 +45,17 @@ def read_manifests(
     One that is missing is left out if its image is gone by now. Raises CallError, and OutOfTime, which says
     how many are known.
     """
-    by_digest = {image.digest: image.image_id for image in images}
+    by_digest = {image.digest: image for image in images}
     vanished: set[str] = set()
 
     def gone(digest: str) -> bool:
-        if service_of(repository).is_there(cloud, by_digest[digest]):
+        if service_of(repository).is_there(cloud, repository, by_digest[digest].sighting()):
             return False
         vanished.add(digest)
         return True
 
     manifests: dict[str, Manifest] = {}
-    reader, before_each = Manifests(cloud, run.registry_endpoint, repository.full_name), _while(run, cloud)
+    reader, before_each = Manifests(cloud, run.docker_endpoints, repository), _while(run, cloud)
     for part in run.memory.parts(repository, by_digest.keys()):
         try:
             manifests |= _read_part(reader, part, gone, before_each)
@@ -68,7 +69,7 @@ def read_manifests(
         listed = {image.digest for image in service_of(repository).images(cloud, repository)}
         unclear = Manifest(unclear="its image is listed, but the registry does not know it", lost=True)
         manifests |= dict.fromkeys(vanished & listed, unclear)
-    return manifests
+    return with_children(manifests, by_digest.values())
 
 
 def _while(run: Run, cloud: Cloud) -> Callable[[], None]:
