@@ -38,10 +38,8 @@ from shared.retention.records import (
     Sighting,
 )
 from shared.retention.references import Usage
-from shared.retention.rule import Rule
-from shared.retention.rules import Decision
-from shared.settings.overrides import Narrowed
-from shared.settings.settings import Settings
+from shared.retention.rules import Decision, Rule
+from shared.settings.overrides import Narrowed, Settings
 from shared.state.journal import Journal
 from shared.state.leases import Leases
 from shared.state.manifest_memory import ManifestMemory

@@ -17,7 +17,6 @@ from shared.settings.settings import Settings
 from shared.state.journal import Begin, Journal
 from shared.state.leases import Leases
 from shared.state.manifest_memory import ManifestMemory
-from shared.state.wrapped import Wrapped
 
 TELLING, TELLING_SHARE = 3.0, 0.1
 
@@ -34,7 +33,7 @@ def open_journal(run: Run, invocation: Invocation) -> None:
             return
         leases = Leases(state, run.run_id) if run.settings.mode == "apply" else None
         run.keep_journal(Journal(state, begin), leases)
-        run.keep_memory(ManifestMemory(Wrapped(run.settings.state_dir)))
+        run.keep_memory(ManifestMemory(state))
         if leases:
             leases.start()
     except StateError as error:

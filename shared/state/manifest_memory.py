@@ -167,15 +167,15 @@ class Part:
         kept = clear if whole else self._known | clear
         outlived = len(self._known.keys() - kept.keys())
         divided = self._sources not in ([], [self._place])
-        if kept and (kept.keys() - self._known.keys() or outlived * 4 > len(self._known) or divided):
-            if self._memory.write(self._name(self._place), packed(kept), self._version):
-                self._stored.add(self._place)
-                if whole:
-                    self._forget_divided()
+        is_news = bool(kept.keys() - self._known.keys()) or outlived * 4 > len(self._known) or divided
         self._known = None
+        if kept and is_news and self._memory.write(self._name(self._place), packed(kept), self._version):
+            self._stored.add(self._place)
+            if whole:
+                self._forget_divided()
 
     def _forget_divided(self) -> None:
-        """Deletes what was remembered in smaller parts. A larger part is deleted with the last that needs it."""
+        """Deletes the smaller parts that this one stands for, and a larger part once this is its last."""
         for place in self._sources:
             inside = place.bits > self._place.bits
             is_last = place.bits < self._place.bits and self._place.number + 1 == (place.number + 1) << (

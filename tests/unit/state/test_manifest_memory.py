@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from shared.errors import StateError
 from shared.retention.records import PLAIN, Manifest, Repository
 from shared.state.manifest_memory import STAMP, ManifestMemory, packed, unpacked
+from shared.state.directory import StateDir
 from shared.state.store import Store
-from shared.state.wrapped import Wrapped
 
 APP = Repository("id", "crp1", "crp1/team/app")
 FEW, MANY = 100, 9000
@@ -90,16 +90,14 @@ def test_a_manifest_that_says_nothing_of_others_takes_32_bytes() -> None:
 # --- parts ---
 
 
-def test_what_was_learnt_is_recalled_by_the_next_run_and_by_no_other_repository(state: Path) -> None:
-    store = Wrapped(str(state))
+def test_what_was_learnt_is_recalled_by_the_next_run_and_by_no_other_repository(store: Store, state: Path) -> None:
     learn(store, digests(FEW))
 
     assert recalled(store, digests(FEW)) == dict.fromkeys(digests(FEW), PLAIN)
     assert recalled(store, digests(FEW), Repository("id", "crp1", "crp1/team/app2")) == {}
 
 
-def test_a_new_image_among_many_rewrites_one_part_of_several(state: Path) -> None:
-    store = Wrapped(str(state))
+def test_a_new_image_among_many_rewrites_one_part_of_several(store: Store, state: Path) -> None:
     learn(store, digests(MANY))
     before = files(state)
 
@@ -111,9 +109,8 @@ def test_a_new_image_among_many_rewrites_one_part_of_several(state: Path) -> Non
 
 @pytest.mark.parametrize(("first", "then"), [(FEW, MANY), (MANY, FEW), (0, FEW)])
 def test_a_repository_that_grows_or_shrinks_is_divided_anew_and_forgets_nothing(
-    state: Path, first: int, then: int
+    store: Store, state: Path, first: int, then: int
 ) -> None:
-    store = Wrapped(str(state))
     learn(store, digests(first))
     wanted = dict.fromkeys(digests(min(first, then)), PLAIN)
 
@@ -124,8 +121,7 @@ def test_a_repository_that_grows_or_shrinks_is_divided_anew_and_forgets_nothing(
     assert len(files(state)) == (4 if then == MANY else 1)
 
 
-def test_dividing_that_was_cut_off_forgets_nothing(state: Path) -> None:
-    store = Wrapped(str(state))
+def test_dividing_that_was_cut_off_forgets_nothing(store: Store, state: Path) -> None:
     learn(store, digests(FEW))
     first, *_ = ManifestMemory(store).parts(APP, set(digests(MANY)))
     first.recall()
@@ -135,8 +131,7 @@ def test_dividing_that_was_cut_off_forgets_nothing(state: Path) -> None:
     assert recalled(store, digests(MANY)).keys() >= {*digests(FEW), *first.digests}
 
 
-def test_what_a_few_lost_images_said_is_forgotten_when_it_is_worth_a_write(state: Path) -> None:
-    store = Wrapped(str(state))
+def test_what_a_few_lost_images_said_is_forgotten_when_it_is_worth_a_write(store: Store, state: Path) -> None:
     learn(store, digests(FEW))
     before = files(state)
 
@@ -146,8 +141,7 @@ def test_what_a_few_lost_images_said_is_forgotten_when_it_is_worth_a_write(state
     assert recalled(store, digests(FEW)) == dict.fromkeys(digests(FEW - 50), PLAIN)
 
 
-def test_what_was_read_in_part_is_added_to_what_was_known(state: Path) -> None:
-    store = Wrapped(str(state))
+def test_what_was_read_in_part_is_added_to_what_was_known(store: Store, state: Path) -> None:
     learn(store, digests(20))
     (part,) = ManifestMemory(store).parts(APP, set(digests(40)))
     part.recall()
@@ -156,18 +150,17 @@ def test_what_was_read_in_part_is_added_to_what_was_known(state: Path) -> None:
     assert recalled(store, digests(40)) == dict.fromkeys(digests(30), PLAIN)
 
 
-def test_a_run_that_looks_twice_knows_what_it_has_kept_itself(state: Path) -> None:
-    memory = ManifestMemory(Wrapped(str(state)))
+def test_a_run_that_looks_twice_knows_what_it_has_kept_itself(store: Store) -> None:
+    memory = ManifestMemory(store)
     for count in (20, 30):
         (part,) = memory.parts(APP, set(digests(40)))
         assert len(part.recall()) == (0 if count == 20 else 20)
         part.keep(dict.fromkeys(digests(count), PLAIN), whole=False)
 
-    assert recalled(Wrapped(str(state)), digests(40)) == dict.fromkeys(digests(30), PLAIN)
+    assert recalled(store, digests(40)) == dict.fromkeys(digests(30), PLAIN)
 
 
-def test_what_is_not_understood_or_lost_is_not_remembered(state: Path) -> None:
-    store = Wrapped(str(state))
+def test_what_is_not_understood_or_lost_is_not_remembered(store: Store, state: Path) -> None:
     (part,) = ManifestMemory(store).parts(APP, set(digests(3)))
     part.recall()
     odd = {digest(0): PLAIN, digest(1): Manifest(unclear="odd"), digest(2): Manifest(lost=True)}
@@ -176,8 +169,7 @@ def test_what_is_not_understood_or_lost_is_not_remembered(state: Path) -> None:
     assert recalled(store, digests(3)) == {digest(0): PLAIN}
 
 
-def test_what_another_run_has_written_meanwhile_is_not_overwritten(state: Path) -> None:
-    store = Wrapped(str(state))
+def test_what_another_run_has_written_meanwhile_is_not_overwritten(store: Store, state: Path) -> None:
     learn(store, digests(10))
     (part,) = ManifestMemory(store).parts(APP, set(digests(20)))
     part.recall()
@@ -187,8 +179,7 @@ def test_what_another_run_has_written_meanwhile_is_not_overwritten(state: Path) 
     assert recalled(store, digests(30)) == dict.fromkeys(digests(30), PLAIN)
 
 
-def test_a_damaged_part_is_forgotten_and_written_anew(state: Path) -> None:
-    store = Wrapped(str(state))
+def test_a_damaged_part_is_forgotten_and_written_anew(store: Store, state: Path) -> None:
     learn(store, digests(FEW))
     (damaged,) = state.rglob("*.0.0")
     damaged.write_bytes(damaged.read_bytes()[:-1])
@@ -198,8 +189,7 @@ def test_a_damaged_part_is_forgotten_and_written_anew(state: Path) -> None:
     assert recalled(store, digests(FEW)) == dict.fromkeys(digests(FEW), PLAIN)
 
 
-def test_repositories_that_are_gone_are_forgotten(state: Path) -> None:
-    store = Wrapped(str(state))
+def test_repositories_that_are_gone_are_forgotten(store: Store, state: Path) -> None:
     gone = Repository("id", "crp1", "crp1/gone")
     learn(store, digests(FEW))
     learn(store, digests(MANY), gone)
@@ -212,8 +202,8 @@ def test_repositories_that_are_gone_are_forgotten(state: Path) -> None:
     assert recalled(store, digests(MANY), gone) == {}
 
 
-def test_a_store_that_fails_is_not_asked_again(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    class Failing(Wrapped):
+def test_a_store_that_fails_is_not_asked_again(state: Path) -> None:
+    class Failing(StateDir):
         asked = 0
 
         def names(self, prefix: str) -> list[str]:
