@@ -96,7 +96,7 @@ def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Surve
             break
         first, before = False, relisting.sightings(look.images)
         deletion = _delete_batch(run, cloud, survey, batch, reserve, deleted)
-        if _stops(run, deletion) or deletion.look is None:
+        if _stops(run, survey, deletion) or deletion.look is None:
             return
         look = deletion.look
     run.stays(survey.registry.registry_id, layer_keys(look.images))
@@ -187,14 +187,16 @@ def _delete_batch(
     return deletion
 
 
-def _stops(run: Run, deletion: Deletion) -> bool:
+def _stops(run: Run, survey: Survey, deletion: Deletion) -> bool:
     """Whether no further batch may begin. Raises LeaseLost."""
     stopped: JanitorError | None = deletion.stopped
     if isinstance(stopped, LeaseLost):
         raise stopped
     if stopped is None or isinstance(stopped, Stale):
         return False
-    if not isinstance(stopped, OutOfTime | AllRefused):
+    if isinstance(stopped, AllRefused):
+        survey.leave("every delete is refused")
+    elif not isinstance(stopped, OutOfTime):
         run.problem(stopped)
     return True
 

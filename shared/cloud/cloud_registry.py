@@ -231,8 +231,9 @@ def dry_run(cloud: Cloud, policy_id: str) -> DryRun:
     for page in cloud.pages(SERVICE, path, _AffectedArtifacts, role=VIEWER):
         for artifact in page.artifacts or ():
             by = artifact.affected_by or _AffectedBy()
-            if by.rule_type in TAKEN_BY and artifact.artifact_id:
-                taken[artifact.artifact_id] = f" (rule {by.rule_index + 1}, {by.rule_type})"
+            kind = by.rule_type.removeprefix("LIFECYCLE_RULE_TYPE_")
+            if kind in TAKEN_BY and artifact.artifact_id:
+                taken[artifact.artifact_id] = f" (rule {by.rule_index + 1}, {kind})"
     return DryRun(result.dry_run_id, parts=taken, run_at=result.run_at)
 
 

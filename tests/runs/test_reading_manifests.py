@@ -15,7 +15,7 @@ from shared.cloud.client import Cloud as Asked
 from shared.cloud.manifests import LARGEST, Manifests, Memory
 from shared.cloud.pace import Pace
 from shared.errors import CallError
-from shared.retention.records import PLAIN
+from shared.retention.records import PLAIN, Repository
 from tests.conftest import Cloud
 from tests.support.docker_registry import docker_registry, is_installed, push_image
 
