@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shared.errors import StateError
 from shared.retention.records import PLAIN, Manifest, Repository
-from shared.state.manifest_memory import STAMP, ManifestMemory, packed, unpacked
 from shared.state.directory import StateDir
+from shared.state.manifest_memory import STAMP, ManifestMemory, packed, unpacked
 from shared.state.store import Store
 
 APP = Repository("id", "crp1", "crp1/team/app")
@@ -90,7 +90,9 @@ def test_a_manifest_that_says_nothing_of_others_takes_32_bytes() -> None:
 # --- parts ---
 
 
-def test_what_was_learnt_is_recalled_by_the_next_run_and_by_no_other_repository(store: Store, state: Path) -> None:
+def test_what_was_learnt_is_recalled_by_the_next_run_and_by_no_other_repository(
+    store: Store, state: Path
+) -> None:
     learn(store, digests(FEW))
 
     assert recalled(store, digests(FEW)) == dict.fromkeys(digests(FEW), PLAIN)
