@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import requests
@@ -57,7 +57,7 @@ class Connections:
         self,
         method: str,
         path: str,
-        content: bytes | None,
+        content: bytes | BinaryIO | None,
         headers: dict[str, str],
         seconds: float,
         *,
@@ -69,6 +69,8 @@ class Connections:
         most.
         """
         until = time.monotonic() + seconds
+        if content is not None and not isinstance(content, bytes):
+            content.seek(0)
         answer = self._pool.urlopen(
             method,
             self._prefix + path,

@@ -19,6 +19,7 @@ from shared.state.leases import Leases
 from shared.state.manifest_memory import ManifestMemory
 
 TELLING, TELLING_SHARE = 3.0, 0.1
+WRITING = 1.0
 
 
 def open_journal(run: Run, invocation: Invocation) -> None:
@@ -56,8 +57,9 @@ def open_cloud(run: Run, invocation: Invocation) -> Cloud:
 
 def works_until(ends_at: float, settings: Settings) -> float:
     """The monotonic time at which the work ends, so that there is time left to announce it where that is
-    wanted.
+    wanted, and to write to a bucket what came of it.
     """
+    ends_at -= WRITING if settings.state_bucket else 0.0
     if not settings.notify and not settings.metrics.folder_id:
         return ends_at
     return ends_at - min(TELLING, max(0.0, ends_at - time.monotonic()) * TELLING_SHARE)

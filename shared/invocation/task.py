@@ -23,7 +23,7 @@ from shared.state.stores import store_of
 
 Work = Callable[[Run, Cloud], None]
 
-RESERVE = 2.0
+RESERVE, KEEPING = 2.0, 1.2
 
 
 class Invocation(msgspec.Struct, frozen=True, dict=True):
@@ -53,7 +53,10 @@ class Invocation(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def ends_at(self) -> float:
-        """The monotonic time at which no call may be under way any more, so that the report gets out."""
+        """The monotonic time at which no call may be under way any more, so that the report gets out.
+
+        The state may be written for ``KEEPING`` seconds more.
+        """
         remaining = getattr(self.context, "get_remaining_time_in_millis", None)
         if not callable(remaining):
             return float("inf")
@@ -61,13 +64,14 @@ class Invocation(msgspec.Struct, frozen=True, dict=True):
 
     def store(self, settings: Settings) -> Store | None:
         """Where the state is kept; None when nothing is. Raises JanitorError."""
-        where = settings.state_dir
+        where = (settings.state_bucket, settings.state_dir)
         if where not in self._stores:
-            self._stores[where] = store_of(settings)
+            ends_at = self.ends_at + KEEPING
+            self._stores[where] = store_of(settings, self.access, self.context, ends_at)
         return self._stores[where]
 
     @cached_property
-    def _stores(self) -> dict[str | None, Store | None]:
+    def _stores(self) -> dict[tuple[str | None, str | None], Store | None]:
         return {}
 
 
