@@ -18,6 +18,7 @@ from shared.cleanup import (
     limits,
     migration_notice,
     protection,
+    reading,
     recovery,
     scope,
     surveying,
@@ -41,7 +42,9 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     recovery.take_over(run, cloud)
     in_parallel(run, progress, "dry runs", partial(surveying.dry_run, run, cloud))
     protection.look_in_use(run, cloud, [survey for survey in run.surveys if surveying.may_lose(survey)])
+    reading.share_time(run, cloud)
     in_parallel(run, progress, "repositories", partial(surveying.look, run, cloud))
+    run.read_until(float("inf"))
     foreign_referrers.keep_referrers(run, cloud)
     limits.tell_of_rules(run)
     limits.check_creation_times(run)
@@ -51,6 +54,8 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
         deletion.delete_all(run, cloud, progress)
     if run.only is not None and any(survey.candidate_count for survey in run.surveys):
         layer_counting.count_other_repositories(run, cloud)
+    reading.forget_the_gone(run)
+    reading.go_on(run, cloud)
 
 
 def carry_out_plan(run: Run, cloud: Cloud, progress: Progress = untold) -> None:

@@ -18,7 +18,7 @@ from shared.cleanup.run import Run, Survey
 from shared.cloud import relisting
 from shared.cloud.client import Cloud
 from shared.cloud.registry_services import service_of
-from shared.errors import CallError, Doubtful
+from shared.errors import CallError, Doubtful, OutOfTime
 from shared.retention import guards, policies, rules
 from shared.retention.creation_times import HOUR
 from shared.retention.layers import layer_keys
@@ -124,7 +124,10 @@ def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
         survey.leave("guard-unavailable")
     approved_plan.leave_changed(run.plan, survey, taken, images)
     protection.leave_unseen(run, survey)
-    manifests = protection.guard_candidates(run, cloud, survey, images)
+    try:
+        manifests = protection.guard_candidates(run, cloud, survey, images)
+    except OutOfTime as error:
+        manifests = protection.leave_unread(run, survey, error)
     approved_plan.add_referrers(run.plan, survey, images)
     if run.settings.guards.referrers:
         survey.note_foreign(guards.foreign_subjects(images, survey.going().values(), manifests))

@@ -15,7 +15,8 @@ import msgspec
 
 from shared.errors import EventError, OverrideRefused, SettingsError
 from shared.retention.moments import duration
-from shared.settings.settings import KEYS, Settings, check
+from shared.settings.settings import KEYS, check
+from shared.settings.settings import Settings as Settings
 
 DEEPEST = 4
 MODES = ("dry-run", "plan", "apply")
