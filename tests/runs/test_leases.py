@@ -18,7 +18,7 @@ import pytest
 from shared.errors import LeaseLost, OutOfTime, StateError
 from shared.state.directory import StateDir
 from shared.state.leases import DEAD_AFTER, LOST_AFTER, Leases
-from tests.conftest import FOLDER, Cloud, assert_adds_up, images, outcomes, policy
+from tests.conftest import BUCKET, FOLDER, Cloud, assert_adds_up, images, outcomes, policy
 from tests.support.commands import (
     KEPT,
     Commands,
@@ -53,9 +53,9 @@ class Running:
 
 
 @contextmanager
-def running(cloud: Cloud, state: Path) -> Iterator[Running]:
-    settings = {"CLEANUP_MODE": "apply", "CONCURRENCY": "4", "LOG_LEVEL": "INFO", "STATE_DIR": str(state)}
-    instance = Instance(cloud.bundle, "cleanup.handler", cloud.environment | settings)
+def running(cloud: Cloud, place: dict[str, str]) -> Iterator[Running]:
+    settings = {"CLEANUP_MODE": "apply", "CONCURRENCY": "4", "LOG_LEVEL": "INFO"}
+    instance = Instance(cloud.bundle, "cleanup.handler", cloud.environment | settings | place)
     with ThreadPoolExecutor(1) as pool:
         run = Running(instance, pool)
         try:
@@ -66,20 +66,27 @@ def running(cloud: Cloud, state: Path) -> Iterator[Running]:
 
 
 def deletes(cloud: Cloud) -> list[str]:
-    return [call["path"] for call in cloud.emulator.calls() if call["method"] == "DELETE"]
+    calls = [call for call in cloud.emulator.calls() if call["method"] == "DELETE"]
+    return [call["path"] for call in calls if not call["path"].startswith("/s3/")]
+
+
+LOST_ANSWERS = {"match": f"PUT /s3/{BUCKET}/*", "cut": "after", "share": 1 / 3}
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("in_bucket", [False, True], ids=["directory", "bucket"])
 def test_a_run_that_wakes_up_after_another_took_its_registry_over_deletes_nothing_more(
-    cloud: Cloud, tmp_path: Path
+    cloud: Cloud, tmp_path: Path, in_bucket: bool
 ) -> None:
     cloud.seed(*(builds(KEPT + 20, f"app{number}") for number in range(12)))
-    slow_deletes(cloud, 40)
+    slow = {"match": "DELETE /container-registry/*", "delay_ms": 40}
+    cloud.emulator.behaviour(faults=[slow, LOST_ANSWERS])
     cloud.emulator.clear_calls()
-    with running(cloud, tmp_path) as first:
+    place = {"STATE_BUCKET": BUCKET} if in_bucket else {"STATE_DIR": str(tmp_path)}
+    with running(cloud, place) as first:
         wait_until(lambda: len(deletes(cloud)) > 10, "the first run deletes")
         first.freeze()
-        with running(cloud, tmp_path) as second:
+        with running(cloud, place) as second:
             frozen_at = len(deletes(cloud))
             wait_until(lambda: len(deletes(cloud)) > frozen_at + 10, "the second run deletes")
             first.wake()
@@ -194,7 +201,7 @@ def test_a_run_that_begins_while_another_ends_gets_the_registry(cloud: Cloud, tm
     assert first.claim("crp1") is None
     cloud.emulator.clear_calls()
 
-    with running(cloud, tmp_path) as second:
+    with running(cloud, {"STATE_DIR": str(tmp_path)}) as second:
         wait_until(lambda: bool(cloud.emulator.calls()), "the second run begins")
         time.sleep(1)
         first.release()

@@ -12,9 +12,10 @@ from shared.auth.environment import Access
 from shared.settings.settings import Settings
 from shared.state.store import Store
 from shared.state.stores import store_of
+from tests.conftest import BUCKET
 from tests.emulator.client import RunningEmulator
 
-BUCKET, TOKEN = "janitor-state", "t1.state-of-tests"
+TOKEN = "t1.state-of-tests"
 ACCOUNT = {"id": "ajestate", "folder_id": "b1gfolder"}
 
 

@@ -10,8 +10,9 @@ from shared.cloud import object_storage
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
 from shared.errors import INTERNAL, NOT_FOUND, CallError
+from tests.conftest import BUCKET
 from tests.emulator.client import RunningEmulator
-from tests.support.object_storage import BUCKET, TOKEN, seed_bucket
+from tests.support.object_storage import TOKEN, seed_bucket
 
 
 class Credentials:

@@ -10,8 +10,8 @@ import pytest
 from shared.cloud import object_storage
 from shared.state.directory import StateDir
 from shared.state.store import Store
+from tests.conftest import BUCKET
 from tests.support.object_storage import (
-    BUCKET,
     bucket_at,
     empty_foreign_bucket,
     emulated_bucket,

@@ -9,8 +9,9 @@ import pytest
 
 from shared.errors import StateError
 from shared.state.store import Store, Stored, body
+from tests.conftest import BUCKET
 from tests.emulator.client import RunningEmulator
-from tests.support.object_storage import BUCKET, emulated_bucket, seed_bucket
+from tests.support.object_storage import emulated_bucket, seed_bucket
 
 PUT, GET, HEAD = (f"{method} /s3/{BUCKET}*" for method in ("PUT", "GET", "HEAD"))
 
