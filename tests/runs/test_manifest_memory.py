@@ -39,11 +39,9 @@ def push(cloud: Cloud, image: dict[str, Any]) -> None:
 
 def reads(cloud: Cloud) -> int:
     """How many manifests were asked for since the last time."""
-    count = sum(
-        call["path"].startswith("/v2/") and "/manifests/" in call["path"] for call in cloud.emulator.calls()
-    )
+    paths = [str(call["path"]) for call in cloud.emulator.calls()]
     cloud.emulator.clear_calls()
-    return count
+    return sum(path.startswith("/v2/") and "/manifests/" in path for path in paths)
 
 
 def parts(state: Path) -> list[Path]:
