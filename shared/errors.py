@@ -8,6 +8,7 @@ JanitorError
 ├── DeploymentRefused  a deployment would touch what is not its own, or was not agreed to
 ├── CredentialsError   no token could be had
 ├── StateError         the state cannot be kept: what cannot be written down is not done
+├── AllRefused         every delete of a repository was refused alike: the rest is not asked for
 ├── LeaseLost          another run may be at work: nothing more is deleted
 ├── PlanRefused        the plan is unknown, changed, too old, rejected, or was carried out before
 ├── RequestRefused     an HTTP call is not served: its form, its signature or its token is wrong

@@ -16,6 +16,7 @@ from shared.retention import moments
 from shared.settings.settings import Settings
 from shared.state.journal import Begin, Journal
 from shared.state.leases import Leases
+from shared.state.manifest_memory import ManifestMemory
 
 TELLING, TELLING_SHARE = 3.0, 0.1
 WRITING = 1.0
@@ -33,6 +34,7 @@ def open_journal(run: Run, invocation: Invocation) -> None:
             return
         leases = Leases(state, run.run_id) if run.settings.mode == "apply" else None
         run.keep_journal(Journal(state, begin), leases)
+        run.keep_memory(ManifestMemory(state))
         if leases:
             leases.start()
     except StateError as error:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.auth.environment import read_access
-from shared.errors import SettingsError
+from shared.invocation import page_file
 from shared.invocation.task import Invocation
 from shared.report import report, terminal
 from shared.settings import deploy_table, hard_tags, settings
@@ -31,13 +31,7 @@ def write_page(file: Path, kept: report.Report, trend: list[history.Row]) -> Non
     """Writes the report as a page. Raises SettingsError when the file cannot be written."""
     from shared.report.page import page  # imported here: nothing else here needs Jinja
 
-    try:
-        file.write_text(page.report_page(kept, trend), encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(
-            f"{file} cannot be written: {error.strerror}; name another file.", where="--html"
-        ) from None
-    print(f"{file}: {file.stat().st_size} bytes")
+    page_file.write(file, page.report_page(kept, trend))
 
 
 def check(options: Namespace, environment: Mapping[str, str]) -> int:

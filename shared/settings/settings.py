@@ -84,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     guards: Guards = Guards()
     rules: list[Rule] = []
+    allow_new_creation_times: bool = False
     plans: Plans = Plans()
     webhook_url: str | None = None
     state_bucket: Place | None = None
@@ -117,6 +118,7 @@ KEYS = {
     "guards.referrers": _Key(None, "text", "true or false"),
     "guards.keep_tags": _Key(None, "list", "regular expressions of 1 to 1000 characters"),
     "guards.grace": _Key(None, "text", 'a duration such as "36h", "7d" or "2w", of 100 years at most'),
+    "allow_new_creation_times": _Key(None, "text", "true or false"),
     "plans.valid_for": _Key(
         None, "text", 'a duration such as "36h", "7d" or "2w", of more than none and 100 years at most'
     ),

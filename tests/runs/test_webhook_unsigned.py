@@ -210,7 +210,8 @@ def test_the_registries_of_a_folder_are_looked_for_once(hook: Hook) -> None:
 
     assert hook.kept("plans") == []
     assert [report["images"][0]["image_id"] for report in hook.reports()] == ["else-old"]
-    listed = [one for one in hook.cloud.emulator.calls() if one["path"].endswith("/registries")]
+    path = "/container-registry/v1/registries"
+    listed = [one for one in hook.cloud.emulator.calls() if one["path"] == path]
     assert len(listed) == 2, "one look for all events, one of the run"
 
 
