@@ -19,7 +19,6 @@ HEAD = 64 * 1024
 ERROR = 64 * 1024
 LINE = 4096
 
-_END = re.compile(rb"\r?\n\r?\n")
 _FIRST = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: .*)?\r?")
 _FOLDED = re.compile(r"\r?\n[ \t]+")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
@@ -76,11 +75,11 @@ class Stream:
     def head(self) -> bytes:
         """All before the first empty line."""
         searched = self._at
-        while (end := _END.search(self._ahead, searched)) is None:
+        while (blank := _blank(self._ahead, searched))[1] < 0:
             searched = max(0, len(self._ahead) - self._at - 3)
             self._add(HEAD, "the header")
-        at, self._at = self._at, end.end()
-        return self._ahead[at : end.start()]
+        at, (end, self._at) = self._at, blank
+        return self._ahead[at:end]
 
     def _add(self, most: int, what: str) -> None:
         """Waits for more, unless more than ``most`` bytes lie there already."""
@@ -89,7 +88,8 @@ class Stream:
             raise Broken(f"{what} has more than {most} bytes")
         more = self._more()
         if not more:
-            raise Broken("it ended before the answer did" if waiting else "it was closed without an answer")
+            nothing = what == "the header" and not waiting
+            raise Broken("it was closed without an answer" if nothing else "it ended before the answer did")
         self._ahead, self._at = waiting + more, 0
 
     def _more(self) -> bytes:
@@ -98,6 +98,15 @@ class Stream:
             raise TimeoutError
         self._connection.settimeout(left)
         return self._connection.recv(CHUNK)
+
+
+def _blank(data: bytes, searched: int) -> tuple[int, int]:
+    """Where the first empty line begins and ends, -1 for nowhere; some servers send no CR."""
+    end = data.find(b"\r\n\r\n", searched)
+    bare = data.find(b"\n\n", searched, end) if end >= 0 else data.find(b"\n\n", searched)
+    if bare >= 0:
+        return bare, bare + 2
+    return end, end + 4 if end >= 0 else -1
 
 
 def head(stream: Stream) -> tuple[int, bool, dict[str, str]]:
