@@ -79,6 +79,7 @@ class JanitorError(Exception):
     def __init__(self, message: str, *, where: str = "") -> None:
         super().__init__(message)
         self.where = where
+        self.noted = False
 
 
 class SettingsError(JanitorError):
@@ -101,6 +102,10 @@ class OverrideRefused(JanitorError):
     report_status = "refused"
     http_status = 403
     code = PERMISSION_DENIED
+
+
+class AllRefused(JanitorError):
+    """Every delete of a repository was refused alike."""
 
 
 class DeploymentRefused(JanitorError):

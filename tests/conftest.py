@@ -48,6 +48,7 @@ class Cloud:
         self.environment = {
             "YC_API_ENDPOINT": running.url,
             "YC_REGISTRY_ENDPOINT": running.url,
+            "YC_CLOUD_REGISTRY_ENDPOINT": f"{running.url}/cloud-registry-v2",
             "FOLDER_ID": FOLDER,
             "SA_KEY": json.dumps(self.key),
             "LOG_LEVEL": "TRACE",

@@ -69,6 +69,7 @@ class Cleaner:
         environment = {
             "YC_API_ENDPOINT": running.url,
             "YC_REGISTRY_ENDPOINT": running.url,
+            "YC_CLOUD_REGISTRY_ENDPOINT": f"{running.url}/cloud-registry-v2",
             "SA_KEY": json.dumps(key),
             "JANITOR_CONFIG": str(self._settings),
         }

@@ -23,7 +23,13 @@ VARIABLES = (
         "JANITOR_CONFIG",
         "LOG_LEVEL",
     ),
-    *("YC_API_ENDPOINT", "YC_REGISTRY_ENDPOINT", "YC_STORAGE_ENDPOINT", "YC_METADATA_ADDR"),
+    *(
+        "YC_API_ENDPOINT",
+        "YC_REGISTRY_ENDPOINT",
+        "YC_CLOUD_REGISTRY_ENDPOINT",
+        "YC_STORAGE_ENDPOINT",
+        "YC_METADATA_ADDR",
+    ),
 )
 
 
@@ -37,6 +43,7 @@ class Access(msgspec.Struct, frozen=True):
     webhook_key: bytes = b""
     api_endpoint: str = ""
     registry_endpoint: str = ""
+    cloud_registry_endpoint: str = ""
     storage_endpoint: str = ""
     metadata_address: str = "169.254.169.254"
     log_level: str = "INFO"
@@ -69,6 +76,7 @@ def read_access(environment: Mapping[str, str]) -> Access:
         webhook_key=_webhook_key(text("WEBHOOK_SECRET")),
         api_endpoint=_url(environment, "YC_API_ENDPOINT"),
         registry_endpoint=_url(environment, "YC_REGISTRY_ENDPOINT"),
+        cloud_registry_endpoint=_url(environment, "YC_CLOUD_REGISTRY_ENDPOINT"),
         storage_endpoint=_url(environment, "YC_STORAGE_ENDPOINT"),
         metadata_address=address,
         log_level=level,

@@ -12,7 +12,17 @@ from datetime import UTC, datetime
 from shared.cleanup.run import Run, Survey
 from shared.retention import guards, moments, plan
 from shared.retention.plan import Plan
-from shared.retention.records import ALREADY_GONE, REMAINING, Candidate, Image, Outcome, Registry, Repository
+from shared.retention.records import (
+    ALREADY_GONE,
+    REMAINING,
+    Candidate,
+    Image,
+    Outcome,
+    Registry,
+    Repository,
+    Service,
+    Sighting,
+)
 from shared.state import plans
 from shared.state.plans import CARRIED_OUT, Decision
 
@@ -41,10 +51,15 @@ def restock(planned: Plan | None, survey: Survey, images: Iterable[Image]) -> No
     )
 
 
-def unlisted(planned: Plan | None, survey: Survey, images: Iterable[Image]) -> set[str]:
-    """The ids of the plan's images that the repository does not list."""
-    wanted = planned.images.get(survey.repository.full_name, {}).keys() if planned else ()
-    return set(wanted) - {image.image_id for image in images}
+def unlisted(planned: Plan | None, survey: Survey, images: Iterable[Image]) -> dict[str, Sighting]:
+    """The plan's images that the repository does not list, by id."""
+    wanted = planned.images.get(survey.repository.full_name, {}) if planned else {}
+    listed = {image.image_id for image in images}
+    return {
+        row.image_id: Sighting(row.image_id, row.tags)
+        for row in wanted.values()
+        if row.image_id not in listed
+    }
 
 
 def leave_changed(
@@ -97,7 +112,7 @@ def account(run: Run) -> None:
     surveys = {survey.repository.full_name: survey for survey in run.surveys}
     listed = frozenset(run.layers)
     for name, images in run.plan.images.items() if run.plan else ():
-        survey = surveys.get(name) or _missing(run, name)
+        survey = surveys.get(name) or _missing(run, name, next(iter(images.values())).service)
         gone = name not in surveys and survey.registry.registry_id in listed
         with survey.opened():
             known = survey.candidates
@@ -112,11 +127,11 @@ def account(run: Run) -> None:
     tell(run)
 
 
-def _missing(run: Run, full_name: str) -> Survey:
+def _missing(run: Run, full_name: str, service: Service) -> Survey:
     """A repository that the run did not find."""
     registry_id = full_name.partition("/")[0]
-    registry = Registry(registry_id, "", "")
-    survey = Survey(registry, Repository("", registry_id, full_name), [])
+    registry = Registry(registry_id, "", "", service)
+    survey = Survey(registry, Repository("", registry_id, full_name, service), [])
     run.add(registry, [survey])
     return survey
 

@@ -10,15 +10,16 @@ from functools import partial
 
 import msgspec
 
-from shared.cleanup import integrity, protection, retaking
+from shared.cleanup import integrity, protection, read_only, retaking
 from shared.cleanup.run import Run, Survey
 from shared.cloud import relisting
 from shared.cloud.client import Cloud
 from shared.cloud.image_deletion import Deletion, delete
 from shared.cloud.parallel import Progress, for_each
 from shared.cloud.registry_services import service_of
-from shared.cloud.relisting import Look, Tags
+from shared.cloud.relisting import Look, Sightings
 from shared.errors import (
+    AllRefused,
     CallError,
     Doubtful,
     JanitorError,
@@ -30,7 +31,7 @@ from shared.errors import (
 )
 from shared.retention import guards
 from shared.retention.layers import layer_keys
-from shared.retention.records import DELETED, Image, Manifest, Problem
+from shared.retention.records import DELETED, Image, Manifest, Problem, Sighting
 
 REPOSITORIES_AT_ONCE = 4
 SETTLING = 3.0
@@ -50,6 +51,7 @@ def delete_all(run: Run, cloud: Cloud, progress: Progress) -> None:
     progress("deletions", 0, total)
     width = min(REPOSITORIES_AT_ONCE, cloud.concurrency)
     for_each(surveys, partial(open_and_delete_in, run, cloud, deleted), width)
+    read_only.settle_refused(run)
 
 
 def open_and_delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
@@ -83,7 +85,7 @@ class Batch(msgspec.Struct, frozen=True):
 
 def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
     """Deletes the candidates that are unchanged and unguarded, looking again before each batch of them."""
-    before: Tags = survey.take_tags()
+    before: Sightings = survey.take_sightings()
     began_at = cloud.pace.clock()
     look = relisting.look(cloud, survey.repository)
     reserve = SETTLING + 2 * (cloud.pace.clock() - began_at)
@@ -92,9 +94,9 @@ def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Surve
         look, batch = _next_batch(run, cloud, survey, look, before, first=first)
         if not batch.images:
             break
-        first, before = False, relisting.tags_by_id(look.images)
+        first, before = False, relisting.sightings(look.images)
         deletion = _delete_batch(run, cloud, survey, batch, reserve, deleted)
-        if _stops(run, deletion) or deletion.look is None:
+        if _stops(run, survey, deletion) or deletion.look is None:
             return
         look = deletion.look
     run.stays(survey.registry.registry_id, layer_keys(look.images))
@@ -102,7 +104,7 @@ def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Surve
 
 
 def _next_batch(
-    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Tags, *, first: bool
+    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, *, first: bool
 ) -> tuple[Look, Batch]:
     """What may be deleted now, by a look that is still fresh once everything was asked again.
 
@@ -115,8 +117,8 @@ def _next_batch(
             look = protection.with_all_tags(run, cloud, survey.repository, look)
         look = relisting.settled(cloud, survey.repository, look, _expected(survey, before))
         manifests = _ask_again(run, cloud, survey, look, before, first=first)
-        before, first = relisting.tags_by_id(look.images), False
-        images = _first_wave(survey, manifests)
+        before, first = relisting.sightings(look.images), False
+        images = _first_wave(survey, look.images, manifests)
         until = look.at + FRESH
         if not images or cloud.pace.clock() < until - LEAST_SECONDS:
             break
@@ -125,13 +127,15 @@ def _next_batch(
     return look, Batch(images, vital, max(until, cloud.pace.clock() + LEAST_SECONDS))
 
 
-def _expected(survey: Survey, before: Tags) -> set[str]:
-    """The ids of the images that a listing must have, unless somebody else has deleted them."""
-    return (before.keys() | survey.going().keys()) - survey.gone()
+def _expected(survey: Survey, before: Sightings) -> dict[str, Sighting]:
+    """The images that a listing must have, unless somebody else has deleted them."""
+    going = {image_id: candidate.image.sighting() for image_id, candidate in survey.going().items()}
+    gone = survey.gone()
+    return {image_id: image for image_id, image in {**going, **before}.items() if image_id not in gone}
 
 
 def _ask_again(
-    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Tags, *, first: bool
+    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, *, first: bool
 ) -> dict[str, Manifest]:
     """Settles the candidates that must stay by what is known now. Returns the manifests of all images."""
     vanished = relisting.missing(look.images, before.keys()) - survey.gone()
@@ -153,8 +157,10 @@ def _not_deleted(survey: Survey, images: list[Image]) -> list[Image]:
     return [survey.candidates[image_id].image for image_id in unlisted]
 
 
-def _first_wave(survey: Survey, manifests: dict[str, Manifest]) -> list[Image]:
-    going = [candidate.image for candidate in survey.going().values()]
+def _first_wave(survey: Survey, images: list[Image], manifests: dict[str, Manifest]) -> list[Image]:
+    """The images to delete next, as they were just listed."""
+    wanted = survey.going()
+    going = [image for image in images if image.image_id in wanted]
     return next(iter(guards.waves(going, manifests)), [])[:BATCH]
 
 
@@ -181,14 +187,16 @@ def _delete_batch(
     return deletion
 
 
-def _stops(run: Run, deletion: Deletion) -> bool:
+def _stops(run: Run, survey: Survey, deletion: Deletion) -> bool:
     """Whether no further batch may begin. Raises LeaseLost."""
     stopped: JanitorError | None = deletion.stopped
     if isinstance(stopped, LeaseLost):
         raise stopped
     if stopped is None or isinstance(stopped, Stale):
         return False
-    if not isinstance(stopped, OutOfTime):
+    if isinstance(stopped, AllRefused):
+        survey.leave("every delete is refused")
+    elif not isinstance(stopped, OutOfTime):
         run.problem(stopped)
     return True
 
@@ -204,4 +212,4 @@ def record(run: Run, survey: Survey, deletion: Deletion) -> None:
     for image_id, outcome in deletion.outcomes.items():
         if outcome.outcome == "failed":
             call = service_of(survey.repository).deletion(image_id)
-            run.failed(Problem(call, outcome.code, outcome.message, image_id))
+            run.not_deleted(survey, Problem(call, outcome.code, outcome.message, image_id))

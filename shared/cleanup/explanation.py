@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 
 import msgspec
 
@@ -82,14 +83,12 @@ def explain(run: Run, cloud: Cloud, wanted: str) -> list[Explained]:
 def _taken(run: Run, cloud: Cloud, survey: Survey) -> list[tuple[Policy, bool, set[str]]]:
     """Each policy of the repository, whether it is applied, and the ids of the images that it takes."""
     apply, service = run.settings.lifecycle_policies.apply, service_of(survey.repository)
-    taken = [
-        (
-            policy,
-            policies.applies(policy, apply),
-            list(service.affected_images(cloud, service.dry_run(cloud, policy.policy_id))),
-        )
-        for policy in survey.policies
-    ]
+    listed = cache(lambda: list(service.images(cloud, survey.repository)))
+    taken = []
+    for policy in survey.policies:
+        dry_run = run.dry_runs.of(cloud, survey.repository, policy, since=float("-inf"))
+        images = [image for image, _ in service.taken(dry_run, listed)]
+        taken.append((policy, policies.applies(policy, apply), images))
     survey.restock(policies.union((policy.label, images) for policy, applied, images in taken if applied))
     return [(policy, applied, {image.image_id for image in images}) for policy, applied, images in taken]
 

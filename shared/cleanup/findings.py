@@ -42,6 +42,11 @@ class Findings(msgspec.Struct):
         self.warn(code, message)
 
     def problem(self, error: JanitorError, image_id: str = "") -> None:
+        """Notes an error, once however many repositories it concerns."""
+        with self._lock:
+            if error.noted:
+                return
+            error.noted = True
         self.failed(Problem(error.where, error.code, str(error), image_id))
 
     def guard_problem(self, error: JanitorError) -> None:

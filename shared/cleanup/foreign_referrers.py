@@ -10,9 +10,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
+from shared.cleanup import registries
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
-from shared.cloud.registry_services import registries_of, service_of
+from shared.cloud.registry_services import service_of
 from shared.errors import CallError
 from shared.retention.records import Image, Outcome, blob_key
 
@@ -70,7 +71,7 @@ def listed(run: Run, cloud: Cloud, wanted: set[int]) -> set[int]:
         return there
     folders = sorted({survey.registry.folder_id for survey in run.surveys if survey.registry.folder_id})
     for folder_id in folders:
-        for registry in registries_of(cloud, folder_id):
+        for registry in registries.all_of_folder(cloud, run.settings.services, folder_id):
             for repository in service_of(registry).repositories(cloud, registry.registry_id):
                 if repository.full_name not in run.digests:
                     keys = keys_of(service_of(repository).images(cloud, repository))

@@ -56,7 +56,7 @@ def damage(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> list[
     wanted = run.settings.guards
     if not wanted.index_children and not wanted.referrers:
         return []
-    reader = Manifests(cloud, run.registry_endpoint, survey.repository.full_name)
+    reader = Manifests(cloud, run.docker_endpoints, survey.repository)
     try:
         manifests = read_manifests(run, cloud, survey.repository, images)
         damages = damage_among(images, manifests, cache(reader.exists))

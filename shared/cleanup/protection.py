@@ -18,6 +18,7 @@ from shared.cloud.relisting import Look
 from shared.errors import CallError, Doubtful
 from shared.retention import guards
 from shared.retention.guards import Guarding
+from shared.retention.manifest_meaning import with_children
 from shared.retention.moments import duration
 from shared.retention.patterns import whole_tag
 from shared.retention.records import PLAIN, Image, Manifest, Outcome, Repository
@@ -89,7 +90,7 @@ def with_all_tags(run: Run, cloud: Cloud, repository: Repository, look: Look) ->
     wanted = run.settings.guards
     if not wanted.index_children and not wanted.referrers:
         return look
-    reader = Manifests(cloud, run.registry_endpoint, repository.full_name)
+    reader = Manifests(cloud, run.docker_endpoints, repository)
     unlisted = set(reader.tags() or ()) - _tags(look.images)
     if unlisted:  # pushed or deleted meanwhile?
         look = relisting.look(cloud, repository)
@@ -217,18 +218,18 @@ def read_manifests(
 
     One that is missing is left out if its image is gone by now. Raises CallError.
     """
-    by_digest = {image.digest: image.image_id for image in images}
+    by_digest = {image.digest: image for image in images}
     vanished: set[str] = set()
 
     def gone(digest: str) -> bool:
-        if service_of(repository).is_there(cloud, by_digest[digest]):
+        if service_of(repository).is_there(cloud, repository, by_digest[digest].sighting()):
             return False
         vanished.add(digest)
         return True
 
-    manifests = Manifests(cloud, run.registry_endpoint, repository.full_name).read(by_digest, gone)
+    manifests = Manifests(cloud, run.docker_endpoints, repository).read(by_digest, gone)
     if vanished:
         listed = {image.digest for image in service_of(repository).images(cloud, repository)}
         unclear = Manifest(unclear="its image is listed, but the registry does not know it", lost=True)
         manifests |= dict.fromkeys(vanished & listed, unclear)
-    return manifests
+    return with_children(manifests, by_digest.values())

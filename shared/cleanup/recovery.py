@@ -93,7 +93,7 @@ def _outcomes(cloud: Cloud, intent: journal.Intent) -> dict[str, Outcome]:
 
 
 def _there(cloud: Cloud, intent: journal.Intent) -> set[str]:
-    repository = Repository("", intent.registry_id, intent.full_name)
+    repository = Repository("", intent.registry_id, intent.full_name, intent.service)
     try:
         return {image.image_id for image in service_of(repository).images(cloud, repository)}
     except CallError as error:

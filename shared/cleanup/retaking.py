@@ -9,6 +9,7 @@ vanished since the last look.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
@@ -48,7 +49,9 @@ def leave_untaken(
     taken: dict[str, Collection[str] | None] = {}
     if any(result.applied for result in survey.results):
         changed_tags = bool(going.keys() & lost)
-        taken |= _taken_by_policies(cloud, survey, rank=first or bool(lost), again=changed_tags)
+        since = cloud.pace.clock() if lost else survey.listed_at
+        again = _to_run_again(survey, rank=first or bool(lost), every=changed_tags)
+        taken |= _taken_by_policies(run, cloud, survey, again, since)
     taken |= _taken_by_rules(run, survey, images)
     spared = [
         candidate.image
@@ -72,31 +75,42 @@ def _takes(taken: dict[str, Collection[str] | None], reason: str, image_id: str)
     return ids is None or image_id in ids
 
 
+def _to_run_again(survey: Survey, *, rank: bool, every: bool) -> set[str]:
+    """The ids of the applied policies to run dry again: ``every`` one, or those that keep the newest."""
+    return {
+        result.policy.policy_id
+        for result in survey.results
+        if result.applied and (every or (rank and result.policy.ranks))
+    }
+
+
 def _taken_by_policies(
-    cloud: Cloud, survey: Survey, *, rank: bool, again: bool
+    run: Run, cloud: Cloud, survey: Survey, again: set[str], since: float
 ) -> dict[str, Collection[str] | None]:
     """By its reason, what each unchanged policy takes: the ids, or None for whatever it took at its dry run.
 
-    ``rank``: policies that keep the newest are run dry again; ``again``: all of them are.
+    A dry run of those to run ``again`` has begun at ``since`` or later.
     """
     service = service_of(survey.repository)
+    listed = cache(lambda: list(service.images(cloud, survey.repository)))
     now = {policy.policy_id: policy for policy in service.policies_of(cloud, survey.repository)}
     by_reason: dict[str, list[PolicyResult]] = {}
     for result in survey.results:
-        if result.applied:
-            by_reason.setdefault(f"policy {result.policy.label}", []).append(result)
+        for reason in result.reasons if result.applied else ():
+            by_reason.setdefault(reason, []).append(result)
+
+    @cache
+    def ids_of(policy: Policy) -> frozenset[str]:
+        dry_run = run.dry_runs.of(cloud, survey.repository, policy, since)
+        return frozenset(image.image_id for image, _ in service.taken(dry_run, listed))
+
     taken: dict[str, Collection[str] | None] = {}
     for reason, results in by_reason.items():
         if not all(_is_unchanged(result, now) for result in results):
             continue
-        if again or (rank and any(result.policy.ranks for result in results)):
-            taken[reason] = {
-                image.image_id
-                for result in results
-                for image in service.affected_images(cloud, service.dry_run(cloud, result.policy.policy_id))
-            }
-        else:
-            taken[reason] = None
+        runs_again = any(result.policy.policy_id in again for result in results)
+        ids = frozenset().union(*(ids_of(result.policy) for result in results)) if runs_again else None
+        taken[reason] = ids
     return taken
 
 

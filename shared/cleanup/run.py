@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from shared.cleanup.dry_runs import DryRuns
 from shared.cleanup.findings import Findings
 from shared.cleanup.packed_candidates import PackedCandidates
 from shared.cloud.client import Cloud
@@ -29,9 +30,12 @@ from shared.retention.records import (
     Outcome,
     Policy,
     PolicyResult,
+    Problem,
     Registry,
     Repository,
     RepositoryName,
+    Service,
+    Sighting,
 )
 from shared.retention.references import Usage
 from shared.retention.rule import Rule
@@ -70,9 +74,10 @@ class Survey(msgspec.Struct):
     going_count: int = 0
     unclear: set[str] = set()
     foreign: dict[str, frozenset[str]] = {}
+    listed_at: float = float("-inf")
     open: bool = False
     _packed: PackedCandidates = msgspec.field(default_factory=PackedCandidates)
-    _tags: bytes = b""
+    _sightings: bytes = b""
 
     @contextmanager
     def opened(self) -> Iterator[Survey]:
@@ -127,6 +132,10 @@ class Survey(msgspec.Struct):
         """Says what becomes of candidates. What was settled first stays."""
         self.outcomes = {**outcomes, **self.outcomes}
 
+    def reconsider(self, image_id: str, outcome: Outcome) -> None:
+        """Says anew what becomes of a candidate."""
+        self.outcomes = {**self.outcomes, image_id: outcome}
+
     def leave(self, why: str) -> None:
         """Leaves what would go of the repository; ``why`` names the limit or the guard that keeps it."""
         with self.opened():
@@ -149,22 +158,27 @@ class Survey(msgspec.Struct):
         self.unclear.add(image_id)
         return not known
 
-    def note_tags(self, images: Iterable[Image]) -> None:
-        """Notes the tags of all images as they are listed first, for `take_tags`."""
-        tags = [(image.image_id, image.tags) for image in images]
-        self._tags = zlib.compress(msgspec.msgpack.encode(tags), level=1)
+    def begin_listing(self, at: float) -> None:
+        """Notes when (monotonic) the survey began to list the repository."""
+        self.listed_at = at
 
-    def take_tags(self) -> dict[str, tuple[str, ...]]:
-        """The noted tags, by image id; they are forgotten."""
-        packed, self._tags = self._tags, b""
-        return dict(_TAGS.decode(zlib.decompress(packed))) if packed else {}
+    def note_sightings(self, images: Iterable[Image]) -> None:
+        """Notes all images as they are listed first, for `take_sightings`."""
+        sightings = [image.sighting() for image in images]
+        self._sightings = zlib.compress(msgspec.msgpack.encode(sightings), level=1)
+
+    def take_sightings(self) -> dict[str, Sighting]:
+        """What was noted of each image, by id; it is forgotten."""
+        packed, self._sightings = self._sightings, b""
+        noted = _SIGHTINGS.decode(zlib.decompress(packed)) if packed else ()
+        return {sighting.image_id: sighting for sighting in noted}
 
     def gone(self) -> set[str]:
         """The ids of the images that are deleted, or were gone before."""
         return {image_id for image_id, outcome in self.outcomes.items() if outcome in (DELETED, ALREADY_GONE)}
 
 
-_TAGS = msgspec.msgpack.Decoder(list[tuple[str, tuple[str, ...]]])
+_SIGHTINGS = msgspec.msgpack.Decoder(list[Sighting])
 
 
 class Run(Findings, kw_only=True):
@@ -181,7 +195,7 @@ class Run(Findings, kw_only=True):
     only: frozenset[RepositoryName] | None = None
     run_id: str = ""
     started_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
-    registry_endpoint: str = ""
+    docker_endpoints: Mapping[Service, str] = {}
     journal: Journal | None = None
     leases: Leases | None = None
     cloud: Cloud | None = None
@@ -199,6 +213,8 @@ class Run(Findings, kw_only=True):
     undated: list[tuple[str, int, Image]] = msgspec.field(default_factory=list)
     layers: dict[str, LayerCount] = msgspec.field(default_factory=dict)
     digests: dict[str, array[int]] = msgspec.field(default_factory=dict)
+    refusals: list[tuple[Survey, Problem]] = msgspec.field(default_factory=list)
+    dry_runs: DryRuns = msgspec.field(default_factory=DryRuns)
     lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     @property
@@ -269,6 +285,17 @@ class Run(Findings, kw_only=True):
         """Counts the layers of images that stay."""
         with self.lock:
             self.layers[registry_id].stays(keys)
+
+    def not_deleted(self, survey: Survey, problem: Problem) -> None:
+        """Notes an image whose deletion has failed; `read_only` says what becomes of it."""
+        with self.lock:
+            self.refusals.append((survey, problem))
+
+    def take_refusals(self) -> list[tuple[Survey, Problem]]:
+        """The deletions that have failed; they are forgotten."""
+        with self.lock:
+            refusals, self.refusals = self.refusals, []
+        return refusals
 
     def begin_plan(self) -> None:
         self.plan_begun = True

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from shared.cleanup import registries
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each
-from shared.cloud.registry_services import SERVICES, registries_of, service_of
+from shared.cloud.registry_services import service_of
 from shared.errors import (
     NOT_FOUND,
     PERMISSION_DENIED,
@@ -40,12 +41,10 @@ def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
     """
     settings, permitted = run.narrowed.settings, run.narrowed.permitted
     if settings.registries:
-        named = dict.fromkeys(settings.registries)
-        configured = run.narrowed.configured.registries
-        registries = [_registry(cloud, registry_id, configured) for registry_id in named]
+        found = _named(run, cloud, settings.registries)
     else:
-        registries = _of_folder(run, cloud, settings.folder_id or "")
-    for registry in registries:
+        found = _of_folder(run, cloud, settings.folder_id or "")
+    for registry in found:
         if not permitted.registries and registry.folder_id != permitted.folder_id:
             raise OverrideRefused(
                 f"The event names the registry {registry.registry_id}, which is not in the folder"
@@ -53,43 +52,43 @@ def find_registries(run: Run, cloud: Cloud) -> list[Registry]:
                 where="event",
             )
     if run.only is None:
-        return registries
+        return found
     wanted = {repository.registry_id for repository in run.only}
-    foreign = wanted - {registry.registry_id for registry in registries}
+    foreign = wanted - {registry.registry_id for registry in found}
     if foreign:
         what = "The plan is about" if run.plan else "The event comes from"
         raise OverrideRefused(
             f"{what} the registry {min(foreign)}, which the settings do not name.",
             where="plan" if run.plan else "event",
         )
-    return [registry for registry in registries if registry.registry_id in wanted]
+    return [registry for registry in found if registry.registry_id in wanted]
 
 
 def _of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
     try:
-        registries = list(registries_of(cloud, folder_id))
+        found = registries.of_folder(run, cloud, folder_id)
     except CallError as error:
         if folder_id != run.narrowed.configured.folder_id and error.code in UNSEEN:
             raise _unknown("folder", folder_id) from None
         raise
-    if not registries:
+    if not found:
         run.warn("no-registries", f"The service account sees no registry in the folder {folder_id}.")
-    return registries
+    return found
 
 
-def _registry(cloud: Cloud, registry_id: str, configured: list[str]) -> Registry:
-    try:
-        return SERVICES["container-registry"].registry(cloud, registry_id)
-    except CallError as error:
-        if registry_id not in configured and error.code in UNSEEN:
+def _named(run: Run, cloud: Cloud, registry_ids: list[str]) -> list[Registry]:
+    found, failures = registries.named(run, cloud, registry_ids)
+    for registry_id, error in failures.items():
+        if registry_id not in run.narrowed.configured.registries and error.code in UNSEEN:
             raise _unknown("registry", registry_id) from None
         if error.code != NOT_FOUND:
-            raise
+            raise error
         raise SettingsError(
             f"The registry {registry_id}, named by REGISTRY_IDS, does not exist, or the service account"
             " cannot see it.",
             where="REGISTRY_IDS",
-        ) from None
+        )
+    return found
 
 
 def _unknown(what: str, name: str) -> UnknownName:
@@ -111,7 +110,7 @@ def find_repositories(run: Run, cloud: Cloud, registry: Registry) -> None:
             Survey(
                 registry,
                 repository,
-                policies.get(repository.repository_id, []),
+                [*policies.get(repository.repository_id, []), *policies.get("", [])],
                 covering(run.settings.rules, repository.name),
             )
             for repository in service.repositories(cloud, registry.registry_id)

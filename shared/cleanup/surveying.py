@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from shared.cleanup import (
     active_policies,
@@ -24,22 +25,35 @@ from shared.retention.records import Image, PolicyResult, blob_key
 
 def dry_run(run: Run, cloud: Cloud, survey: Survey) -> None:
     """Runs the repository's policies dry; those that may be applied give its candidates."""
-    taken: list[tuple[str, Iterable[Image]]] = []
+    taken: dict[str, list[Image]] = {}
     service = service_of(survey.repository)
+    listed = cache(lambda: list(service.images(cloud, survey.repository)))
     for policy in survey.policies:
         try:
-            result_id = service.dry_run(cloud, policy.policy_id)
-            images = list(service.affected_images(cloud, result_id))
+            result = run.dry_runs.of(cloud, survey.repository, policy, since=float("-inf"))
+            images = list(service.taken(result, listed))
         except CallError as error:
             run.problem(error)
             continue
+        by_reason: dict[str, list[Image]] = {}
+        for image, by in images:
+            by_reason.setdefault(f"policy {policy.label}{by}", []).append(image)
         applied = policies.applies(policy, run.settings.lifecycle_policies.apply)
-        registry_id, name = survey.registry.registry_id, survey.repository.name
-        result = PolicyResult(policy, registry_id, name, applied, result_id, len(images))
-        survey.ran_dry(result, {image.image_id for image in images})
+        survey.ran_dry(
+            PolicyResult(
+                policy,
+                survey.registry.registry_id,
+                survey.repository.name if policy.repository_id else "",
+                applied,
+                result.result_id,
+                len(images),
+                frozenset(by_reason),
+            ),
+            {image.image_id for image, _ in images},
+        )
         if applied:
-            taken.append((f"policy {policy.label}", images))
-    survey.restock(policies.union(taken))
+            taken |= {reason: taken.get(reason, []) + more for reason, more in by_reason.items()}
+    survey.restock(policies.union(taken.items()))
 
 
 def may_lose(survey: Survey) -> bool:
@@ -63,6 +77,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
             if image.image_id not in survey.candidates:
                 yield image
 
+    survey.begin_listing(cloud.pace.clock())
     try:
         images: Iterable[Image] = survey.sharing(
             service_of(survey.repository).images(cloud, survey.repository)
@@ -79,7 +94,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
     survey.count(len(listed), sum(listed.values()))
     run.stays(survey.registry.registry_id, keys)
     most = service_of(survey.repository).DRY_RUN_IMAGES
-    if len(listed) > most and survey.policies:
+    if most and len(listed) > most and survey.policies:
         run.warn(
             "dry-run-limit",
             f"{survey.repository.full_name} has {len(listed)} images; a dry run looks at"
@@ -97,7 +112,8 @@ def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
     approved_plan.restock(run.plan, survey, images)
     try:
         relisting.check_understood(survey.repository, images)
-        relisting.check_gone(cloud, survey.repository, approved_plan.unlisted(run.plan, survey, images))
+        unlisted = approved_plan.unlisted(run.plan, survey, images)
+        relisting.check_gone(cloud, survey.repository, unlisted.values())
     except Doubtful as error:
         run.hold_back("guard-unavailable", str(error))
         survey.leave("guard-unavailable")
@@ -108,7 +124,7 @@ def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
     if run.settings.guards.referrers:
         survey.note_foreign(guards.foreign_subjects(images, survey.going().values(), manifests))
     if run.settings.mode == "apply" and survey.going():
-        survey.note_tags(images)
+        survey.note_sightings(images)
     active_policies.warn_of_active_policies(run, cloud, survey, images)
 
 

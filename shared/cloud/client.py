@@ -335,7 +335,7 @@ def check(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]
         status=raw.status,
         request_id=next((detail.request_id for detail in body.details if detail.request_id), "")[:100],
         retryable=raw.status in RETRYABLE_STATUS,
-        ambiguous=raw.status >= 500,
+        ambiguous=raw.status >= 500 and raw.status != 501,
     )
 
 

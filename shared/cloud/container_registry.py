@@ -11,22 +11,43 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from shared.cloud.client import Cloud, part
+from shared.cloud.docker_host import DockerHost
 from shared.cloud.operations import Operation, wait
-from shared.errors import INTERNAL, NOT_FOUND, CallError
-from shared.retention.records import Image, NativeRule, Policy, Registry, Repository, blob_key
+from shared.errors import (
+    FAILED_PRECONDITION,
+    INTERNAL,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    UNIMPLEMENTED,
+    CallError,
+)
+from shared.retention.records import (
+    DryRun,
+    Image,
+    NativeRule,
+    Policy,
+    Registry,
+    Repository,
+    Sighting,
+    blob_key,
+)
 
-SERVICE = "container-registry"
+SERVICE, TITLE = "container-registry", "Container Registry"
 ROOT = "/container-registry/v1"
 VIEWER, EDITOR = "container-registry.viewer", "container-registry.editor"
 PUSHER = "container-registry.images.pusher"
+DOCKER = DockerHost(
+    "https://cr.yandex", "cr.yandex", "container-registry.images.puller", "YC_REGISTRY_ENDPOINT"
+)
+READ_ONLY_CODES: frozenset[int] = frozenset({PERMISSION_DENIED, FAILED_PRECONDITION, UNIMPLEMENTED})
 DRY_RUN_WAIT = 300.0
-DRY_RUN_IMAGES = 50_000
+DRY_RUN_IMAGES: int | None = 50_000
 
 
 class _Registry(msgspec.Struct, rename="camel"):
@@ -206,10 +227,10 @@ def repository_of(cloud: Cloud, image_id: str) -> str:
     return cloud.call("GET", SERVICE, _path(image_id), _Image, role=VIEWER).name
 
 
-def is_there(cloud: Cloud, image_id: str) -> bool:
+def is_there(cloud: Cloud, repository: Repository, image: Sighting) -> bool:  # noqa: ARG001 - its id is enough
     """Whether the registry knows the image. Raises CallError."""
     try:
-        repository_of(cloud, image_id)
+        repository_of(cloud, image.image_id)
     except CallError as error:
         if error.code != NOT_FOUND:
             raise
@@ -217,26 +238,27 @@ def is_there(cloud: Cloud, image_id: str) -> bool:
     return True
 
 
-def dry_run(cloud: Cloud, policy_id: str) -> str:
-    """Runs the policy dry and returns the result's id.
+def dry_run(cloud: Cloud, policy_id: str) -> DryRun:
+    """Runs the policy dry. Returns the images that it takes.
 
     Needs ``container-registry.editor``. Raises CallError.
     """
     path = f"{ROOT}/dryRunLifecyclePolicy/{part(policy_id)}"
     operation = cloud.call("POST", SERVICE, path, Operation, body={}, role=EDITOR)
     operation = wait(cloud, operation, f"POST {path}", at_most=DRY_RUN_WAIT)
-    for answer in (operation.response, operation.metadata):
-        result_id = _DRY_RUN.decode(answer).dry_run_lifecycle_policy_result_id
-        if result_id:
-            return result_id
-    raise CallError("the dry run names no result", service=SERVICE, call=f"POST {path}", code=INTERNAL)
-
-
-def affected_images(cloud: Cloud, result_id: str) -> Iterator[Image]:
-    """The images that a dry run's policy takes."""
+    answers = (operation.response, operation.metadata)
+    named = (_DRY_RUN.decode(answer).dry_run_lifecycle_policy_result_id for answer in answers)
+    result_id = next(filter(None, named), "")
+    if not result_id:
+        raise CallError("the dry run names no result", service=SERVICE, call=f"POST {path}", code=INTERNAL)
     path = f"{ROOT}/dryRunLifecyclePolicyResults/{part(result_id)}:affectedImages"
-    for page in cloud.pages(SERVICE, path, _AffectedImages, role=VIEWER):
-        yield from map(_image, page.affected_images or ())
+    pages = cloud.pages(SERVICE, path, _AffectedImages, role=VIEWER)
+    return DryRun(result_id, tuple(_image(item) for page in pages for item in page.affected_images or ()))
+
+
+def taken(dry_run: DryRun, images: Callable[[], Iterable[Image]]) -> Iterator[tuple[Image, str]]:  # noqa: ARG001
+    """The images that the dry run takes, as it has listed them itself."""
+    return ((image, "") for image in dry_run.images)
 
 
 def _path(image_id: str) -> str:
@@ -248,12 +270,18 @@ def deletion(image_id: str) -> str:
     return f"DELETE {_path(image_id)}"
 
 
-def delete_image(cloud: Cloud, image_id: str, before: Callable[[], None] | None = None) -> Operation:
+def delete_image(
+    cloud: Cloud,
+    image: Image,
+    before: Callable[[], None] | None = None,
+    *,
+    closely: bool = False,  # noqa: ARG001 - an id is of one digest for ever
+) -> Operation:
     """Asks for the image's deletion, with ``before`` called just before each attempt is sent.
 
     The operation may be done later, and may still fail.
     """
-    return cloud.call("DELETE", SERVICE, _path(image_id), Operation, role=PUSHER, before=before)
+    return cloud.call("DELETE", SERVICE, _path(image.image_id), Operation, role=PUSHER, before=before)
 
 
 def _image(item: _Image) -> Image:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
@@ -21,10 +22,11 @@ from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each
 from shared.cloud.registry_services import RegistryService, service_of
 from shared.cloud.relisting import Look
-from shared.errors import INTERNAL, NOT_FOUND, UNKNOWN, CallError, JanitorError, OutOfTime
+from shared.errors import INTERNAL, NOT_FOUND, UNKNOWN, AllRefused, CallError, JanitorError, OutOfTime
 from shared.retention.records import ALREADY_GONE, DELETED, Image, Outcome, Repository
 
 SETTLE_WAIT, LISTING_WAIT = 60.0, 5.0
+FEW = 50  # images that may cost a call more each
 STILL_LISTED = Outcome(
     "failed", message="its deletion is done, but the registry still lists it", code=INTERNAL
 )
@@ -48,6 +50,7 @@ class Deletion(msgspec.Struct):
     open: dict[str, str] = {}
     look: Look | None = None
     stopped: JanitorError | None = None
+    images: dict[str, Image] = {}
     vital: Collection[str] = ()
     unanswered: set[str] = set()
 
@@ -66,10 +69,14 @@ def delete(
 
     An image without an outcome afterwards was not requested, or its operation is not done.
     """
-    deletion, service = Deletion(vital=vital), service_of(repository)
+    service, closely = service_of(repository), len(images) <= FEW
+    deletion = Deletion(images={image.image_id: image for image in images}, vital=vital)
 
     def ask(image: Image) -> None:
-        _ask(cloud, service, image.image_id, deletion, before_each)
+        if refused_alike(service, deletion):
+            raise AllRefused(f"Every delete in {repository.full_name} is refused.")
+        request = partial(service.delete_image, cloud, image, closely=closely)
+        _ask(service, image.image_id, deletion, before_each, request)
         deleted()
 
     try:
@@ -80,6 +87,14 @@ def delete(
     return deletion
 
 
+def refused_alike(service: RegistryService, deletion: Deletion) -> bool:
+    """Whether more than a few deletes were all refused as a service does that is read-only."""
+    if deletion.open or len(deletion.outcomes) < FEW:
+        return False
+    codes = {outcome.code for outcome in deletion.outcomes.values()}
+    return len(codes) == 1 and codes <= service.READ_ONLY_CODES
+
+
 def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
     """Lists the repository until every open delete is settled, or the time is over."""
     started, pause = cloud.pace.clock(), operations.FIRST_PAUSE
@@ -88,7 +103,7 @@ def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
     try:
         while deletion.open or deletion.look is None:
             deletion.look = relisting.look(cloud, repository)
-            _strike_gone(cloud, service, deletion)
+            _strike_gone(cloud, repository, deletion)
             deletion.unanswered.clear()
             waited = cloud.pace.clock() - started
             late = waited > (SETTLE_WAIT if any(deletion.open.values()) else LISTING_WAIT)
@@ -106,14 +121,27 @@ def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
         deletion.look = None
         message, code = f"it is not known whether it is gone: {error}", error.code
     _give_up(deletion, message, code)
+    _tell_of_lost_tags(deletion)
+
+
+def _tell_of_lost_tags(deletion: Deletion) -> None:
+    """Adds to the message of a deletion that has failed which tags of its image are gone all the same."""
+    for image in deletion.look.images if deletion.look else ():
+        outcome, before = deletion.outcomes.get(image.image_id), deletion.images.get(image.image_id)
+        lost = sorted(set(before.tags) - set(image.tags)) if before else []
+        if outcome and outcome.outcome == "failed" and lost:
+            message = (
+                f"{outcome.message}; of its tags {', '.join(lost)} is gone, {', '.join(image.tags)} is there"
+            )
+            deletion.outcomes[image.image_id] = msgspec.structs.replace(outcome, message=message)
 
 
 def _ask(
-    cloud: Cloud,
     service: RegistryService,
     image_id: str,
     deletion: Deletion,
     before_each: Callable[[], None],
+    request: Callable[[Callable[[], None]], operations.Operation],
 ) -> None:
     sent = False
 
@@ -123,7 +151,7 @@ def _ask(
         sent = True
 
     try:
-        operation = service.delete_image(cloud, image_id, before)
+        operation = request(before)
     except CallError as error:
         if error.code == NOT_FOUND:
             deletion.outcomes[image_id] = UNANSWERED if error.ambiguous else NOT_THERE
@@ -158,7 +186,7 @@ def _note(
         deletion.outcomes[image_id] = STILL_LISTED
 
 
-def _strike_gone(cloud: Cloud, service: RegistryService, deletion: Deletion) -> None:
+def _strike_gone(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
     """Settles the open deletes of images that the listing lacks, where one more answer agrees or none is
     needed.
     """
@@ -168,7 +196,7 @@ def _strike_gone(cloud: Cloud, service: RegistryService, deletion: Deletion) -> 
     gone = set(agreed)
 
     def ask(image_id: str) -> None:
-        if not service.is_there(cloud, image_id):
+        if not service_of(repository).is_there(cloud, repository, deletion.images[image_id].sighting()):
             gone.add(image_id)
 
     for_each(unlisted - agreed, ask, cloud.concurrency)

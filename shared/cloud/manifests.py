@@ -15,7 +15,7 @@ import hashlib
 import random
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -24,13 +24,12 @@ from shared.cloud import address
 from shared.cloud.client import PAGE, Cloud, check, decoded
 from shared.cloud.parallel import for_each
 from shared.cloud.reading import Raw
+from shared.cloud.registry_services import service_of
 from shared.cloud.registry_token import SignIn
 from shared.errors import INTERNAL, NOT_FOUND, CallError, TooLarge, short
 from shared.retention.manifest_meaning import DIGEST, IMAGES, INDEXES, read
-from shared.retention.records import Manifest
+from shared.retention.records import Manifest, Repository, Service
 
-ENDPOINT = "https://cr.yandex"
-SERVICE, ROLE = "cr.yandex", "container-registry.images.puller"
 ACCEPT = ", ".join((*INDEXES, *IMAGES, "*/*"))
 LARGEST = 4 * 1024**2  # what registries have to take, by the OCI distribution specification
 MOST_REMEMBERED = 200_000
@@ -84,12 +83,20 @@ _memory = Memory()
 
 
 class Manifests:
-    """Reads the manifests of one repository, by its full name ``<registry id>/<name>``."""
+    """Reads the manifests of one repository; ``endpoints`` are URLs instead of the services' own hosts."""
 
-    def __init__(self, cloud: Cloud, endpoint: str, repository: str, memory: Memory = _memory) -> None:
-        self._registry = cloud.at(endpoint or ENDPOINT, most=LARGEST, setting="YC_REGISTRY_ENDPOINT")
-        self._name, self._memory = quote(repository), memory
-        self._sign_in = SignIn(self._registry, repository, SERVICE, ROLE)
+    def __init__(
+        self,
+        cloud: Cloud,
+        endpoints: Mapping[Service, str],
+        repository: Repository,
+        memory: Memory = _memory,
+    ) -> None:
+        self._host = host = service_of(repository).DOCKER
+        endpoint = endpoints.get(repository.service) or host.endpoint
+        self._registry = cloud.at(endpoint, most=LARGEST, setting=host.setting)
+        self._name, self._memory = quote(repository.full_name), memory
+        self._sign_in = SignIn(self._registry, repository.full_name, host)
 
     def read(self, digests: Iterable[str], gone: Callable[[str], bool]) -> dict[str, Manifest]:
         """The manifests of ``digests``, and of the indexes nested in them.
@@ -180,8 +187,8 @@ class Manifests:
         path = f"/v2/{self._name}/manifests/{digest}"
         if not DIGEST.fullmatch(digest):
             raise self._error(f"{method} {path}", "that is no digest")
-        raw = self._registry.send(method, SERVICE, path, None, header, ACCEPT)
-        check(raw, SERVICE, f"{method} {path}", ROLE, (header,))
+        raw = self._registry.send(method, self._host.name, path, None, header, ACCEPT)
+        check(raw, self._host.name, f"{method} {path}", self._host.role, (header,))
         return raw
 
     def _fetched(self, digest: str, header: str) -> Manifest:
@@ -190,7 +197,7 @@ class Manifests:
         if hashlib.new(algorithm, body).hexdigest() != expected:
             raise _Unusable(
                 "the answer is not the manifest that the digest names",
-                service=SERVICE,
+                service=self._host.name,
                 call=f"GET /v2/{self._name}/manifests/{digest}",
                 code=INTERNAL,
                 retryable=True,
@@ -199,7 +206,7 @@ class Manifests:
 
     def _tags_page(self, path: str, query: str, header: str) -> tuple[list[str], str] | None:
         """The tags of one page and the query of the next one; None when the registry has no such list."""
-        raw = self._registry.send("GET", SERVICE, f"{path}?{query}", None, header, most=PAGE)
+        raw = self._registry.send("GET", self._host.name, f"{path}?{query}", None, header, most=PAGE)
         codes = _codes(raw) if raw.status != 200 else set[str]()
         if (
             raw.status in CANNOT_TELL
@@ -208,7 +215,7 @@ class Manifests:
         ):
             return None
         call = f"GET {path}"
-        tags = decoded(raw, _Tags, SERVICE, call, ROLE, (header,)).tags or []
+        tags = decoded(raw, _Tags, self._host.name, call, self._host.role, (header,)).tags or []
         link = NEXT.search(raw.headers.get("link", ""))
         return tags, self._next(link[1], path) if link else ""
 
@@ -232,7 +239,7 @@ class Manifests:
         return target.query
 
     def _error(self, call: str, message: str) -> CallError:
-        return CallError(message, service=SERVICE, call=call, code=INTERNAL)
+        return CallError(message, service=self._host.name, call=call, code=INTERNAL)
 
 
 def _codes(raw: Raw) -> set[str]:

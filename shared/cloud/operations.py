@@ -12,6 +12,7 @@ from shared.cloud.client import Cloud, part
 from shared.errors import UNKNOWN, CallError
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+TOGETHER = ","
 
 
 class OperationError(msgspec.Struct, frozen=True):
@@ -30,7 +31,21 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 def get(cloud: Cloud, operation_id: str) -> Operation:
-    return cloud.call("GET", "operation", f"/operations/{part(operation_id)}", Operation)
+    """The operation as it is now, or several that were put `together`. Raises CallError."""
+    ids = operation_id.split(TOGETHER)
+    return together([cloud.call("GET", "operation", f"/operations/{part(each)}", Operation) for each in ids])
+
+
+def together(all_of_them: list[Operation]) -> Operation:
+    """Several operations as one, which is done when all are, and has failed when any has."""
+    if len(all_of_them) == 1:
+        return all_of_them[0]
+    failed = next((each for each in all_of_them if each.done and each.error and each.error.code), None)
+    return Operation(
+        TOGETHER.join(each.id for each in all_of_them),
+        all(each.done for each in all_of_them),
+        failed.error if failed else None,
+    )
 
 
 def wait(cloud: Cloud, operation: Operation, call: str, *, at_most: float) -> Operation:

@@ -5,13 +5,14 @@ Nothing above this room knows their paths or JSON.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from shared.cloud import container_registry
+from shared.cloud import cloud_registry, container_registry
 from shared.cloud.client import Cloud
+from shared.cloud.docker_host import DockerHost
 from shared.cloud.operations import Operation
-from shared.retention.records import Image, Policy, Registry, Repository
+from shared.retention.records import DryRun, Image, Policy, Registry, Repository, Service, Sighting
 
 
 class RegistryService(Protocol):
@@ -20,8 +21,16 @@ class RegistryService(Protocol):
     Each raises CallError; an iterator raises it while it is read.
     """
 
-    DRY_RUN_IMAGES: int
+    TITLE: str
+    """The service's name, for messages."""
+
+    DOCKER: DockerHost
+
+    DRY_RUN_IMAGES: int | None
     """How many images of a repository a dry run looks at; an ACTIVE policy has no such limit."""
+
+    READ_ONLY_CODES: frozenset[int]
+    """The codes with which the service may refuse every delete because it is read-only."""
 
     def registry(self, cloud: Cloud, registry_id: str) -> Registry: ...
 
@@ -34,35 +43,37 @@ class RegistryService(Protocol):
     def repository_of(self, cloud: Cloud, image_id: str) -> str:
         """The full name of the image's repository."""
 
-    def is_there(self, cloud: Cloud, image_id: str) -> bool:
+    def is_there(self, cloud: Cloud, repository: Repository, image: Sighting) -> bool:
         """Whether the registry knows the image, whatever its listings say."""
 
     def policies(self, cloud: Cloud, registry_id: str) -> Iterator[Policy]: ...
 
-    def policies_of(self, cloud: Cloud, repository: Repository) -> Iterator[Policy]: ...
+    def policies_of(self, cloud: Cloud, repository: Repository) -> Iterator[Policy]:
+        """The policies that may take images of the repository, and perhaps others."""
 
-    def dry_run(self, cloud: Cloud, policy_id: str) -> str:
-        """The id of the dry run's result."""
+    def dry_run(self, cloud: Cloud, policy_id: str) -> DryRun: ...
 
-    def affected_images(self, cloud: Cloud, result_id: str) -> Iterator[Image]: ...
+    def taken(self, dry_run: DryRun, images: Callable[[], Iterable[Image]]) -> Iterator[tuple[Image, str]]:
+        """What the dry run takes of one repository, whose ``images`` are listed if need be; each image with
+        what to add to the policy's name in the report.
+        """
 
     def delete_image(
-        self, cloud: Cloud, image_id: str, before: Callable[[], None] | None = None
+        self, cloud: Cloud, image: Image, before: Callable[[], None] | None = None, *, closely: bool = False
     ) -> Operation:
-        """Asks for the deletion, with ``before`` called just before each attempt is sent."""
+        """Asks for the deletion, with ``before`` called just before each attempt is sent; ``closely`` spends
+        a call more on looking at each part of the image just before.
+        """
 
     def deletion(self, image_id: str) -> str:
         """The call that deletes the image, for messages."""
 
 
-SERVICES: dict[str, RegistryService] = {"container-registry": container_registry}
+SERVICES: dict[Service, RegistryService] = {
+    "cloud-registry": cloud_registry,
+    "container-registry": container_registry,
+}
 
 
 def service_of(record: Registry | Repository) -> RegistryService:
     return SERVICES[record.service]
-
-
-def registries_of(cloud: Cloud, folder_id: str) -> Iterator[Registry]:
-    """The registries of the folder in every service. Raises CallError."""
-    for service in SERVICES.values():
-        yield from service.registries(cloud, folder_id)

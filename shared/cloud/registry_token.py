@@ -19,6 +19,7 @@ import msgspec
 from shared.cloud import address
 from shared.cloud.address import PORTS, Address
 from shared.cloud.client import TOKEN, Cloud, check, decoded
+from shared.cloud.docker_host import DockerHost
 from shared.cloud.reading import Raw
 from shared.errors import INTERNAL, UNAUTHENTICATED, CallError, short
 
@@ -37,9 +38,9 @@ class SignIn:
     failure.
     """
 
-    def __init__(self, registry: Cloud, repository: str, service: str, role: str) -> None:
+    def __init__(self, registry: Cloud, repository: str, host: DockerHost) -> None:
         self._registry, self._repository = registry, repository
-        self._service, self._role = service, role
+        self._service, self._role, self._setting = host.name, host.role, host.setting
         self._header: str | None = None
         self._failure: tuple[float, CallError] | None = None
         self._lock = threading.Lock()
@@ -99,7 +100,7 @@ class SignIn:
             )
         query = urlencode({"service": service, "scope": f"repository:{self._repository}:pull"})
         path = f"{place.path or '/'}?{place.query}&{query}" if place.query else f"{place.path or '/'}?{query}"
-        issuer = self._registry.at(place.origin, most=TOKEN, setting="YC_REGISTRY_ENDPOINT")
+        issuer = self._registry.at(place.origin, most=TOKEN, setting=self._setting)
 
         def attempt(bearer: str) -> _Token:
             basic, call = _basic(bearer), f"GET {place.path}"

@@ -16,10 +16,10 @@ from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each
 from shared.cloud.registry_services import service_of
 from shared.errors import Doubtful
-from shared.retention.records import Image, Repository
+from shared.retention.records import Image, Repository, Sighting
 
 QUICK = 2.0
-Tags = Mapping[str, tuple[str, ...]]
+Sightings = Mapping[str, Sighting]
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ def look(cloud: Cloud, repository: Repository) -> Look:
     return Look(images, max(began_at, cloud.pace.clock() - QUICK))
 
 
-def settled(cloud: Cloud, repository: Repository, seen: Look, expected: Collection[str]) -> Look:
+def settled(cloud: Cloud, repository: Repository, seen: Look, expected: Sightings) -> Look:
     """``seen``, or a newer look, that lacks none of the ``expected`` images but those that are really gone.
 
     Raises CallError, and Doubtful when an image that two listings lack answers all the same.
@@ -45,7 +45,7 @@ def settled(cloud: Cloud, repository: Repository, seen: Look, expected: Collecti
     if not missing(seen.images, expected):
         return seen
     seen = look(cloud, repository)
-    check_gone(cloud, repository, missing(seen.images, expected))
+    check_gone(cloud, repository, [expected[image_id] for image_id in missing(seen.images, expected)])
     return seen
 
 
@@ -53,15 +53,15 @@ def missing(images: Iterable[Image], expected: Collection[str]) -> set[str]:
     return set(expected) - {image.image_id for image in images}
 
 
-def check_gone(cloud: Cloud, repository: Repository, image_ids: Collection[str]) -> None:
+def check_gone(cloud: Cloud, repository: Repository, images: Collection[Sighting]) -> None:
     """Raises Doubtful when one of the images is there. Raises CallError."""
     there: list[str] = []
 
-    def ask(image_id: str) -> None:
-        if service_of(repository).is_there(cloud, image_id):
-            there.append(image_id)
+    def ask(image: Sighting) -> None:
+        if service_of(repository).is_there(cloud, repository, image):
+            there.append(image.image_id)
 
-    for_each(image_ids, ask, cloud.concurrency)
+    for_each(images, ask, cloud.concurrency)
     if there:
         raise Doubtful(
             f"The listing of {repository.full_name} lacks {len(there)} images that are there, such as"
@@ -83,12 +83,15 @@ def check_understood(repository: Repository, images: Iterable[Image]) -> None:
             )
 
 
-def tags_by_id(images: Iterable[Image]) -> dict[str, tuple[str, ...]]:
-    return {image.image_id: image.tags for image in images}
+def sightings(images: Iterable[Image]) -> dict[str, Sighting]:
+    return {image.image_id: image.sighting() for image in images}
 
 
-def lost_tags(before: Tags, images: Iterable[Image]) -> set[str]:
+def lost_tags(before: Sightings, images: Iterable[Image]) -> set[str]:
     """The ids of the images that have fewer tags than before."""
+    unseen = Sighting("")
     return {
-        image.image_id for image in images if not set(before.get(image.image_id, ())).issubset(image.tags)
+        image.image_id
+        for image in images
+        if not set(before.get(image.image_id, unseen).tags).issubset(image.tags)
     }

@@ -18,7 +18,7 @@ from shared.cloud.workloads import compute, kubernetes, serverless_containers
 from shared.deploy.deployment import Deployment
 from shared.deploy.roles import PAYLOAD, Grant
 from shared.errors import PERMISSION_DENIED, CallError
-from shared.retention.records import Repository
+from shared.retention.records import Repository, Service
 
 ACT_AS = "iam.serviceAccounts.tokenCreator"
 
@@ -72,8 +72,9 @@ def _probe(
         return None
     if grant.role == container_registry.EDITOR:
         return lambda: _dry_runs(cloud, target_id)
-    if grant.role == manifests.ROLE:
-        return lambda: _reads_manifests(cloud, deployment.access.registry_endpoint, target_id)
+    if grant.role == container_registry.DOCKER.role:
+        endpoints: dict[Service, str] = {"container-registry": deployment.access.registry_endpoint}
+        return lambda: _reads_manifests(cloud, endpoints, target_id)
     if grant.role == PAYLOAD:
         return lambda: _asks(cloud, "payload.lockbox", f"/lockbox/v1/secrets/{part(target_id)}/payload", {})
     if grant.role in LISTS:
@@ -95,10 +96,10 @@ def _dry_runs(cloud: Cloud, registry_id: str) -> bool | None:
     return True
 
 
-def _reads_manifests(cloud: Cloud, endpoint: str, registry_id: str) -> bool | None:
+def _reads_manifests(cloud: Cloud, endpoints: dict[Service, str], registry_id: str) -> bool | None:
     repository: Repository
     for repository in container_registry.repositories(cloud, registry_id):
         image = next(container_registry.images(cloud, repository), None)
         if image:
-            return manifests.Manifests(cloud, endpoint, repository.full_name).exists(image.digest)
+            return manifests.Manifests(cloud, endpoints, repository).exists(image.digest)
     return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from shared.cloud import container_registry, manifests
+from shared.cloud import container_registry
 from shared.cloud.workloads import compute, kubernetes, serverless_containers
 from shared.deploy.config import Config, secret_of
 from shared.deploy.names import Names
@@ -75,7 +75,7 @@ def _cleaning(config: Config, registries: Mapping[str, str]) -> Iterator[Grant]:
             "to run policies dry: there is no smaller role for it",
         )
         if settings.guards.index_children or settings.guards.referrers:
-            yield Grant("functions", manifests.ROLE, target, "to read manifests")
+            yield Grant("functions", container_registry.DOCKER.role, target, "to read manifests")
         if config.deletes:
             yield Grant("functions", container_registry.PUSHER, target, "to delete images")
 

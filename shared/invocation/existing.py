@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 from shared.auth import sources
-from shared.cloud import container_registry
+from shared.cleanup import registries
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
+from shared.cloud.registry_services import SERVICES
+from shared.errors import NOT_FOUND, CallError
 from shared.invocation.task import Invocation
 from shared.retention.records import RepositoryName
 
@@ -32,18 +34,25 @@ def existing(names: frozenset[RepositoryName], invocation: Invocation) -> frozen
         sources.sign_in(made, access, invocation.context)
         return made
 
-    def registries() -> frozenset[str]:
-        listed = container_registry.registries(cloud(), settings.folder_id or "")
+    def folder_ids() -> frozenset[str]:
+        listed = registries.all_of_folder(cloud(), settings.services, settings.folder_id or "")
         return frozenset(each.registry_id for each in listed)
 
+    def repositories(registry_id: str) -> frozenset[str]:
+        names: set[str] = set()
+        for service in settings.services:
+            try:
+                listed = SERVICES[service].repositories(cloud(), registry_id)
+                names |= {repository.full_name for repository in listed}
+            except CallError as error:
+                if error.code != NOT_FOUND:
+                    raise
+        return frozenset(names)
+
     def exists(name: RepositoryName) -> bool:
-        ours = settings.registries or remembered("", registries)
+        ours = settings.registries or remembered("", folder_ids)
         return name.registry_id in ours and name.full_name in remembered(
-            name.registry_id,
-            lambda: frozenset(
-                repository.full_name
-                for repository in container_registry.repositories(cloud(), name.registry_id)
-            ),
+            name.registry_id, partial(repositories, name.registry_id)
         )
 
     return frozenset(filter(exists, names))

@@ -41,13 +41,16 @@ def prepare(task: Task, heading: Heading) -> tuple[Run, bool]:
     if only and not order.plan and not task.kind.each_push:
         only = _fresh(order.narrowed.settings, only)
         idle = not only
-    registry_endpoint = task.invocation.access.registry_endpoint
+    access = task.invocation.access
     run = Run(
         narrowed=order.narrowed,
         only=only,
         run_id=heading.run_id,
         started_at=heading.started_at,
-        registry_endpoint=registry_endpoint,
+        docker_endpoints={
+            "container-registry": access.registry_endpoint,
+            "cloud-registry": access.cloud_registry_endpoint,
+        },
         plan=order.plan,
     )
     if only != order.only:

@@ -66,7 +66,7 @@ def build(
         status=status(run, error, tally),
         totals=totals,
         repositories=[_repository(survey) for survey in run.surveys if survey.images],
-        policies=[_policy(survey, result) for survey in run.surveys for result in survey.results],
+        policies=_policies(run),
         images=listed,
         images_truncated=len(listed) < candidates,
         warnings=list(run.warnings),
@@ -301,6 +301,17 @@ def _repository(survey: Survey) -> RepositoryRow:
         images=survey.images or 0,
         size_bytes=survey.size_bytes,
     )
+
+
+def _policies(run: Run) -> list[PolicyRow]:
+    """A row for each policy; the candidates of a registry's policy in all its repositories are one sum."""
+    rows: dict[tuple[str, str], PolicyRow] = {}
+    for survey in run.surveys:
+        for result in survey.results:
+            row, key = _policy(survey, result), (result.policy.policy_id, result.repository)
+            known = rows[key].candidates if key in rows else 0
+            rows[key] = msgspec.structs.replace(row, candidates=row.candidates + known)
+    return list(rows.values())
 
 
 def _policy(survey: Survey, result: PolicyResult) -> PolicyRow:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from shared.retention.records import PLAIN, Manifest
+import msgspec
+
+from shared.retention.records import PLAIN, Image, Manifest
 
 DIGEST = re.compile(r"sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})")
 INDEXES = (
@@ -175,3 +177,14 @@ def _distinct(digests: Iterable[str]) -> tuple[str, ...]:
 
 def _no_constant(text: str) -> float:
     raise ValueError(f"{text} is not JSON")
+
+
+def with_children(manifests: Mapping[str, Manifest], images: Iterable[Image]) -> dict[str, Manifest]:
+    """``manifests`` by digest, each with the children too that a listing tells of its image."""
+    together = dict(manifests)
+    for image in images:
+        known = manifests.get(image.digest)
+        if known is not None and not set(image.children).issubset(known.holds):
+            more = tuple(child for child in image.children if child not in known.holds)
+            together[image.digest] = msgspec.structs.replace(known, holds=(*known.holds, *more))
+    return together

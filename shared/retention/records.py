@@ -21,10 +21,13 @@ def blob_key(digest: str) -> int:
 
 
 class Registry(msgspec.Struct, frozen=True):
+    """A registry of a service; ``left`` is why it is none that can be cleaned, "" when it can."""
+
     registry_id: str
     folder_id: str
     name: str
     service: Service = "container-registry"
+    left: str = ""
 
 
 class Repository(msgspec.Struct, frozen=True):
@@ -33,7 +36,7 @@ class Repository(msgspec.Struct, frozen=True):
     repository_id: str
     registry_id: str
     full_name: str
-    service: str = "container-registry"
+    service: Service = "container-registry"
 
     @property
     def name(self) -> str:
@@ -42,7 +45,7 @@ class Repository(msgspec.Struct, frozen=True):
 
 class Policy(msgspec.Struct, frozen=True):
     """A native lifecycle policy; ``status`` is ``ACTIVE`` or ``DISABLED``, ``definition`` a hash of its
-    rules.
+    rules. Without a ``repository_id`` it is about every repository of its registry.
 
     One that ``ranks`` keeps so many of the newest images, so that what it takes depends on which others there
     are.
@@ -74,7 +77,8 @@ class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     ``created_at`` is the API's RFC 3339 text. ``config`` is the key (`blob_key`) of the image's
     configuration, and ``layers`` alternates a layer's key and its size in bytes, 8 bytes each: 50,000 images
-    fit in a small function that way.
+    fit in a small function that way. ``parts`` are the ids of what makes up the image, where a service
+    deletes it piece by piece; ``children`` the digests that its index names, where a listing tells them.
     """
 
     image_id: str
@@ -84,6 +88,30 @@ class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
     size_bytes: int
     layers: bytes
     config: int = 0
+    parts: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
+
+    def sighting(self) -> Sighting:
+        return Sighting(self.image_id, self.tags, self.parts)
+
+
+class Sighting(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What a look remembers of an image."""
+
+    image_id: str
+    tags: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+
+
+class DryRun(msgspec.Struct, frozen=True):
+    """The result of a policy's dry run: the images that it takes, or the ``parts`` of images, by their ids,
+    each with how the report names the rule that takes it. ``run_at`` is the service's RFC 3339 text.
+    """
+
+    result_id: str
+    images: tuple[Image, ...] = ()
+    parts: dict[str, str] = {}
+    run_at: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True, gc=False):
@@ -125,7 +153,9 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 class PolicyResult(msgspec.Struct, frozen=True):
-    """A policy's dry run: how many images it takes, and whether they may be deleted in its name."""
+    """A policy's dry run on one repository: how many images it takes, whether they may be deleted in its
+    name, and the reasons that it gives for them.
+    """
 
     policy: Policy
     registry_id: str
@@ -133,6 +163,7 @@ class PolicyResult(msgspec.Struct, frozen=True):
     applied: bool
     dry_run_result_id: str
     candidates: int
+    reasons: frozenset[str] = frozenset()
 
 
 class ImageFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -37,6 +37,7 @@ def _subset(new: list[str] | str, old: list[str] | str) -> bool:
 
 NARROWER: dict[str, Callable[[Any, Any], bool]] = {
     "folder_id": lambda new, old: new == old,
+    "services": lambda new, old: bool(new) and _subset(new, old),
     "registries": lambda new, old: bool(new) and (not old or _subset(new, old)),
     "mode": lambda new, old: MODES.index(new) <= MODES.index(old),
     "lifecycle_policies.apply": lambda new, old: "active" in old or _subset(new, old),

@@ -20,6 +20,7 @@ from shared.errors import SettingsError, key_of, known, short
 from shared.retention.matching import renew
 from shared.retention.moments import DURATION, LONGEST_DURATION, duration
 from shared.retention.patterns import pattern
+from shared.retention.records import Service
 from shared.retention.rule import Rule, Text
 from shared.settings.channels import Channel, check_channels
 from shared.settings.rules import check_rules
@@ -71,6 +72,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     folder_id: Id | None = None
     registries: list[Id] = []
+    services: Annotated[list[Service], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: list(get_args(Service))
+    )
     mode: Literal["dry-run", "plan", "apply"] = "dry-run"
     lifecycle_policies: LifecyclePolicies = LifecyclePolicies()
     limits: Limits = Limits()
@@ -94,6 +98,7 @@ class _Key(msgspec.Struct, frozen=True):
 KEYS = {
     "folder_id": _Key("FOLDER_ID", "text", "the id of a folder"),
     "registries": _Key("REGISTRY_IDS", "list", "ids of registries"),
+    "services": _Key("SERVICES", "list", "container-registry, cloud-registry or both"),
     "mode": _Key("CLEANUP_MODE", "text", "dry-run, plan or apply"),
     "lifecycle_policies.apply": _Key(
         "APPLY_POLICIES", "list", "policy ids or names, or active for every ACTIVE policy"

@@ -74,6 +74,7 @@ class Bench:
         environment = {
             "YC_API_ENDPOINT": self.cloud.url,
             "YC_REGISTRY_ENDPOINT": self.cloud.url,
+            "YC_CLOUD_REGISTRY_ENDPOINT": f"{self.cloud.url}/cloud-registry-v2",
             "FOLDER_ID": FOLDER,
             "CLEANUP_MODE": "apply",
             "MAX_DELETIONS": "100000",

@@ -96,6 +96,7 @@ def dry_run(repositories: int) -> dict[str, Any]:
         environment = {
             "YC_API_ENDPOINT": cloud.url,
             "YC_REGISTRY_ENDPOINT": cloud.url,
+            "YC_CLOUD_REGISTRY_ENDPOINT": f"{cloud.url}/cloud-registry-v2",
             "FOLDER_ID": FOLDER,
             "SA_KEY": json.dumps(key),
             "JANITOR_CONFIG": str(config),

@@ -159,6 +159,7 @@ def _environment(
         "YC_FUNCTIONS_ENDPOINT": url,
         "YC_REGISTRY_ENDPOINT": url,
         "YC_CLOUD_REGISTRY_ENDPOINT": f"{url}/cloud-registry-v2",
+        "YC_CLOUD_REGISTRY_ENDPOINT": f"{url}/cloud-registry-v2",
         "YC_METADATA_ADDR": url.removeprefix("http://"),
         **own,
         **secret_values(state, version),

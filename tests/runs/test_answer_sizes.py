@@ -17,6 +17,7 @@ from shared.cloud.client import ONE, PAGE, TOKEN, Cloud
 from shared.cloud.container_registry import delete_image, repositories
 from shared.cloud.pace import Pace
 from shared.errors import CallError
+from shared.retention.records import Image
 from tests import conftest
 from tests.conftest import assert_complains, images, outcomes, policy
 
@@ -62,7 +63,7 @@ def endless(status: int = 200, encoding: str = "") -> Iterator[tuple[Cloud, list
 def test_an_operation_without_end_is_broken_off_and_may_have_taken_effect(encoding: str) -> None:
     tracemalloc.start()
     with endless(encoding=encoding) as (cloud, sent), pytest.raises(CallError, match="more than") as raised:
-        delete_image(cloud, "i")
+        delete_image(cloud, Image("i", "", (), "", 0, b""))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 

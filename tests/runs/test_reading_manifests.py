@@ -15,17 +15,20 @@ from shared.cloud.client import Cloud as Asked
 from shared.cloud.manifests import LARGEST, Manifests, Memory
 from shared.cloud.pace import Pace
 from shared.errors import CallError
-from shared.retention.records import PLAIN
+from shared.retention.records import PLAIN, Repository
 from tests.conftest import Cloud
 from tests.support.docker_registry import docker_registry, is_installed, push_image
 
 NAME = "crp1/app"
+REPOSITORY = Repository("", "crp1", NAME)
 MANIFESTS = f"GET /v2/{NAME}/manifests/"
 
 
 def reader(cloud: Cloud, memory: Memory | None = None, threads: int = 8) -> Manifests:
     asked = Asked(cloud.emulator.url, Pace(threads))
-    return Manifests(asked, cloud.emulator.url, NAME, Memory() if memory is None else memory)
+    return Manifests(
+        asked, {"container-registry": cloud.emulator.url}, REPOSITORY, Memory() if memory is None else memory
+    )
 
 
 def seeded(cloud: Cloud, *images: dict[str, Any], **behaviour: Any) -> dict[str, str]:
@@ -225,7 +228,7 @@ def tag_server(answer: Callable[[str], tuple[int, dict[str, str], Any]]) -> Iter
 
 
 def tags_at(url: str) -> list[str] | None:
-    return Manifests(Asked(url, Pace(2)), url, NAME).tags()
+    return Manifests(Asked(url, Pace(2)), {"container-registry": url}, REPOSITORY).tags()
 
 
 @pytest.mark.parametrize("v2_auth", ["none", "basic", "bearer"])
@@ -239,7 +242,7 @@ def test_every_tag_of_the_repository_is_listed(cloud: Cloud, v2_auth: str) -> No
     asked = Asked(cloud.emulator.url, Pace(2))
     asked.credentials = Ready()
 
-    assert Manifests(asked, cloud.emulator.url, NAME).tags() == expected
+    assert Manifests(asked, {"container-registry": cloud.emulator.url}, REPOSITORY).tags() == expected
     assert sum("/tags/list" in call["path"] for call in cloud.emulator.calls()) == 3
 
 
@@ -329,4 +332,11 @@ def test_the_tags_of_a_real_registry_are_listed() -> None:
             push_image(registry.url, NAME, tag, [tag.encode()])
 
         assert sorted(tags_at(registry.url) or ()) == ["old", "v1", "v2"]
-        assert Manifests(Asked(registry.url, Pace(2)), registry.url, "crp1/none").tags() is None
+        assert (
+            Manifests(
+                Asked(registry.url, Pace(2)),
+                {"container-registry": registry.url},
+                Repository("", "crp1", "crp1/none"),
+            ).tags()
+            is None
+        )

@@ -56,6 +56,7 @@ class Folder:
         self.environment = {
             "YC_API_ENDPOINT": running.url,
             "YC_REGISTRY_ENDPOINT": running.url,
+            "YC_CLOUD_REGISTRY_ENDPOINT": f"{running.url}/cloud-registry-v2",
             "IAM_TOKEN": TOKEN,
             "TZ": "Asia/Novosibirsk",
         }

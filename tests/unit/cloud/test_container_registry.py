@@ -11,12 +11,13 @@ import pytest
 
 from shared.cloud import container_registry
 from shared.errors import CallError
-from shared.retention.records import Image, NativeRule, Policy, Registry, Repository, blob_key
+from shared.retention.records import Image, NativeRule, Policy, Registry, Repository, Sighting, blob_key
 from tests.support.json_server import JsonServer, json_server
 
 ROOT = "/container-registry/v1"
 POLICIES, POLICY = f"GET {ROOT}/lifecyclePolicies", f"GET {ROOT}/lifecyclePolicies/p1"
 DRY_RUN = f"POST {ROOT}/dryRunLifecyclePolicy/p1"
+REPOSITORY = Repository("", "crp1", "crp1/app")
 RESULT = {"dryRunLifecyclePolicyResultId": "result1"}
 
 
@@ -166,7 +167,12 @@ def test_all_pages_are_read(registry: JsonServer) -> None:
 @pytest.mark.parametrize("place", ["response", "metadata"])
 def test_a_dry_runs_result_is_named_in_the_operation(registry: JsonServer, place: str) -> None:
     registry.answer(DRY_RUN, {"id": "op1", "done": True, place: RESULT})
-    assert container_registry.dry_run(registry.cloud(), "p1") == "result1"
+    registry.answer(
+        f"GET {ROOT}/dryRunLifecyclePolicyResults/result1:affectedImages",
+        {"affectedImages": [{"id": "img1"}]},
+    )
+    dry_run = container_registry.dry_run(registry.cloud(), "p1")
+    assert (dry_run.result_id, [image.image_id for image in dry_run.images]) == ("result1", ["img1"])
 
 
 def test_a_dry_run_without_a_result_is_an_error(registry: JsonServer) -> None:
@@ -182,6 +188,6 @@ def test_an_image_is_gone_only_when_it_is_not_found(
     registry.answer(f"GET {ROOT}/images/a", {"id": "a"} if status == 200 else {}, status)
     if there is None:
         with pytest.raises(CallError):
-            container_registry.is_there(registry.cloud(), "a")
+            container_registry.is_there(registry.cloud(), REPOSITORY, Sighting("a"))
         return
-    assert container_registry.is_there(registry.cloud(), "a") is there
+    assert container_registry.is_there(registry.cloud(), REPOSITORY, Sighting("a")) is there

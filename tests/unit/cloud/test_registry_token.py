@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from shared.cloud.docker_host import DockerHost
 from shared.cloud.registry_token import SignIn
 from shared.errors import INTERNAL, UNAUTHENTICATED, CallError
 from tests.support.json_server import TOKEN, JsonServer, json_server
@@ -23,7 +24,7 @@ def registry() -> Iterator[JsonServer]:
 
 
 def sign_in(registry: JsonServer) -> SignIn:
-    return SignIn(registry.cloud(), "crp1/app", "registry", "the puller's role")
+    return SignIn(registry.cloud(), "crp1/app", DockerHost("", "registry", "the puller's role", "A_SETTING"))
 
 
 def ask_for(registry: JsonServer, challenge: str) -> None:

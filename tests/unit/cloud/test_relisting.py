@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cloud.relisting import Look, check_understood, look, lost_tags, missing, settled, tags_by_id
+from shared.cloud.relisting import Look, check_understood, look, lost_tags, missing, settled, sightings
 from shared.errors import CallError, Doubtful
-from shared.retention.records import Image, Repository
+from shared.retention.records import Image, Repository, Sighting
 from tests.support.json_server import Clock, JsonServer, json_server
 
 REPOSITORY = Repository("repository-id", "crp1", "crp1/app")
@@ -26,6 +26,10 @@ def listing(*names: str) -> dict[str, object]:
     return {"images": [{"id": name, "digest": "sha256:1"} for name in names]}
 
 
+def expected(*names: str) -> dict[str, Sighting]:
+    return {name: Sighting(name) for name in names}
+
+
 @pytest.fixture
 def registry() -> Iterator[JsonServer]:
     with json_server() as server:
@@ -33,7 +37,10 @@ def registry() -> Iterator[JsonServer]:
 
 
 def test_tags_are_known_by_the_images_ids() -> None:
-    assert tags_by_id([image("a", "x", "y"), image("b")]) == {"a": ("x", "y"), "b": ()}
+    assert sightings([image("a", "x", "y"), image("b")]) == {
+        "a": Sighting("a", ("x", "y")),
+        "b": Sighting("b"),
+    }
 
 
 LOST = {
@@ -49,13 +56,13 @@ LOST = {
 
 @pytest.mark.parametrize(("before", "now", "lost"), LOST.values(), ids=LOST)
 def test_an_image_has_lost_a_tag(before: tuple[str, ...], now: tuple[str, ...], lost: bool) -> None:
-    assert lost_tags({"a": before}, [image("a", *now)]) == ({"a"} if lost else set())
+    assert lost_tags({"a": Sighting("a", before)}, [image("a", *now)]) == ({"a"} if lost else set())
 
 
 @given(st.dictionaries(st.sampled_from("abc"), TAGS))
 def test_images_that_stay_as_they_are_lose_nothing(tags: dict[str, tuple[str, ...]]) -> None:
     images = [image(name, *own) for name, own in tags.items()]
-    assert lost_tags(tags_by_id(images), images) == set()
+    assert lost_tags(sightings(images), images) == set()
     assert lost_tags({}, images) == set()
 
 
@@ -100,20 +107,20 @@ def test_a_look_at_an_image_without_a_digest_is_a_doubt(registry: JsonServer) ->
 
 def test_a_look_that_lacks_nothing_is_not_taken_again(registry: JsonServer) -> None:
     seen = Look([image("a"), image("b")], 1)
-    assert settled(registry.cloud(), REPOSITORY, seen, {"a"}) is seen
+    assert settled(registry.cloud(), REPOSITORY, seen, expected("a")) is seen
     assert registry.calls() == []
 
 
 def test_an_image_that_the_second_listing_has_is_there(registry: JsonServer) -> None:
     registry.answer(LIST, listing("a", "b"))
-    seen = settled(registry.cloud(), REPOSITORY, Look([image("a")], 1), {"a", "b"})
+    seen = settled(registry.cloud(), REPOSITORY, Look([image("a")], 1), expected("a", "b"))
     assert missing(seen.images, {"a", "b"}) == set()
     assert registry.calls() == [LIST]
 
 
 def test_an_image_that_both_listings_lack_and_that_is_not_found_is_gone(registry: JsonServer) -> None:
     registry.answer(LIST, listing("a"))
-    seen = settled(registry.cloud(), REPOSITORY, Look([image("a")], 1), {"a", "b"})
+    seen = settled(registry.cloud(), REPOSITORY, Look([image("a")], 1), expected("a", "b"))
     assert missing(seen.images, {"a", "b"}) == {"b"}
     assert registry.calls() == [LIST, OF_B]
 
@@ -122,11 +129,11 @@ def test_an_image_that_both_listings_lack_and_that_answers_is_a_doubt(registry: 
     registry.answer(LIST, listing("a"))
     registry.answer(OF_B, {"id": "b", "name": "crp1/app"})
     with pytest.raises(Doubtful, match="lacks 1 images that are there, such as b"):
-        settled(registry.cloud(), REPOSITORY, Look([image("a")], 1), {"a", "b"})
+        settled(registry.cloud(), REPOSITORY, Look([image("a")], 1), expected("a", "b"))
 
 
 def test_an_image_that_may_not_be_read_is_not_taken_for_gone(registry: JsonServer) -> None:
     registry.answer(LIST, listing("a"))
     registry.answer(OF_B, {"code": 7, "message": "no"}, 403)
     with pytest.raises(CallError):
-        settled(registry.cloud(), REPOSITORY, Look([image("a")], 1), {"a", "b"})
+        settled(registry.cloud(), REPOSITORY, Look([image("a")], 1), expected("a", "b"))

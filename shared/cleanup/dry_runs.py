@@ -1,0 +1,46 @@
+"""The dry runs of lifecycle policies in one run. A policy of a whole registry is run dry once for all of its
+repositories, and again when a newer result is needed.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from shared.cloud.client import Cloud
+from shared.cloud.registry_services import service_of
+from shared.errors import CallError
+from shared.retention.records import DryRun, Policy, Repository
+
+
+class _Kept:
+    """The last dry run of a policy, or its failure, and since when (monotonic) it holds."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.since = float("-inf")
+        self.result: DryRun | CallError | None = None
+
+
+class DryRuns:
+    def __init__(self) -> None:
+        self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+
+    def of(self, cloud: Cloud, repository: Repository, policy: Policy, since: float) -> DryRun:
+        """A result of a dry run that began at ``since`` (monotonic) or later. Raises CallError."""
+        service = service_of(repository)
+        if policy.repository_id:
+            return service.dry_run(cloud, policy.policy_id)
+        with self._lock:
+            kept = self._kept.setdefault(policy.policy_id, _Kept())
+        with kept.lock:
+            if kept.result is None or kept.since < since:
+                began_at = cloud.pace.clock()
+                try:
+                    kept.result = service.dry_run(cloud, policy.policy_id)
+                except CallError as error:
+                    kept.result = error
+                kept.since = began_at
+            if isinstance(kept.result, CallError):
+                raise kept.result
+            return kept.result
