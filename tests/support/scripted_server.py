@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import socket
 import ssl
@@ -80,13 +81,16 @@ def scripted_server(answer: Answer, context: ssl.SSLContext | None = None) -> It
 
 
 def head(connection: socket.socket) -> bytes:
-    """The head of the next request, nothing at the end of the connection. A body is left where it is."""
+    """The head of the next request, nothing at the end of the connection. Its body is read, too."""
     read = b""
     while not read.endswith(b"\r\n\r\n"):
         more = connection.recv(1)
         if not more:
             return b""
         read += more
+    length = re.search(rb"\r\nContent-Length: ([0-9]+)", read)
+    if length and int(length[1]):
+        connection.recv(int(length[1]), socket.MSG_WAITALL)
     return read
 
 
