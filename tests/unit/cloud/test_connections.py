@@ -37,7 +37,7 @@ def test_a_connection_is_used_again() -> None:
 
 
 def test_what_is_sent_has_its_length() -> None:
-    with scripted_server(says(ok(), kept=False)) as server:
+    with scripted_server(says(ok())) as server:
         connections = Connections(server.url, 4)
         connections.send("POST", "/x", b"{}", {}, 10, most=10)
         connections.send("POST", "/x", None, {}, 10, most=10)
