@@ -1,8 +1,8 @@
 """Connections to one server that are kept and used again, and sending over them.
 
-The sockets are our own: `urllib3` takes ten times the processor time of a call, `http.client` three times,
-libcurl two, and libcurl sends a request a second time by itself when a kept connection turns out to be
-closed.
+The sockets are our own: `urllib3` takes four times the processor time of a call, bare `http.client` a quarter
+more. libcurl takes as much, but sends a request a second time by itself, a deletion too, when a kept
+connection turns out to be closed.
 """
 
 from __future__ import annotations
