@@ -5,32 +5,45 @@
 # ./deploy.sh status             what is deployed, its runs, and whether roles are missing
 # ./deploy.sh package FILE.zip   the archive for the cloud
 # ./deploy.sh local              a deployment and two of its runs on this machine, against the emulator
+# ./deploy.sh help               this; each of the first four has its own --help
 # The first four take --config FILE (janitor.toml).
 set -euo pipefail
 umask 077
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+script=${BASH_SOURCE[0]}
+while [ -L "$script" ]; do
+    target=$(readlink "$script")
+    case $target in
+        /*) script=$target ;;
+        *) script=$(dirname "$script")/$target ;;
+    esac
+done
+root=$(cd "$(dirname "$script")" && pwd)
 
 usage() {
-    sed -n '2,8s/^# //p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,9s/^# //p' "$script"
+}
+
+misused() {
+    usage >&2
     exit 2
 }
 
 cloud() {
     local python
-    python=$("$root/tests/environment")
+    python=$("$root/tests/environment" --deploy)
     PYTHONPATH="$root" PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 exec "$python" -m shared.deploy "$@"
 }
 
 package() {
-    [ $# -eq 1 ] || usage
+    [ $# -eq 1 ] || misused
     local python
     python=$("$root/tests/environment" --python)
     PYTHONPATH="$root" PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 "$python" -m shared.deploy.package "$1"
 }
 
 local_run() {
-    [ $# -eq 0 ] || usage
+    [ $# -eq 0 ] || misused
     local python
     python=$("$root/tests/environment")
     cd "$root"
@@ -41,5 +54,6 @@ case "${1-}" in
     plan | apply | destroy | status) cloud "$@" ;;
     package) shift && package "$@" ;;
     local) shift && local_run "$@" ;;
-    *) usage ;;
+    help | --help | -h) usage ;;
+    *) misused ;;
 esac

@@ -7,8 +7,8 @@ JanitorError
 ├── OverrideRefused    the event asks for more than the settings allow
 ├── DeploymentRefused  a deployment would touch what is not its own, or was not agreed to
 ├── CredentialsError   no token could be had
-├── StateError         the state directory fails: what cannot be written down is not done
-│   └── FileThere      the file that was to be written is there already
+├── StateError         the state cannot be kept: what cannot be written down is not done
+├── AllRefused         every delete of a repository was refused alike: the rest is not asked for
 ├── LeaseLost          another run may be at work: nothing more is deleted
 ├── PlanRefused        the plan is unknown, changed, too old, rejected, or was carried out before
 ├── RequestRefused     an HTTP call is not served: its form, its signature or its token is wrong
@@ -221,10 +221,6 @@ def short(value: Any) -> str:
     text = text if isinstance(text, str) else repr(text)
     text = printable(text[:61])
     return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'
-
-
-class FileThere(StateError):
-    """The file that was to be written is there already."""
 
 
 class TooLarge(CallError):

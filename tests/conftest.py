@@ -14,7 +14,7 @@ import pytest
 from tests.emulator.client import RunningEmulator, emulator, service_account
 from tests.support.cloud import Invocation, invoke, unpacked
 
-FOLDER = "b1gfolder"
+FOLDER, BUCKET = "b1gfolder", "janitor-state"
 
 hypothesis.settings.register_profile("steady", deadline=None, database=None)
 hypothesis.settings.load_profile("steady")
@@ -49,20 +49,24 @@ class Cloud:
             "YC_API_ENDPOINT": running.url,
             "YC_REGISTRY_ENDPOINT": running.url,
             "YC_CLOUD_REGISTRY_ENDPOINT": f"{running.url}/cloud-registry-v2",
+            "YC_STORAGE_ENDPOINT": f"{running.url}/s3",
             "FOLDER_ID": FOLDER,
             "SA_KEY": json.dumps(self.key),
             "LOG_LEVEL": "TRACE",
         }
 
     def seed(self, *repositories: dict[str, Any], registry_id: str = "crp1", **more: Any) -> None:
-        """One registry with these repositories; ``more`` replaces other parts of the seed."""
+        """One registry with these repositories, and a bucket; ``more`` replaces other parts of the seed."""
         registry = {
             "id": registry_id,
             "folder_id": FOLDER,
             "name": "main",
             "repositories": list(repositories),
         }
-        self.emulator.seed({"service_accounts": [self.account], "registries": [registry], **more})
+        bucket = {"name": BUCKET, "folder_id": FOLDER}
+        self.emulator.seed(
+            {"service_accounts": [self.account], "registries": [registry], "buckets": [bucket], **more}
+        )
 
     def call(
         self, entry_point: str, *events: Any, token: Any = None, timeout: float = 600, **settings: Any

@@ -44,7 +44,6 @@ def main() -> int:
             "YC_API_ENDPOINT": cloud.url,
             "YC_REGISTRY_ENDPOINT": cloud.url,
             "YC_CLOUD_REGISTRY_ENDPOINT": f"{cloud.url}/cloud-registry-v2",
-            "YC_CLOUD_REGISTRY_ENDPOINT": f"{cloud.url}/cloud-registry-v2",
             "YC_STORAGE_ENDPOINT": f"{cloud.url}/s3",
             "SA_KEY": json.dumps(key),
         }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shared.cleanup.protection import guarding, needed_manifests
+from shared.cleanup.protection import guarding
+from shared.cleanup.reading import needed_manifests
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.errors import CallError
@@ -22,7 +23,7 @@ def warn_of_active_policies(run: Run, cloud: Cloud, survey: Survey, images: list
     for policy, taken in survey.taken_by_active:
         candidates = policies.union([(policy.label, [image for image in images if image.image_id in taken])])
         try:
-            manifests = needed_manifests(run, cloud, survey.repository, images)
+            manifests = {} if survey.unread else needed_manifests(run, cloud, survey.repository, images)
         except CallError:
             manifests = {}  # guard_candidates has said so
         guarded = guards.guarded(images, candidates, manifests, guarding(run, survey))

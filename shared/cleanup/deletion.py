@@ -83,6 +83,20 @@ class Batch(msgspec.Struct, frozen=True):
     until: float
 
 
+class Guarded(msgspec.Struct, frozen=True):
+    """What the guards have decided on last: these images, what ran at that time (monotonic), and so many
+    outcomes that were settled after that; with the images' manifests.
+    """
+
+    images: list[Image]
+    looked_in_use_at: float
+    settled: int
+    manifests: dict[str, Manifest]
+
+
+NEVER = Guarded([], 0.0, -1, {})
+
+
 def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
     """Deletes the candidates that are unchanged and unguarded, looking again before each batch of them."""
     before: Sightings = survey.take_sightings()
@@ -109,21 +123,23 @@ def _next_batch(
     """What may be deleted now, by a look that is still fresh once everything was asked again.
 
     Reading manifests, asking policies and looking at what runs may take long; the repository is then listed
-    again, and there is less to ask the next time. Where even thinking about a fresh look takes long, a batch
-    of two seconds is left.
+    again, and there is less to ask the next time, and nothing for the guards if it is listed as before. Where
+    even thinking about a fresh look takes long, a batch of two seconds is left.
     """
+    guarded = NEVER
     for _ in range(LOOKS_AT_MOST):
         if first and survey.going():
             look = protection.with_all_tags(run, cloud, survey.repository, look)
         look = relisting.settled(cloud, survey.repository, look, _expected(survey, before))
-        manifests = _ask_again(run, cloud, survey, look, before, first=first)
+        _ask_again(run, cloud, survey, look, before, first=first)
         before, first = relisting.sightings(look.images), False
-        images = _first_wave(survey, look.images, manifests)
+        guarded = _guard(run, cloud, survey, look.images, guarded)
+        images = _first_wave(survey, look.images, guarded.manifests)
         until = look.at + FRESH
         if not images or cloud.pace.clock() < until - LEAST_SECONDS:
             break
         look = relisting.look(cloud, survey.repository)
-    vital = guards.needed_by_others(images, look.images, manifests)
+    vital = guards.needed_by_others(images, look.images, guarded.manifests)
     return look, Batch(images, vital, max(until, cloud.pace.clock() + LEAST_SECONDS))
 
 
@@ -134,18 +150,27 @@ def _expected(survey: Survey, before: Sightings) -> dict[str, Sighting]:
     return {image_id: image for image_id, image in {**going, **before}.items() if image_id not in gone}
 
 
-def _ask_again(
-    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, *, first: bool
-) -> dict[str, Manifest]:
-    """Settles the candidates that must stay by what is known now. Returns the manifests of all images."""
+def _ask_again(run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, *, first: bool) -> None:
+    """Settles the candidates that have changed, that nothing takes any more, or that may run unseen."""
     vanished = relisting.missing(look.images, before.keys()) - survey.gone()
     lost = relisting.lost_tags(before, look.images) | vanished
     retaking.leave_changed(run, survey, look.images)
     retaking.leave_untaken(run, cloud, survey, look.images, lost=lost, first=first)
     protection.look_again_in_use(run, cloud)
     protection.leave_unseen(run, survey)
-    images = [*look.images, *_not_deleted(survey, look.images)]
-    return protection.guard_candidates(run, cloud, survey, images)
+
+
+def _guard(run: Run, cloud: Cloud, survey: Survey, images: list[Image], before: Guarded) -> Guarded:
+    """Settles the candidates that a guard keeps now, unless nothing has changed since the guards decided
+    ``before``.
+    """
+    looked_at = run.looked_in_use_at
+    is_as_before = (before.looked_in_use_at, before.settled) == (looked_at, len(survey.outcomes))
+    if is_as_before and before.images == images:
+        return before
+    every = [*images, *_not_deleted(survey, images)]
+    manifests = protection.guard_candidates(run, cloud, survey, every)
+    return Guarded(images, looked_at, len(survey.outcomes), manifests)
 
 
 def _not_deleted(survey: Survey, images: list[Image]) -> list[Image]:

@@ -8,7 +8,7 @@ from functools import cache
 
 import msgspec
 
-from shared.cleanup import protection, scope, surveying
+from shared.cleanup import protection, reading, scope, surveying
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.cloud.registry_services import SERVICES, service_of
@@ -136,7 +136,7 @@ def _explained(
     image: Image,
     taken: list[tuple[Policy, bool, set[str]]],
 ) -> Explained:
-    manifests = protection.needed_manifests(run, cloud, survey.repository, images)
+    manifests = reading.needed_manifests(run, cloud, survey.repository, images)
     kept = list(_guards(run, survey, images, image, manifests))
     by = protection.guarding(run, survey)
     candidate = image.image_id in guards.guarded(images, survey.candidates, manifests, by).candidates

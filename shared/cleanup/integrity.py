@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from shared.cleanup import foreign_referrers, scope
-from shared.cleanup.protection import read_manifests
+from shared.cleanup.reading import read_manifests
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.cloud.manifests import Manifests

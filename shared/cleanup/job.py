@@ -15,7 +15,10 @@ from shared.cleanup import (
     deletion,
     foreign_referrers,
     layer_counting,
+    limits,
+    migration_notice,
     protection,
+    reading,
     recovery,
     scope,
     surveying,
@@ -23,7 +26,6 @@ from shared.cleanup import (
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import Progress, for_each
-from shared.retention import guards, policies
 
 
 def untold(what: str, done: int, total: int) -> None:
@@ -36,18 +38,24 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     Raises what ends it as a whole; one repository's trouble ends up in ``run.errors``.
     """
     scope.find(run, cloud)
+    migration_notice.tell(run, cloud)
     recovery.take_over(run, cloud)
     in_parallel(run, progress, "dry runs", partial(surveying.dry_run, run, cloud))
     protection.look_in_use(run, cloud, [survey for survey in run.surveys if surveying.may_lose(survey)])
+    reading.share_time(run, cloud)
     in_parallel(run, progress, "repositories", partial(surveying.look, run, cloud))
+    run.read_until(float("inf"))
     foreign_referrers.keep_referrers(run, cloud)
-    tell_of_rules(run)
-    check_limits(run)
+    limits.tell_of_rules(run)
+    limits.check_creation_times(run)
+    limits.check_limits(run)
     if run.settings.mode == "apply":
         approved_plan.begin(run)
         deletion.delete_all(run, cloud, progress)
     if run.only is not None and any(survey.candidate_count for survey in run.surveys):
         layer_counting.count_other_repositories(run, cloud)
+    reading.forget_the_gone(run)
+    reading.go_on(run, cloud)
 
 
 def carry_out_plan(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
@@ -69,49 +77,3 @@ def in_parallel(run: Run, progress: Progress, what: str, work: Callable[[Survey]
 
     progress(what, 0, len(run.surveys))
     for_each(run.surveys, one, run.settings.limits.concurrency)
-
-
-def tell_of_rules(run: Run) -> None:
-    """Warns of images that no rule can judge, and in a dry run of rules that match nothing."""
-    if run.undated:
-        name, _, image = min(run.undated, key=lambda row: row[0])
-        count = sum(number for _, number, _ in run.undated)
-        run.warn(
-            "absurd-creation-time",
-            f"{count} images in {len(run.undated)} repositories have a creation time that cannot be believed,"
-            f" such as {guards.described(image)} of {name} ({image.created_at or 'none'}); no rule takes them"
-            " by age or rank.",
-        )
-    if run.settings.mode == "apply" or run.only is not None or run.errors:
-        return
-    for rule in run.settings.rules:
-        if not any(rule in survey.rules for survey in run.surveys):
-            run.warn("rule-matches-no-repository", f'The rule "{rule.name}" matches no repository.')
-        elif not run.matched[rule.name]:
-            run.warn("rule-matches-no-image", f'The rule "{rule.name}" matches no image.')
-
-
-def check_limits(run: Run) -> None:
-    """Refuses what is over ``MAX_SHARE`` in its repository, and everything when it is over
-    ``MAX_DELETIONS``.
-    """
-    limits = run.settings.limits
-    for survey in run.surveys:
-        going = survey.going_count
-        if policies.over_share(going, survey.images or 0, limits.max_share):
-            run.hold_back(
-                "max-share",
-                f"{survey.repository.full_name}: {going} of its {survey.images} images would be deleted,"
-                f" which is more than MAX_SHARE ({limits.max_share:g}) allows; nothing is deleted there."
-                " Raise MAX_SHARE if it is meant.",
-            )
-            survey.leave("MAX_SHARE")
-    going = sum(survey.going_count for survey in run.surveys)
-    if going > limits.max_deletions:
-        run.refuse(
-            "max-deletions",
-            f"{going} images would be deleted, which is more than MAX_DELETIONS ({limits.max_deletions})"
-            " allows; nothing is deleted. Raise MAX_DELETIONS if it is meant.",
-        )
-        for survey in run.surveys:
-            survey.leave("MAX_DELETIONS")

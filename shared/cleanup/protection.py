@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from shared.cleanup.reading import needed_manifests
 from shared.cleanup.run import Run, Survey
 from shared.cloud import relisting
 from shared.cloud.client import Cloud
 from shared.cloud.manifests import Manifests
-from shared.cloud.registry_services import service_of
 from shared.cloud.relisting import Look
-from shared.errors import CallError, Doubtful
+from shared.errors import CallError, Doubtful, OutOfTime
 from shared.retention import guards
 from shared.retention.guards import Guarding
-from shared.retention.manifest_meaning import with_children
 from shared.retention.moments import duration
 from shared.retention.patterns import whole_tag
 from shared.retention.records import PLAIN, Image, Manifest, Outcome, Repository
@@ -124,9 +123,7 @@ def guard_candidates(run: Run, cloud: Cloud, survey: Survey, images: list[Image]
             f" is deleted there: {error}. To go without looking, set guards.index_children and"
             " guards.referrers to false.",
         )
-        settle(survey, guards.own(going, guarding(run, survey)))
-        survey.leave(BOUND)
-        return {}
+        return _leave_bound(run, survey, BOUND)
     _leave_unclear(run, survey, images, manifests)
     by = guarding(run, survey)
     signed = guards.newly_signed(images, survey.going(), manifests, by)
@@ -136,6 +133,28 @@ def guard_candidates(run: Run, cloud: Cloud, survey: Survey, images: list[Image]
     settle(survey, guarded.kept)
     _tell_of_unclear(run, survey, images, manifests, {kept.by for kept in guarded.kept.values()})
     return manifests
+
+
+def leave_unread(run: Run, survey: Survey, error: OutOfTime) -> dict[str, Manifest]:
+    """Leaves the repository's candidates to the next run, since not all of its manifests are known.
+
+    Returns those that this run may go by, which are none.
+    """
+    survey.note_unread()
+    next_run = (
+        "what is known is kept, and the next run goes on from there"
+        if run.memory.works
+        else "the next run begins anew, for no STATE_BUCKET or STATE_DIR keeps what is known"
+    )
+    run.warn("manifests-unread", f"{error} Nothing of that repository is deleted yet; {next_run}.")
+    return _leave_bound(run, survey, f"{BOUND}: not all manifests are known yet")
+
+
+def _leave_bound(run: Run, survey: Survey, why: str) -> dict[str, Manifest]:
+    """Leaves the candidates that no guard keeps which they have by themselves."""
+    settle(survey, guards.own(survey.going(), guarding(run, survey)))
+    survey.leave(why)
+    return {}
 
 
 def _leave_unclear(run: Run, survey: Survey, images: list[Image], manifests: dict[str, Manifest]) -> None:
@@ -202,34 +221,3 @@ def guarding(run: Run, survey: Survey) -> Guarding:
 def settle(survey: Survey, kept: Mapping[str, guards.Kept]) -> None:
     """Notes the guards that keep candidates."""
     survey.settle({image_id: Outcome("protected", guard.guard, guard.by) for image_id, guard in kept.items()})
-
-
-def needed_manifests(
-    run: Run, cloud: Cloud, repository: Repository, images: list[Image]
-) -> dict[str, Manifest]:
-    wanted = run.settings.guards
-    return read_manifests(run, cloud, repository, images) if wanted.index_children or wanted.referrers else {}
-
-
-def read_manifests(
-    run: Run, cloud: Cloud, repository: Repository, images: Iterable[Image]
-) -> dict[str, Manifest]:
-    """The manifests of ``images``.
-
-    One that is missing is left out if its image is gone by now. Raises CallError.
-    """
-    by_digest = {image.digest: image for image in images}
-    vanished: set[str] = set()
-
-    def gone(digest: str) -> bool:
-        if service_of(repository).is_there(cloud, repository, by_digest[digest].sighting()):
-            return False
-        vanished.add(digest)
-        return True
-
-    manifests = Manifests(cloud, run.docker_endpoints, repository).read(by_digest, gone)
-    if vanished:
-        listed = {image.digest for image in service_of(repository).images(cloud, repository)}
-        unclear = Manifest(unclear="its image is listed, but the registry does not know it", lost=True)
-        manifests |= dict.fromkeys(vanished & listed, unclear)
-    return with_children(manifests, by_digest.values())

@@ -14,8 +14,8 @@ from shared.cloud.registry_services import service_of
 from shared.errors import NOT_FOUND, CallError
 from shared.retention.records import DELETED, REMAINING, Outcome, Repository
 from shared.state import journal
-from shared.state.directory import StateDir
 from shared.state.leases import Leases
+from shared.state.store import Store
 
 CLAIMED_AT_ONCE = 64
 
@@ -46,18 +46,16 @@ def _claim(leases: Leases, cloud: Cloud, registry_ids: list[str]) -> dict[str, s
     return dict(sorted(others.items()))
 
 
-def settle_cut_off(
-    run: Run, cloud: Cloud, state: StateDir, leases: Leases, registry_ids: Iterable[str]
-) -> None:
+def settle_cut_off(run: Run, cloud: Cloud, state: Store, leases: Leases, registry_ids: Iterable[str]) -> None:
     """Settles what earlier runs left open in ``registry_ids``, on which this run holds the ``leases``.
 
     Whoever has an intent there had the lease before, and will never delete again.
     """
     held = set(registry_ids)
-    for run_id in journal.runs(state):
-        if run_id == run.run_id or journal.ended(state, run_id):
+    for run_id, files in journal.runs(state).items():
+        if run_id == run.run_id or journal.ended(files):
             continue
-        entry = journal.entry(state, run_id)
+        entry = journal.entry(state, run_id, files)
         if leases.lost():
             return  # what was read may be of the run that has them now
         if entry is None:
@@ -71,7 +69,7 @@ def settle_cut_off(
 
 
 def _settle(
-    run: Run, cloud: Cloud, state: StateDir, entry: journal.Entry, held: set[str]
+    run: Run, cloud: Cloud, state: Store, entry: journal.Entry, held: set[str]
 ) -> list[dict[str, Outcome]]:
     """What came of the run's open intents in the registries that are ``held``."""
     settled = []

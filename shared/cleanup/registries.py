@@ -26,10 +26,15 @@ class Answers(msgspec.Struct, frozen=True):
 
 
 def of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
-    """The registries of the folder, each once. Raises CallError when no service answers."""
+    """The registries of the folder, each once. Raises CallError when no service answers, or none but one
+    without registries.
+    """
     answers = ask(run.settings.services, lambda service: list(service.registries(cloud, folder_id)))
-    if not answers.registries:
-        raise next(iter(answers.failures.values()))
+    if answers.failures and not any(answers.registries.values()):
+        *others, first = answers.failures.values()
+        for error in others:
+            run.problem(error)
+        raise first
     for name, error in answers.failures.items():
         if is_closed(error) or error.code == PERMISSION_DENIED:
             tell_unavailable(run, name, error)
@@ -99,8 +104,8 @@ def is_closed(error: CallError) -> bool:
 def tell_unavailable(run: Run, name: Service, error: CallError) -> None:
     run.warn(
         "service-unavailable",
-        f"{SERVICES[name].TITLE} cannot be asked, so its registries are left alone: {error}. To do without it,"
-        f" leave {name} out of SERVICES.",
+        f"{SERVICES[name].TITLE} cannot be asked, so its registries are left alone: {error}. To do without"
+        f" it, leave {name} out of SERVICES.",
     )
 
 

@@ -38,12 +38,11 @@ from shared.retention.records import (
     Sighting,
 )
 from shared.retention.references import Usage
-from shared.retention.rule import Rule
-from shared.retention.rules import Decision
-from shared.settings.overrides import Narrowed
-from shared.settings.settings import Settings
+from shared.retention.rules import Decision, Rule
+from shared.settings.overrides import Narrowed, Settings
 from shared.state.journal import Journal
 from shared.state.leases import Leases
+from shared.state.manifest_memory import ManifestMemory
 
 if TYPE_CHECKING:
     from shared.cloud.workloads.sources import Found, Unavailable
@@ -56,7 +55,8 @@ class Survey(msgspec.Struct):
     that Yandex Cloud itself will delete, applied or not. ``kept`` are those that keep rules keep, by id, as
     last listed. ``images`` counts all, and is None until they were listed; ``size_bytes`` adds up their
     sizes. ``going_count`` and ``candidate_count`` are as of the last packing. ``unclear`` images have a
-    manifest that is not understood; ``foreign`` ones refer to digests of other repositories.
+    manifest that is not understood; ``foreign`` ones refer to digests of other repositories. ``unread``:
+    there was no time to read all manifests.
     """
 
     registry: Registry
@@ -74,6 +74,7 @@ class Survey(msgspec.Struct):
     going_count: int = 0
     unclear: set[str] = set()
     foreign: dict[str, frozenset[str]] = {}
+    unread: bool = False
     listed_at: float = float("-inf")
     open: bool = False
     _packed: PackedCandidates = msgspec.field(default_factory=PackedCandidates)
@@ -152,6 +153,9 @@ class Survey(msgspec.Struct):
     def note_foreign(self, foreign: Mapping[str, frozenset[str]]) -> None:
         self.foreign = dict(foreign)
 
+    def note_unread(self) -> None:
+        self.unread = True
+
     def is_news_that_unclear(self, image_id: str) -> bool:
         """Whether this is the first time that the image's manifest is said not to be understood."""
         known = image_id in self.unclear
@@ -187,7 +191,8 @@ class Run(Findings, kw_only=True):
     ``unseen`` is where what runs could not be looked up; ``matched`` counts images by a rule's name;
     ``undated`` are a repository's full name, the number of its images whose creation time a rule cannot
     believe, and one of them. ``layers`` counts by registry id, ``digests`` are the keys of a repository's
-    digests, by its full name. ``plan`` is what a person said yes to, if the run is to carry that out.
+    digests, by its full name. ``created`` counts a registry's images by the hour of their creation.
+    ``plan`` is what a person said yes to, if the run is to carry that out.
     ``link`` leads people to the page of the run; whoever has it may look, so that only notifications have it.
     """
 
@@ -198,6 +203,8 @@ class Run(Findings, kw_only=True):
     docker_endpoints: Mapping[Service, str] = {}
     journal: Journal | None = None
     leases: Leases | None = None
+    memory: ManifestMemory = msgspec.field(default_factory=ManifestMemory)
+    reads_until: float = float("inf")
     cloud: Cloud | None = None
     plan: Plan | None = None
     plan_begun: bool = False
@@ -213,6 +220,7 @@ class Run(Findings, kw_only=True):
     undated: list[tuple[str, int, Image]] = msgspec.field(default_factory=list)
     layers: dict[str, LayerCount] = msgspec.field(default_factory=dict)
     digests: dict[str, array[int]] = msgspec.field(default_factory=dict)
+    created: dict[str, Counter[str]] = msgspec.field(default_factory=dict)
     refusals: list[tuple[Survey, Problem]] = msgspec.field(default_factory=list)
     dry_runs: DryRuns = msgspec.field(default_factory=DryRuns)
     lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
@@ -224,6 +232,14 @@ class Run(Findings, kw_only=True):
     def keep_journal(self, journal: Journal, leases: Leases | None) -> None:
         """Gives the run its journal, and the leases that a run that may delete holds."""
         self.journal, self.leases = journal, leases
+
+    def keep_memory(self, memory: ManifestMemory) -> None:
+        """Gives the run what earlier ones have learnt of manifests."""
+        self.memory = memory
+
+    def read_until(self, until: float) -> None:
+        """Says when reading manifests has had its time, on the monotonic clock."""
+        self.reads_until = until
 
     def ask(self, cloud: Cloud) -> None:
         """Gives the run the cloud that it asks."""
@@ -275,6 +291,11 @@ class Run(Findings, kw_only=True):
     def note_digests(self, full_name: str, keys: array[int]) -> None:
         """Notes the keys of the digests that a repository lists."""
         self.digests[full_name] = keys
+
+    def note_created(self, registry_id: str, hours: Counter[str]) -> None:
+        """Adds the hours in which images of the registry were created."""
+        with self.lock:
+            self.created.setdefault(registry_id, Counter()).update(hours)
 
     def goes(self, registry_id: str, images: Iterable[Image]) -> None:
         """Counts the layers of images that go."""

@@ -5,6 +5,7 @@ guards keep.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 
@@ -17,8 +18,9 @@ from shared.cleanup.run import Run, Survey
 from shared.cloud import relisting
 from shared.cloud.client import Cloud
 from shared.cloud.registry_services import service_of
-from shared.errors import CallError, Doubtful
+from shared.errors import CallError, Doubtful, OutOfTime
 from shared.retention import guards, policies, rules
+from shared.retention.creation_times import HOUR
 from shared.retention.layers import layer_keys
 from shared.retention.records import Image, PolicyResult, blob_key
 
@@ -69,11 +71,13 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
     """
     listed: dict[str, int] = {}
     digests = array("Q")
+    created: Counter[str] = Counter()
 
     def staying(images: Iterable[Image]) -> Iterator[Image]:
         for image in images:
             listed[image.image_id] = image.size_bytes
             digests.append(blob_key(image.digest))
+            created[image.created_at[:HOUR]] += 1
             if image.image_id not in survey.candidates:
                 yield image
 
@@ -91,6 +95,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
         survey.restock({})
         return
     run.note_digests(survey.repository.full_name, digests)
+    run.note_created(survey.registry.registry_id, created)
     survey.count(len(listed), sum(listed.values()))
     run.stays(survey.registry.registry_id, keys)
     most = service_of(survey.repository).DRY_RUN_IMAGES
@@ -119,7 +124,10 @@ def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
         survey.leave("guard-unavailable")
     approved_plan.leave_changed(run.plan, survey, taken, images)
     protection.leave_unseen(run, survey)
-    manifests = protection.guard_candidates(run, cloud, survey, images)
+    try:
+        manifests = protection.guard_candidates(run, cloud, survey, images)
+    except OutOfTime as error:
+        manifests = protection.leave_unread(run, survey, error)
     approved_plan.add_referrers(run.plan, survey, images)
     if run.settings.guards.referrers:
         survey.note_foreign(guards.foreign_subjects(images, survey.going().values(), manifests))

@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -212,23 +212,27 @@ class Cloud:
         method: str,
         service: str,
         path: str,
-        content: bytes | None = None,
+        content: bytes | BinaryIO | None = None,
         authorization: str = "",
         accept: str = "application/json",
         *,
+        headers: dict[str, str] | None = None,
         before: Callable[[], None] | None = None,
         most: int | None = None,
     ) -> Raw:
         """Sends once, whatever the answer's status.
 
+        ``headers`` are sent too, with the length of a ``content`` that is a file; it is sent from its start.
+
         Raises CallError when none comes or it is too large, or OutOfTime.
         """
         call = f"{method} {path.partition('?')[0]}"
-        headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "registry-janitor"}
+        sent = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "registry-janitor"}
         if authorization:
-            headers["Authorization"] = authorization
+            sent["Authorization"] = authorization
         if content is not None:
-            headers["Content-Type"] = "application/json"
+            sent["Content-Type"] = "application/json"
+        sent |= headers or {}
         server, known = self._server(service), self._known(service)
         sent_at = self.pace.enter()
         try:
@@ -237,7 +241,7 @@ class Cloud:
             if before:
                 before()
             seconds = min(self._timeout, self.pace.ends_at - sent_at, known.patience())
-            raw = server.send(method, path, content, headers, seconds, most=most or self._most)
+            raw = server.send(method, path, content, sent, seconds, most=most or self._most)
         except NoAnswer as error:
             failure = lost(error, service, call)
             known.is_silent(failure.message)

@@ -13,6 +13,7 @@ import select
 import socket
 import time
 import weakref
+from typing import BinaryIO
 from urllib.parse import quote
 
 from shared.cloud import address, reading
@@ -51,7 +52,7 @@ class Connections:
         self,
         method: str,
         path: str,
-        content: bytes | None,
+        content: bytes | BinaryIO | None,
         headers: dict[str, str],
         seconds: float,
         *,
@@ -59,16 +60,16 @@ class Connections:
     ) -> Raw:
         """Sends once and waits for ``seconds`` at most. Follows no redirect. Raises NoAnswer.
 
-        ``most`` is how many bytes of the body are read; of an answer that is no success fewer may be.
+        ``most`` is how many bytes of the body are read; of an answer that is no success fewer may be. A
+        ``content`` that is a file is sent from its start, and ``headers`` have its length.
         """
         until = time.monotonic() + seconds
         request = self._request(method, path, content, headers)
         connection = self._connection(until)
         kept = False
         try:
-            connection.settimeout(max(0.001, until - time.monotonic()))
             with contextlib.suppress(BrokenPipeError):  # it may have answered before all was sent
-                connection.sendall(request)
+                _put(connection, request, content, until)
             raw, kept = reading.answer(connection, until, method, most)
         except TimeoutError:
             raise NoAnswer("no answer in time", sent=True) from None
@@ -92,12 +93,15 @@ class Connections:
                 connection.close()
         return connect(self._server, self._proxy, self._context, min(until, time.monotonic() + CONNECTING))
 
-    def _request(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> bytes:
+    def _request(
+        self, method: str, path: str, content: bytes | BinaryIO | None, headers: dict[str, str]
+    ) -> bytes:
         if not _PATH.fullmatch(path):
             path = quote(path, safe="!$%&'()*+,/:;=?@[]~")
         lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-        if content is not None or method in ("POST", "PUT", "PATCH"):
-            lines.append(f"Content-Length: {len(content or b'')}\r\n")
+        body = content if isinstance(content, bytes) else b""
+        if isinstance(content, bytes) or (content is None and method in ("POST", "PUT", "PATCH")):
+            lines.append(f"Content-Length: {len(body)}\r\n")
         try:
             head = "".join(lines).encode("latin-1")
         except UnicodeEncodeError:
@@ -105,7 +109,19 @@ class Connections:
         if len(lines) != head.count(b"\n") or len(lines) != head.count(b"\r"):
             raise _unsendable("a header cannot be sent, since it has several lines or other letters")
         first = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._fixed}".encode("ascii")
-        return b"".join((first, head, b"\r\n", content or b""))
+        return b"".join((first, head, b"\r\n", body))
+
+
+def _put(connection: socket.socket, request: bytes, content: bytes | BinaryIO | None, until: float) -> None:
+    """Sends the request, and then the file that ``content`` may be."""
+    connection.settimeout(max(0.001, until - time.monotonic()))
+    connection.sendall(request)
+    if content is None or isinstance(content, bytes):
+        return
+    content.seek(0)
+    while piece := content.read(reading.CHUNK):
+        connection.settimeout(max(0.001, until - time.monotonic()))
+        connection.sendall(piece)
 
 
 def _is_quiet(connection: socket.socket) -> bool:

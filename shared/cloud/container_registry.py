@@ -93,6 +93,11 @@ class _WholePolicy(_Policy, rename="camel"):
     rules: list[_Rule] | None = None
 
 
+class _WholePolicies(msgspec.Struct, rename="camel"):
+    lifecycle_policies: list[_WholePolicy] | None = None
+    next_page_token: str = ""
+
+
 class _Policies(msgspec.Struct, rename="camel"):
     lifecycle_policies: list[_ListedPolicy] | None = None
     next_page_token: str = ""
@@ -177,6 +182,21 @@ def _policies(cloud: Cloud, place: dict[str, str]) -> Iterator[Policy]:
             yield Policy(policy.id, policy.name, policy.repository_id, policy.status, definition, ranks)
 
 
+def native_policies(cloud: Cloud, registry_id: str) -> Iterator[tuple[Policy, tuple[NativeRule, ...]]]:
+    """The lifecycle policies of every repository of the registry, with their rules."""
+    params = {"registryId": registry_id}
+    for page in cloud.pages(SERVICE, f"{ROOT}/lifecyclePolicies", _WholePolicies, role=VIEWER, params=params):
+        for policy in page.lifecycle_policies or ():
+            yield (
+                Policy(policy.id, policy.name, policy.repository_id, policy.status),
+                tuple(map(_native, policy.rules or ())),
+            )
+
+
+def _native(rule: _Rule) -> NativeRule:
+    return NativeRule(rule.tag_regexp, rule.untagged, _seconds(rule.expire_period), rule.retained_top)
+
+
 def native_policy(cloud: Cloud, policy_id: str) -> tuple[Policy, list[NativeRule], str]:
     """A policy, its rules, and the full name of its repository."""
     policy = cloud.call(
@@ -185,10 +205,7 @@ def native_policy(cloud: Cloud, policy_id: str) -> tuple[Policy, list[NativeRule
     repository = cloud.call(
         "GET", SERVICE, f"{ROOT}/repositories/{part(policy.repository_id)}", _Repository, role=VIEWER
     )
-    native = [
-        NativeRule(rule.tag_regexp, rule.untagged, _seconds(rule.expire_period), rule.retained_top)
-        for rule in policy.rules or ()
-    ]
+    native = list(map(_native, policy.rules or ()))
     return Policy(policy.id, policy.name, policy.repository_id, policy.status), native, repository.name
 
 

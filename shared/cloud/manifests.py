@@ -98,22 +98,42 @@ class Manifests:
         self._name, self._memory = quote(repository.full_name), memory
         self._sign_in = SignIn(self._registry, repository.full_name, host)
 
-    def read(self, digests: Iterable[str], gone: Callable[[str], bool]) -> dict[str, Manifest]:
+    def known(self, digests: Iterable[str]) -> dict[str, Manifest]:
+        """Those manifests of ``digests``, and of what is nested in them, that need not be read any more."""
+        known: dict[str, Manifest] = {}
+        waiting = set(digests)
+        while waiting:
+            recalled = self._memory.recall(waiting)
+            known |= recalled
+            waiting = {nested for manifest in recalled.values() for nested in manifest.nested} - known.keys()
+        return known
+
+    def remember(self, manifests: Mapping[str, Manifest]) -> None:
+        """Takes manifests as known that were read in an earlier run."""
+        for digest, manifest in manifests.items():
+            self._memory.keep(digest, manifest)
+
+    def read(
+        self,
+        digests: Iterable[str],
+        gone: Callable[[str], bool],
+        before_each: Callable[[], None] = lambda: None,
+    ) -> dict[str, Manifest]:
         """The manifests of ``digests``, and of the indexes nested in them.
 
         A manifest that the registry does not have is left out if ``gone`` confirms that it may be missing. A
-        manifest that the registry will never give is ``lost``. Raises CallError for an error that may pass,
-        or that concerns more than one manifest.
+        manifest that the registry will never give is ``lost``. ``before_each`` is called before a manifest is
+        asked for, and may stop it all by an exception. Raises CallError for an error that may pass, or that
+        concerns more than one manifest, and OutOfTime.
         """
         manifests: dict[str, Manifest] = {}
         listed = set(digests)
         seen, waiting = set(listed), listed
         while waiting:
             read_now = self._memory.recall(waiting)
-            fetched = self._fetch(
-                waiting - read_now.keys(), lambda digest: digest not in listed or gone(digest)
+            read_now |= self._fetch(
+                waiting - read_now.keys(), lambda digest: digest not in listed or gone(digest), before_each
             )
-            read_now |= fetched
             manifests |= read_now
             waiting = {nested for manifest in read_now.values() for nested in manifest.nested} - seen
             seen |= waiting
@@ -151,11 +171,14 @@ class Manifests:
                 raise self._error(f"GET {path}", "a page says nothing new and names another")
         return list(tags)
 
-    def _fetch(self, digests: set[str], may_miss: Callable[[str], bool]) -> dict[str, Manifest]:
+    def _fetch(
+        self, digests: set[str], may_miss: Callable[[str], bool], before_each: Callable[[], None]
+    ) -> dict[str, Manifest]:
         """The manifests of ``digests``, read now, without those that are missing and may be."""
         fetched: dict[str, Manifest] = {}
 
         def fetch(digest: str) -> None:
+            before_each()
             manifest = self._read_now(digest, may_miss)
             if manifest is not None:
                 fetched[digest] = manifest

@@ -106,16 +106,16 @@ class Server:
 
 
 class Reach:
-    """The servers of one run, by their URLs."""
+    """The servers of one run, by their URLs; ``patience`` is in seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, patience: float = PATIENCE) -> None:
         self._servers: dict[str, Server] = {}
-        self._clock = clock
+        self._clock, self._patience = clock, patience
 
     def of(self, base: str) -> Server:
         server = self._servers.get(base)
         if server is None:
             others = list(self._servers.values())
-            patience = SHORT_PATIENCE if others and all(other.down for other in others) else PATIENCE
+            patience = SHORT_PATIENCE if others and all(other.down for other in others) else self._patience
             server = self._servers.setdefault(base, Server(base, patience, self._clock))
         return server

@@ -74,6 +74,15 @@ SERVICES: dict[Service, RegistryService] = {
     "container-registry": container_registry,
 }
 
+SOURCE: Service = "container-registry"
+TARGET: Service = "cloud-registry"
+"""A migration copies registries from the one to the other; they keep their ids."""
+
+
+def may_be_copied(registry: Registry) -> bool:
+    """Whether a migration may have made the registry, and given its images the time of the copying."""
+    return registry.service == TARGET
+
 
 def service_of(record: Registry | Repository) -> RegistryService:
     return SERVICES[record.service]

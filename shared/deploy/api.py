@@ -52,6 +52,7 @@ PLACES: dict[str, Place] = {
     "registry": Place(
         "container-registry", "/container-registry/v1/registries", "container-registry.admin on it"
     ),
+    "cloud registry": Place("registry", "/cloud-registry/v1/registries", "cloud-registry.admin on it"),
 }
 
 

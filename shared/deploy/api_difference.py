@@ -33,14 +33,19 @@ def changes(wanted: Any, there: Any, path: str = "") -> Iterator[str]:
 
 
 def _plain(value: Any) -> Any:
+    """``value`` in the form in which an answer and a body can be compared."""
+    if isinstance(value, dict):
+        members = {key: _plain(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in members.items() if inner != ""} or ""
     if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return "" if value in (None, "", 0, "0", False, {}, []) else str(value)
+        return [_plain(inner) for inner in value] if any(_plain(inner) != "" for inner in value) else ""
+    return "" if value in (None, "", 0, "0", False) else str(value)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}={_shown(inner)}" for key, inner in value.items()) or "none"
+        members = {key: inner for key, inner in value.items() if _plain(inner) != ""}
+        return ", ".join(f"{key}={_shown(inner)}" for key, inner in members.items()) or "none"
     if isinstance(value, list):
         return "; ".join(map(_shown, value)) or "none"
     return '""' if value == "" else "none" if value is None else str(value)

@@ -22,6 +22,7 @@ from shared.deploy import api, storage, wanted
 from shared.deploy.api import Bucket, Item, Version
 from shared.deploy.deployment import Deployment
 from shared.deploy.found import Found
+from shared.deploy.roles import Target
 from shared.deploy.steps import (
     Bind,
     Change,
@@ -42,12 +43,14 @@ from shared.errors import (
     INTERNAL,
     NOT_FOUND,
     PERMISSION_DENIED,
+    UNIMPLEMENTED,
     CallError,
 )
 from shared.settings.deploy_table import WEBHOOK_SECRET
 
 TRIES = 6
 NOT_EMPTY = (FAILED_PRECONDITION, ABORTED)
+READ_ONLY = (FAILED_PRECONDITION, UNIMPLEMENTED)  # PERMISSION_DENIED may be the deployer's own trouble
 PASSING = (ABORTED, ALREADY_EXISTS, NOT_FOUND)
 
 Answer = TypeVar("Answer")
@@ -58,22 +61,29 @@ def carry_out(
     facts: Found,
     look: Callable[[], Found],
     compare: Callable[[Found], list[Step]],
-    tell: Callable[[Step], None],
+    tell: Callable[[Step, str], None],
 ) -> None:
     """Does the first step that ``compare`` finds in ``facts``, and the next, until nothing is left to do.
 
-    ``look`` fetches the facts again after an error.
+    ``look`` fetches the facts again after an error. ``tell`` gets each step that is done, and each that a
+    service refuses because it is read-only, with its refusal.
 
     Raises CallError.
     """
     tries, bound = 0, False
+    refused: set[Target] = set()
     while True:
-        step = next((step for step in compare(facts) if step.change), None)
+        step = next((step for step in compare(facts) if step.change and _target(step) not in refused), None)
         if step is None or step.change is None:
             return
         try:
             _do(deployment, step.change, facts)
         except CallError as error:
+            target = _target(step)
+            if target and target.kind == "registry" and error.code in READ_ONLY:
+                refused.add(target)
+                tell(step, str(error))
+                continue
             tries += 1
             # a role that was bound just now may take some seconds to count
             if tries >= TRIES or not (_may_pass(error) or (bound and error.code == PERMISSION_DENIED)):
@@ -81,8 +91,13 @@ def carry_out(
             deployment.cloud.pause(backoff(tries + 2), str(error))
             facts = look()
             continue
-        tell(step)
+        tell(step, "")
         tries, bound = 0, bound or isinstance(step.change, Bind)
+
+
+def _target(step: Step) -> Target | None:
+    """What the step binds roles to."""
+    return step.change.target if isinstance(step.change, Bind) else None
 
 
 def _may_pass(error: CallError) -> bool:

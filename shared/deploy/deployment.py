@@ -9,14 +9,15 @@ from typing import NamedTuple
 from shared.auth.environment import Access, read_access
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
+from shared.cloud.reach import Reach
 from shared.deploy import config as configured
 from shared.deploy import package
 from shared.deploy.config import Config
-from shared.deploy.sign_in import sign_in
 from shared.errors import SettingsError
 from shared.settings import settings
 
 CONCURRENCY, ATTEMPTS = 8, 7
+PATIENCE = 7.0  # seconds for a server that has never answered: somebody waits
 
 
 class Deployment(NamedTuple):
@@ -29,7 +30,7 @@ class Deployment(NamedTuple):
 
 
 def prepared(file: str | None, environment: Mapping[str, str], now: datetime) -> Deployment:
-    """What is to be deployed, checked as far as it can be without a call, and signed in.
+    """What is to be deployed, checked as far as it can be without a call; nobody is signed in yet.
 
     Raises JanitorError.
     """
@@ -41,6 +42,9 @@ def prepared(file: str | None, environment: Mapping[str, str], now: datetime) ->
             f"The archive has {len(archive)} bytes; the cloud takes {package.MOST_BYTES} at most.",
             where="package",
         )
-    cloud = Cloud(access.api_endpoint, Pace(CONCURRENCY)).at(access.api_endpoint, attempts=ATTEMPTS)
-    sign_in(cloud, access)
+    pace = Pace(CONCURRENCY)
+    pace.reach = Reach(pace.clock, PATIENCE)
+    cloud = Cloud(access.api_endpoint, pace).at(
+        access.api_endpoint, attempts=ATTEMPTS, setting="YC_API_ENDPOINT" if access.api_endpoint else ""
+    )
     return Deployment(config, archive, cloud, access)

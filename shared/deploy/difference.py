@@ -6,18 +6,19 @@ it. An id that is not known yet is "" in a step; the difference is taken anew af
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
 
-from shared.deploy import wanted
-from shared.deploy.api import EVERYONE, Binding, Kind, Subject, Version
+from shared.cloud.registry_services import SERVICES
+from shared.deploy import recorded, wanted
+from shared.deploy.api import EVERYONE, Binding, Item, Kind, Subject, Version
 from shared.deploy.api_difference import changes, present
 from shared.deploy.config import Config
 from shared.deploy.found import KINDS, Found
 from shared.deploy.names import Names
-from shared.deploy.roles import Grant, Target, grants
+from shared.deploy.roles import BY_HAND, Grant, Target, grants, registry_target, twin
 from shared.deploy.steps import (
     SHOWN,
     Create,
@@ -34,6 +35,11 @@ from shared.deploy.steps import (
 from shared.deploy.wanted import LIVE, PREVIOUS
 from shared.errors import DeploymentRefused
 
+NO_TRIGGER = (
+    "Cloud Registry has no triggers for pushes; let your CI call the signed webhook after a push"
+    " (deploy.webhook = true)"
+)
+
 
 def difference(config: Config, archive: bytes, facts: Found) -> list[Step]:
     """What is to be done, and what is left.
@@ -47,6 +53,7 @@ def difference(config: Config, archive: bytes, facts: Found) -> list[Step]:
         *_roles(config, facts),
         *(step for name in wanted.functions(config) for step in _version(config, facts, name, archive)),
         *_triggers(config, facts),
+        *_not_asked(config, facts),
         *_unwanted(config, facts),
         *left_steps(facts),
     ]
@@ -99,19 +106,29 @@ def _roles(config: Config, facts: Found) -> Iterator[Step]:
     """Adds the roles that our accounts lack, and removes those that they do not need. Other accounts keep
     theirs."""
     granted: dict[Target, dict[Binding, Grant]] = {}
-    for grant in grants(config, facts.registries):
+    for grant in grants(config, facts.registries, facts.closed):
         granted.setdefault(grant.target, {})[binding(grant, config, facts)] = grant
     gone = {(kind, name) for kind, name in _unwanted_items(config, facts)}
+    homes = {registry_target(registry): registry.folder_id for registry in facts.registries}
     for target in sorted(target for target in {*granted, *facts.roles} if target not in gone):
         needed, held = granted.get(target, {}), facts.roles.get(target, set())
-        add, remove = (
-            [binding for binding in needed if binding not in held],
-            sorted(held - needed.keys(), key=repr),
-        )
+        stays = {*needed, *granted.get(twin(target), ())}
+        add = [binding for binding in needed if binding not in held]
+        remove = sorted((each for each in held - stays if not _kept(each, needed, facts)), key=repr)
         if add or remove:
-            yield bind_step(target, facts, add, remove, needed)
+            home = homes.get(target, config.folder_id)
+            why = f"it is in another folder, {home}" if home != config.folder_id else ""
+            yield bind_step(target, facts, add, remove, needed, why)
         elif needed:
             yield Step("leave", f"roles on {target.kind} {target.name}", f"{len(needed)} needed")
+
+
+def _kept(held: Binding, needed: Collection[Binding], facts: Found) -> bool:
+    """Whether a role that is not needed is left: it was bound by hand where a smaller one did not do, or its
+    service cannot be asked.
+    """
+    by_hand = held.role_id in BY_HAND and any(binding.subject == held.subject for binding in needed)
+    return by_hand or held.role_id.startswith(tuple(f"{service}." for service in facts.closed))
 
 
 def binding(grant: Grant, config: Config, facts: Found) -> Binding:
@@ -139,7 +156,8 @@ def _version(config: Config, facts: Found, function: str, archive: bytes) -> Ite
             function, PREVIOUS, live, facts.version_with(function, PREVIOUS), "kept for --rollback"
         )
     if same:
-        yield move_step(function, LIVE, same[-1], live, "it has this archive and these settings")
+        why = "it was made with these settings and this program"
+        yield move_step(function, LIVE, same[-1], live, why)
         return
     why = "because of what changed" if live else "the first"
     details = tuple(_changed(body, live))
@@ -157,10 +175,13 @@ def _made_twice(function: str, same: list[Version]) -> Iterator[Step]:
 def _changed(body: dict[str, Any], live: Version | None) -> Iterator[str]:
     """What is new in the version that ``body`` makes."""
     before = msgspec.to_builtins(live) if live else {}
-    without = dict.fromkeys(before.get("environment", {}))
-    after = {"mounts": None, "connectivity": None, **body, "environment": without | body["environment"]}
+    yield from recorded.changes(
+        recorded.of(live) if live else None, body["environment"].get(recorded.VARIABLE, "")
+    )
+    variables = dict.fromkeys(before.get("environment", {})) | body["environment"]
+    variables.pop(recorded.VARIABLE, None)
+    after = {"mounts": None, "connectivity": None, **body, "environment": variables}
     yield from changes({key: after[key] for key in after if key not in ("functionId", "description")}, before)
-    yield f"archive and settings: {body['description'].rpartition(':')[2][:12]}"
 
 
 def _triggers(config: Config, facts: Found) -> Iterator[Step]:
@@ -180,6 +201,15 @@ def _triggers(config: Config, facts: Found) -> Iterator[Step]:
             yield Step("leave", f"trigger {name}", "paused" if item.status == "PAUSED" else "")
 
 
+def _not_asked(config: Config, facts: Found) -> Iterator[Step]:
+    """What is left because a service is closed, or has no triggers."""
+    for service, why in facts.closed.items():
+        yield Step("leave", SERVICES[service].TITLE, f"left: it cannot be asked any more ({why})")
+    without = wanted.pushed_to(config, facts, "cloud-registry")
+    if without:
+        yield Step("leave", f"pushes to {', '.join(without)}", NO_TRIGGER)
+
+
 def _unwanted(config: Config, facts: Found) -> Iterator[Step]:
     for kind, name in _unwanted_items(config, facts):
         yield delete_step(kind, name, facts)
@@ -196,6 +226,11 @@ def _unwanted_items(config: Config, facts: Found) -> list[tuple[Kind, str]]:
     return [
         (kind, name)
         for kind in reversed(KINDS)
-        for name in facts.items[kind]
-        if name not in wanted_names[kind]
+        for name, item in facts.items[kind].items()
+        if name not in wanted_names[kind] and not _waits(config, facts, item)
     ]
+
+
+def _waits(config: Config, facts: Found, item: Item) -> bool:
+    """Whether it is a trigger for pushes, which are wanted, to a service that cannot be asked."""
+    return config.deploy.registry_trigger and bool(facts.closed) and "containerRegistry" in item.rule

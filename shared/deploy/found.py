@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 import msgspec
 
-from shared.cloud import container_registry
 from shared.cloud.client import Cloud
-from shared.deploy import api
+from shared.deploy import api, registries
 from shared.deploy.api import EVERYONE, Binding, Bucket, Item, Kind, Version
 from shared.deploy.config import Config, secret_of
 from shared.deploy.names import Names
-from shared.deploy.roles import Target
-from shared.errors import NOT_FOUND, CallError, SettingsError
+from shared.deploy.roles import Target, registry_target
+from shared.errors import NOT_FOUND, PERMISSION_DENIED, CallError, SettingsError
+from shared.retention.records import Registry, Service
 
 KINDS: tuple[Kind, ...] = ("account", "secret", "function", "trigger")
 
@@ -24,7 +24,8 @@ KINDS: tuple[Kind, ...] = ("account", "secret", "function", "trigger")
 class Found(msgspec.Struct):
     """What there is.
 
-    ``registries`` are those that the settings are about, with their folders. ``items`` are ours, by kind and
+    ``registries`` are those that the settings are about, in each service; ``closed`` are the services that
+    cannot be asked any more, and why. ``items`` are ours, by kind and
     name: what carries the deployment's labels and a name that it gives. ``labelled`` are the names of what
     carries the labels alone, ``taken`` all names of the folder that are not of ours. ``versions`` are a
     function's, by its name, oldest first. ``buckets`` are by name, ours or not. ``given`` are the current
@@ -32,7 +33,8 @@ class Found(msgspec.Struct):
     and everyone on our webhook, by what they are bound to.
     """
 
-    registries: dict[str, str] = {}
+    registries: list[Registry] = []
+    closed: dict[Service, str] = {}
     items: dict[Kind, dict[str, Item]] = {}
     labelled: dict[Kind, list[str]] = {}
     taken: dict[Kind, set[str]] = {}
@@ -63,7 +65,7 @@ def find(cloud: Cloud, config: Config, *, may_miss: bool = False) -> Found:
     """
     facts = Found()
     names = Names(config.deploy.name)
-    facts.registries = _registries(cloud, config, may_miss)
+    facts.registries = registries.wanted(cloud, config, facts.closed, may_miss=may_miss)
     for kind in KINDS:
         _sort(facts, names, kind, list(api.items(cloud, kind, config.folder_id)))
     for name, function in facts.items["function"].items():
@@ -84,7 +86,7 @@ def find(cloud: Cloud, config: Config, *, may_miss: bool = False) -> Found:
 def _sort(facts: Found, names: Names, kind: Kind, items: list[Item]) -> None:
     """Tells ours from the others, of all things of a kind in the folder."""
     labelled = [item for item in items if names.are_on(item.labels)]
-    pushes = set(map(names.push, facts.registries)) if kind == "trigger" else set()
+    pushes = {names.push(each.registry_id) for each in facts.registries} if kind == "trigger" else set()
     ours = [item for item in labelled if item.name in pushes or names.are_of(kind, item)]
     facts.items[kind] = _by_name(ours)
     facts.labelled[kind] = sorted(item.name for item in labelled if item not in ours)
@@ -98,18 +100,6 @@ def _by_name(items: Iterable[Item]) -> dict[str, Item]:
         if item.status != "DELETING":
             by_name[item.name if item.name not in by_name else f"{item.name} ({item.id})"] = item
     return by_name
-
-
-def _registries(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
-    settings = config.settings
-    if not settings.registries:
-        listed = container_registry.registries(cloud, settings.folder_id or "")
-        return {each.registry_id: each.folder_id for each in listed}
-    folders = {}
-    for registry_id in settings.registries:
-        with _named(f"registry {registry_id}", "registries", may_miss):
-            folders[registry_id] = container_registry.registry(cloud, registry_id).folder_id
-    return folders
 
 
 def _given(cloud: Cloud, config: Config, may_miss: bool) -> dict[str, str]:
@@ -126,11 +116,13 @@ def _named(what: str, key: str, may_miss: bool) -> Iterator[None]:
     try:
         yield
     except CallError as error:
-        if error.code != NOT_FOUND:
+        if error.code not in (NOT_FOUND, PERMISSION_DENIED):
             raise
         if not may_miss:
-            message = f"The {what}, named by {key}, does not exist, or you cannot see it."
-            raise SettingsError(message, where=key) from None
+            message = f"The {what}, named by {key}, does not exist, or you have no rights on it"
+            raise SettingsError(
+                f"{message}; in another folder, too, you need the role admin.", where=key
+            ) from None
 
 
 def _find_roles(cloud: Cloud, config: Config, facts: Found) -> None:
@@ -152,12 +144,14 @@ def _find_roles(cloud: Cloud, config: Config, facts: Found) -> None:
 def _targets(cloud: Cloud, config: Config, facts: Found) -> Iterator[Target]:
     """Where our accounts may hold roles, our own parts aside: also where earlier settings wanted roles."""
     settings = config.settings
-    homes = {config.folder_id, *facts.registries.values(), settings.folder_id or ""} - {""}
-    for folder_id in sorted({*homes, *settings.guards.folders}):
+    homes = {config.folder_id, *(each.folder_id for each in facts.registries), settings.folder_id or ""} - {
+        ""
+    }
+    metrics = {settings.metrics.folder_id or ""} - {""}
+    for folder_id in sorted({*homes, *metrics, *settings.guards.folders}):
         yield Target("folder", folder_id)
-    near = {each.registry_id for home in sorted(homes) for each in container_registry.registries(cloud, home)}
-    for registry_id in sorted({*facts.registries, *near}):
-        yield Target("registry", registry_id)
+    near = registries.near(cloud, settings.services, facts.closed, sorted(homes))
+    yield from sorted({registry_target(registry) for registry in [*facts.registries, *near]})
     own = {item.id for item in facts.items["secret"].values()}
     used = {
         secret.get("id", "")

@@ -11,19 +11,25 @@ from collections.abc import Callable
 
 import msgspec
 
+from shared.auth.environment import Access
 from shared.auth.tokens import Bearer, Token, TokenKeeper
-from shared.cloud import container_registry, manifests
+from shared.cloud import cloud_registry, container_registry, manifests
 from shared.cloud.client import Cloud, part
+from shared.cloud.registry_services import SERVICES, RegistryService
 from shared.cloud.workloads import compute, kubernetes, serverless_containers
 from shared.deploy.deployment import Deployment
-from shared.deploy.roles import PAYLOAD, Grant
+from shared.deploy.roles import PAYLOAD, REGISTRY_KINDS, Grant, TargetKind
 from shared.errors import PERMISSION_DENIED, CallError
 from shared.retention.records import Repository, Service
 
+OF_KIND: dict[TargetKind, RegistryService] = {
+    kind: SERVICES[service] for service, kind in REGISTRY_KINDS.items()
+}
 ACT_AS = "iam.serviceAccounts.tokenCreator"
 
 LISTS = {
     container_registry.VIEWER: (container_registry.SERVICE, f"{container_registry.ROOT}/registries"),
+    cloud_registry.VIEWER: (cloud_registry.SERVICE, f"{cloud_registry.ROOT}/registries"),
     serverless_containers.ROLE: (serverless_containers.SERVICE, "/containers/v1/containers"),
     compute.ROLE: (compute.SERVICE, compute.ROOT),
     kubernetes.ROLE: (kubernetes.SERVICE, "/managed-kubernetes/v1/clusters"),
@@ -70,11 +76,9 @@ def _probe(
     """The call that tries the role. It returns None when it finds nothing to try it on."""
     if grant.holder != "functions":
         return None
-    if grant.role == container_registry.EDITOR:
-        return lambda: _dry_runs(cloud, target_id)
-    if grant.role == container_registry.DOCKER.role:
-        endpoints: dict[Service, str] = {"container-registry": deployment.access.registry_endpoint}
-        return lambda: _reads_manifests(cloud, endpoints, target_id)
+    registries = OF_KIND.get(grant.target.kind)
+    if registries:
+        return _probe_of_registry(cloud, deployment, registries, grant.role, target_id)
     if grant.role == PAYLOAD:
         return lambda: _asks(cloud, "payload.lockbox", f"/lockbox/v1/secrets/{part(target_id)}/payload", {})
     if grant.role in LISTS:
@@ -83,23 +87,39 @@ def _probe(
     return None
 
 
+def _probe_of_registry(
+    cloud: Cloud, deployment: Deployment, service: RegistryService, role: str, registry_id: str
+) -> Callable[[], bool | None] | None:
+    if role in (container_registry.EDITOR, cloud_registry.PUSHER):
+        return lambda: _dry_runs(cloud, service, registry_id)
+    if role == service.DOCKER.role:
+        return lambda: _reads_manifests(cloud, service, deployment.access, registry_id)
+    if role == cloud_registry.VIEWER:
+        return lambda: bool(service.registry(cloud, registry_id))
+    return None
+
+
 def _asks(cloud: Cloud, service: str, path: str, params: dict[str, object]) -> bool:
     cloud.call("GET", service, path, msgspec.Raw, params=params)
     return True
 
 
-def _dry_runs(cloud: Cloud, registry_id: str) -> bool | None:
-    policy = next(container_registry.policies(cloud, registry_id), None)
+def _dry_runs(cloud: Cloud, service: RegistryService, registry_id: str) -> bool | None:
+    policy = next(service.policies(cloud, registry_id), None)
     if policy is None:
         return None
-    container_registry.dry_run(cloud, policy.policy_id)
+    service.dry_run(cloud, policy.policy_id)
     return True
 
 
-def _reads_manifests(cloud: Cloud, endpoints: dict[Service, str], registry_id: str) -> bool | None:
+def _reads_manifests(cloud: Cloud, service: RegistryService, access: Access, registry_id: str) -> bool | None:
+    endpoints: dict[Service, str] = {
+        "container-registry": access.registry_endpoint,
+        "cloud-registry": access.cloud_registry_endpoint,
+    }
     repository: Repository
-    for repository in container_registry.repositories(cloud, registry_id):
-        image = next(container_registry.images(cloud, repository), None)
+    for repository in service.repositories(cloud, registry_id):
+        image = next(service.images(cloud, repository), None)
         if image:
             return manifests.Manifests(cloud, endpoints, repository).exists(image.digest)
     return None

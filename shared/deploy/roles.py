@@ -2,22 +2,30 @@
 to. Pure.
 
 The functions' account runs dry runs, which takes ``container-registry.editor`` on each registry: there is no
-smaller role for it. The triggers' account may only call the function. (Yandex Cloud's documentation:
-container-registry/security, functions/operations/function/mount-bucket, functions/concepts/dlq.)
+smaller role for it. Which role they take in Cloud Registry is not documented: the least that may do is
+``cloud-registry.artifacts.pusher``, which may delete, too. The triggers' account may only call the function.
+(Yandex Cloud's documentation: container-registry/security, cloud-registry/security,
+storage/security, functions/concepts/dlq.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from typing import Literal, NamedTuple
 
-from shared.cloud import container_registry
+from shared.cloud import cloud_registry, container_registry
+from shared.cloud.registry_services import SERVICES
 from shared.cloud.workloads import compute, kubernetes, serverless_containers
 from shared.deploy.config import Config, secret_of
 from shared.deploy.names import Names
+from shared.retention.records import Registry, Service
 
 Holder = Literal["functions", "triggers", "everyone"]
-TargetKind = Literal["folder", "registry", "given secret", "secret", "bucket", "function"]
+TargetKind = Literal["folder", "registry", "cloud registry", "given secret", "secret", "bucket", "function"]
+REGISTRY_KINDS: dict[Service, TargetKind] = {
+    "container-registry": "registry",
+    "cloud-registry": "cloud registry",
+}
 
 IN_USE = {
     "serverless-containers": [serverless_containers.ROLE],
@@ -25,6 +33,12 @@ IN_USE = {
     "instance-groups": [compute.ROLE],
     "kubernetes": [kubernetes.ROLE, kubernetes.CLUSTER_ROLE],
 }
+VIEWERS: dict[Service, str] = {
+    "container-registry": container_registry.VIEWER,
+    "cloud-registry": cloud_registry.VIEWER,
+}
+BY_HAND = ("cloud-registry.editor", "cloud-registry.admin")
+"""What a refusal in Cloud Registry may name as the next role: whoever has bound it keeps it."""
 MONITORING = "monitoring.editor"
 PAYLOAD, STATE, INVOKER, QUEUE = (
     "lockbox.payloadViewer",
@@ -50,9 +64,23 @@ class Grant(NamedTuple):
     why: str
 
 
-def grants(config: Config, registries: Mapping[str, str]) -> list[Grant]:
-    """Every role that is needed; ``registries`` are those that the settings are about, with their folders."""
+def registry_target(registry: Registry) -> Target:
+    return Target(REGISTRY_KINDS[registry.service], registry.registry_id)
+
+
+def twin(target: Target) -> Target:
+    """The registry of that id in the other service: one and the same when it was migrated."""
+    others: dict[TargetKind, TargetKind] = {"registry": "cloud registry", "cloud registry": "registry"}
+    return target._replace(kind=others.get(target.kind, target.kind))
+
+
+def grants(config: Config, registries: Collection[Registry], closed: Collection[Service] = ()) -> list[Grant]:
+    """Every role that is needed.
+
+    ``registries`` are those that the settings are about; nothing is needed in a service that is ``closed``.
+    """
     listed = [
+        *_finding(config, closed),
         *_cleaning(config, registries),
         *_in_use(config, registries),
         *_running(config),
@@ -61,28 +89,61 @@ def grants(config: Config, registries: Mapping[str, str]) -> list[Grant]:
     return list({grant[:3]: grant for grant in reversed(listed)}.values())[::-1]
 
 
-def _cleaning(config: Config, registries: Mapping[str, str]) -> Iterator[Grant]:
+def _finding(config: Config, closed: Collection[Service]) -> Iterator[Grant]:
     settings = config.settings
     if settings.folder_id and not settings.registries:
         folder = Target("folder", settings.folder_id)
-        yield Grant("functions", container_registry.VIEWER, folder, "to find the folder's registries")
-    for registry_id in sorted(registries):
-        target = Target("registry", registry_id)
-        yield Grant(
-            "functions",
-            container_registry.EDITOR,
-            target,
-            "to run policies dry: there is no smaller role for it",
-        )
-        if settings.guards.index_children or settings.guards.referrers:
-            yield Grant("functions", container_registry.DOCKER.role, target, "to read manifests")
-        if config.deletes:
-            yield Grant("functions", container_registry.PUSHER, target, "to delete images")
+        for service in settings.services:
+            if service not in closed:
+                why = f"to find the folder's registries in {SERVICES[service].TITLE}"
+                yield Grant("functions", VIEWERS[service], folder, why)
 
 
-def _in_use(config: Config, registries: Mapping[str, str]) -> Iterator[Grant]:
+def _cleaning(config: Config, registries: Collection[Registry]) -> Iterator[Grant]:
     guards = config.settings.guards
-    folders = {*registries.values(), *guards.folders, config.settings.folder_id} - {None}
+    for registry in sorted(registries, key=registry_target):
+        target, service = registry_target(registry), SERVICES[registry.service]
+        yield from WORKING[registry.service](config, target)
+        if guards.index_children or guards.referrers:
+            yield Grant("functions", service.DOCKER.role, target, "to read manifests")
+
+
+def _in_container_registry(config: Config, target: Target) -> Iterator[Grant]:
+    why = "to run policies dry: there is no smaller role for it"
+    yield Grant("functions", container_registry.EDITOR, target, why)
+    if config.deletes:
+        yield Grant("functions", container_registry.PUSHER, target, _deleting(config))
+
+
+def _in_cloud_registry(config: Config, target: Target) -> Iterator[Grant]:
+    if config.settings.registries:
+        yield Grant("functions", cloud_registry.VIEWER, target, "to list artifacts and policies")
+    why = "to run policies dry: which role that takes is not documented"
+    if config.deletes:
+        why = f"{_deleting(config)}, and {why}"
+    yield Grant("functions", cloud_registry.PUSHER, target, why)
+
+
+WORKING: dict[Service, Callable[[Config, Target], Iterator[Grant]]] = {
+    "container-registry": _in_container_registry,
+    "cloud-registry": _in_cloud_registry,
+}
+
+
+def _deleting(config: Config) -> str:
+    """Why images may come to be deleted."""
+    if config.settings.mode == "dry-run":
+        return 'to delete images, when an event sets mode, as allow_overrides = ["mode"] lets it'
+    return "to delete images"
+
+
+def _in_use(config: Config, registries: Collection[Registry]) -> Iterator[Grant]:
+    guards = config.settings.guards
+    folders = {
+        *(registry.folder_id for registry in registries),
+        *guards.folders,
+        config.settings.folder_id,
+    } - {None}
     for source in guards.in_use if guards.in_use != "none" else ():
         for folder in sorted(filter(None, folders)):
             for role in IN_USE[source]:

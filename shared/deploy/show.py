@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 
 from shared.deploy.config import Config
+from shared.deploy.deployment import Deployment
 from shared.deploy.names import Names
 from shared.deploy.steps import Step
 from shared.settings import cron
 from shared.settings.deploy_table import WEBHOOK_SECRET
 
 MARKS = {"create": "+", "change": "~", "delete": "-", "leave": "="}
+GREEN, YELLOW, RED = 32, 33, 31  # as terraform plan has them
+COLOURS = {"+": GREEN, "~": YELLOW, "-": RED}
 RUNS = 3
+MOVED = 'where all registries have been migrated, say services = ["cloud-registry"]'
+READ_ONLY = f"Container Registry is read-only; {MOVED}"
+
+
+def looking(deployment: Deployment) -> None:
+    """A sign of life before the first call."""
+    where = deployment.access.api_endpoint or "Yandex Cloud"
+    print(f"Looking at the folder {deployment.config.folder_id} ({where}) ...", file=sys.stderr, flush=True)
 
 
 def plan(config: Config, steps: Iterable[Step]) -> None:
@@ -35,13 +48,33 @@ def heading(config: Config) -> str:
 
 def lines(step: Step) -> Iterator[str]:
     why = f": {step.why}" if step.why else ""
-    yield f"{MARKS[step.action]} {step.what}{why}"
+    yield f"{headline(step)}{why}"
     for detail in step.details:
-        yield f"      {detail}"
+        before, arrow, after = detail.partition(" -> ")
+        yield f"      {_marked(before)}{_painted(arrow, YELLOW)}{after}"
 
 
-def done(step: Step) -> None:
-    print(f"done: {MARKS[step.action]} {step.what}", flush=True)
+def headline(step: Step) -> str:
+    return _marked(f"{MARKS[step.action]} {step.what}")
+
+
+def done(step: Step, refusal: str) -> None:
+    """Prints that the step is done, or that a read-only service has refused it."""
+    if refusal:
+        print(f"left: {headline(step)}: {READ_ONLY} ({refusal}).", flush=True)
+    else:
+        print(f"done: {headline(step)}", flush=True)
+
+
+def _marked(line: str) -> str:
+    """The line, with the mark at its beginning, if there is one, in its colour."""
+    mark, space, rest = line.partition(" ")
+    return f"{_painted(mark, COLOURS[mark])}{space}{rest}" if mark in COLOURS else line
+
+
+def _painted(text: str, colour: int) -> str:
+    plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return text if plain or not text else f"\033[{colour}m{text}\033[0m"
 
 
 def afterwards(config: Config, now: datetime) -> None:

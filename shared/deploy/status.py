@@ -20,6 +20,9 @@ def print_status(deployment: Deployment, now: datetime) -> int:
     """Prints it; returns 0 when all is as it should be, else 1. Raises JanitorError."""
     config = deployment.config
     facts = find(deployment.cloud, config)
+    if not any(facts.items.values()):
+        _nothing(config, facts)
+        return 1
     print(show.heading(config))
     for line in _deployed(config, facts):
         print(line)
@@ -27,6 +30,14 @@ def print_status(deployment: Deployment, now: datetime) -> int:
     print(f"last runs: {last_runs.lines(deployment, now)}")
     print(f"next runs: {show.next_runs(config, now)}")
     return 0 if _roles(deployment, facts) and as_it_should_be else 1
+
+
+def _nothing(config: Config, facts: Found) -> None:
+    what, folder = config.deploy.name, config.folder_id
+    print(f"Nothing of {what} is deployed in the folder {folder}; ./deploy.sh apply deploys it.")
+    for name, bucket in facts.buckets.items():
+        if Names(what).are_on(bucket.labels):
+            print(f"Its state is kept in the bucket {name}.")
 
 
 def _deployed(config: Config, facts: Found) -> Iterator[str]:
@@ -56,7 +67,7 @@ def _compared(deployment: Deployment, facts: Found) -> bool:
     if changes:
         print("It is not what these files and settings want; ./deploy.sh plan tells more:")
         for step in changes:
-            print(f"{show.MARKS[step.action]} {step.what}")
+            print(show.headline(step))
     else:
         print("It is what these files and settings want.")
     return not changes
@@ -68,7 +79,7 @@ def _roles(deployment: Deployment, facts: Found) -> bool:
     account_id = facts.id_of("account", Names(config.deploy.name).functions_account)
     account = probes.acting_as(deployment.cloud, account_id) if account_id else None
     print("roles:" if account else f"roles, as they are bound ({_why_not(account_id)}):")
-    for grant in grants(config, facts.registries):
+    for grant in grants(config, facts.registries, facts.closed):
         answer = probes.may(account, deployment, grant, facts.target_id(grant.target)) if account else None
         bound = binding(grant, config, facts) in facts.roles.get(grant.target, ())
         missing = missing or answer is False or (answer is None and not bound)

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from shared.deploy import recorded
 from shared.deploy.api import EVERYONE, Binding, Kind, Version
 from shared.deploy.found import Found
 from shared.deploy.roles import Grant, Target
+from shared.deploy.wanted import LIVE
 
 LABELS_ALONE = "left: carries the deployment's labels, but not a name of its"
 SHOWN = {"account": "service account", "secret": "Lockbox secret"}
@@ -93,13 +95,18 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def bind_step(
-    target: Target, facts: Found, add: list[Binding], remove: list[Binding], needed: dict[Binding, Grant]
+    target: Target,
+    facts: Found,
+    add: list[Binding],
+    remove: list[Binding],
+    needed: dict[Binding, Grant],
+    why: str = "",
 ) -> Step:
     details = [f"+ {_granted(binding, needed[binding].why, facts)}" for binding in add]
     details += [f"- {_granted(binding, 'no longer needed', facts)}" for binding in remove]
     what = f"roles on {target.kind} {target.name}"
     action: Literal["create", "change", "delete"] = "create" if not remove else "change" if add else "delete"
-    return Step(action, what, "", tuple(details), Bind(target, facts.target_id(target), add, remove))
+    return Step(action, what, why, tuple(details), Bind(target, facts.target_id(target), add, remove))
 
 
 def _granted(binding: Binding, why: str, facts: Found) -> str:
@@ -111,8 +118,10 @@ def _granted(binding: Binding, why: str, facts: Found) -> str:
 
 
 def move_step(function: str, tag: str, to: Version, holder: Version | None, why: str) -> Step:
-    details = (f"{holder.id if holder else 'nothing'} -> {to.id}, made at {to.created_at}",)
-    return Step("change", f"tag {tag} of {function}", why, details, SetTag(function, to.id, tag))
+    details = [f"{holder.id if holder else 'nothing'} -> {to.id}, made at {to.created_at}"]
+    if holder and tag == LIVE:
+        details += recorded.changes(recorded.of(holder), recorded.of(to))
+    return Step("change", f"tag {tag} of {function}", why, tuple(details), SetTag(function, to.id, tag))
 
 
 def delete_step(kind: Kind, name: str, facts: Found) -> Step:

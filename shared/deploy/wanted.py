@@ -12,16 +12,20 @@ import hashlib
 import json
 from typing import Any
 
+from shared.deploy import recorded
 from shared.deploy.api import Item
 from shared.deploy.config import MIB, MOUNT_NAME, Config, secret_of
 from shared.deploy.found import Found
 from shared.deploy.names import Names
-from shared.settings.deploy_table import WEBHOOK_SECRET, function_environment
+from shared.retention.records import Service
+from shared.settings import deploy_table
+from shared.settings.deploy_table import MOST_ENVIRONMENT, WEBHOOK_SECRET, function_environment
 
 LIVE, PREVIOUS = "live", "previous"
 RUNTIME = "python312"
 RETRY_INTERVAL = "60s"
 PUSHED = "CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE"
+SECRET_BYTES = 256  # what is left free for the value of a secret
 BATCH = {"size": "100", "cutoff": "10s"}
 
 
@@ -63,7 +67,7 @@ def triggers(config: Config, facts: Found) -> dict[str, dict[str, Any]]:
     call = _call(config, facts)
     timer = {"cronExpression": config.deploy.schedule, "payload": None, "invokeFunctionWithRetry": call}
     rules: dict[str, dict[str, Any]] = {names.timer: {"timer": timer}}
-    for registry_id in sorted(facts.registries) if config.deploy.registry_trigger else ():
+    for registry_id in pushed_to(config, facts, "container-registry"):
         pushes = {
             "eventType": [PUSHED],
             "registryId": registry_id,
@@ -74,6 +78,13 @@ def triggers(config: Config, facts: Found) -> dict[str, dict[str, Any]]:
         }
         rules[names.push(registry_id)] = {"containerRegistry": pushes}
     return rules
+
+
+def pushed_to(config: Config, facts: Found, service: Service) -> list[str]:
+    """The ids of the service's registries whose pushes are to start a clean-up."""
+    if not config.deploy.registry_trigger:
+        return []
+    return sorted(registry.registry_id for registry in facts.registries if registry.service == service)
 
 
 def _call(config: Config, facts: Found) -> dict[str, Any]:
@@ -98,7 +109,7 @@ def version(config: Config, facts: Found, function: str, archive: bytes) -> dict
         "resources": {"memory": str(deploy.memory_mb * MIB)},
         "executionTimeout": deploy.timeout,
         "serviceAccountId": facts.id_of("account", names.functions_account),
-        "environment": _environment(config, facts),
+        "environment": {**_environment(config, facts), **_record(config, archive)},
         "secrets": _secrets(config, facts),
         "logOptions": {
             **(
@@ -135,6 +146,13 @@ def _environment(config: Config, facts: Found) -> dict[str, str]:
     if config.deploy.webhook and config.settings.webhook_url in (None, webhook and webhook.http_invoke_url):
         environment = {"WEBHOOK_URL": live_url(webhook) if webhook else "", **environment}
     return environment
+
+
+def _record(config: Config, archive: bytes) -> dict[str, str]:
+    """The settings as a variable, as far as there is room beside secrets of unknown length."""
+    used = deploy_table.environment_bytes(config.deploy) + SECRET_BYTES * len(config.deploy.secrets)
+    text = recorded.record(config.settings, archive, MOST_ENVIRONMENT - used - len(recorded.VARIABLE))
+    return {recorded.VARIABLE: text} if text else {}
 
 
 def _secrets(config: Config, facts: Found) -> list[dict[str, str]]:

@@ -1,12 +1,12 @@
-"""A burst of pushes is one clean-up: with ``STATE_DIR``, the first push cleans its repository, and a push in
-the next five to ten minutes does not. Its images wait for the timer, or for the next push after that.
+"""A burst of pushes is one clean-up: with a state, the first push cleans its repository, and a push in the
+next five minutes does not. Its images wait for the timer, or for the next push after that.
 """
 
 from __future__ import annotations
 
 from shared.retention.records import Notice, RepositoryName
 from shared.state import seen
-from shared.state.directory import StateDir
+from shared.state.store import Store
 
 SECONDS = 300
 UNSIGNED_SECONDS = 600
@@ -18,7 +18,7 @@ CLEANED = Notice(
 
 
 def fresh(
-    state: StateDir, mode: str, pushed: frozenset[RepositoryName], now: float
+    state: Store, mode: str, pushed: frozenset[RepositoryName], now: float
 ) -> frozenset[RepositoryName]:
     """The pushed repositories that no run in this mode has cleaned in the last minutes. Raises StateError."""
     return frozenset(
@@ -26,7 +26,7 @@ def fresh(
     )
 
 
-def unsigned(state: StateDir, pushed: frozenset[RepositoryName], now: float) -> frozenset[RepositoryName]:
+def unsigned(state: Store, pushed: frozenset[RepositoryName], now: float) -> frozenset[RepositoryName]:
     """The repositories that no unsigned event has named for ten minutes; other pushes do not count.
 
     Raises StateError.

@@ -27,7 +27,7 @@ def refused(error: JanitorError) -> dict[str, Any]:
 def carry_out(task: Task) -> tuple[report.Report, JanitorError | None]:
     """Does the task, and returns its report and the error that ended it, if any."""
     heading = report.Heading(_run_id(), "dry-run", datetime.now(UTC))
-    ends_at = opening.ends_at(task.invocation.context)
+    ends_at = task.invocation.ends_at
     log.start("INFO")
     run: Run | None = None
     error: JanitorError | None = None
@@ -40,8 +40,9 @@ def carry_out(task: Task) -> tuple[report.Report, JanitorError | None]:
             run.narrow(preparation.silent(run.narrowed))
         audience = recipients(run.settings.notify, task.invocation.environment)
         if not idle:
-            opening.open_journal(run)
-            task.work(run, opening.open_cloud(run, task.invocation, ends_at))
+            if task.kind.kept:
+                opening.open_journal(run, task.invocation)
+            task.work(run, opening.open_cloud(run, task.invocation))
     except JanitorError as known:
         error = known
     except Exception as unknown:

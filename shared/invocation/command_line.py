@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from shared.errors import JanitorError, SettingsError
-from shared.invocation import by_hand, read_only, task
+from shared.invocation import by_hand, migration_by_hand, read_only, task
 from shared.settings import settings
 
 Action = Callable[[argparse.Namespace, Mapping[str, str]], int]
@@ -94,6 +94,19 @@ COMMANDS = (
         "what every policy, rule and guard says about an image, and what runs it; deletes nothing",
         by_hand.explain,
         (Option("image", {"metavar": "IMAGE", "help": "an id, a digest, or repository:tag"}),),
+    ),
+    Command(
+        "migration",
+        "what of the registries is in Cloud Registry, what has not arrived, and what becomes of the policies;"
+        " changes nothing",
+        migration_by_hand.show,
+        (
+            Option(
+                "--html",
+                {"metavar": "FILE", "type": Path, "help": "write it to FILE as a page"},
+                instead_of_json=True,
+            ),
+        ),
     ),
     Command(
         "check",

@@ -39,15 +39,15 @@ def existing(names: frozenset[RepositoryName], invocation: Invocation) -> frozen
         return frozenset(each.registry_id for each in listed)
 
     def repositories(registry_id: str) -> frozenset[str]:
-        names: set[str] = set()
+        names: list[frozenset[str]] = []
         for service in settings.services:
             try:
                 listed = SERVICES[service].repositories(cloud(), registry_id)
-                names |= {repository.full_name for repository in listed}
+                names.append(frozenset(repository.full_name for repository in listed))
             except CallError as error:
-                if error.code != NOT_FOUND:
+                if error.code != NOT_FOUND or (service == settings.services[-1] and not names):
                     raise
-        return frozenset(names)
+        return frozenset().union(*names)
 
     def exists(name: RepositoryName) -> bool:
         ours = settings.registries or remembered("", folder_ids)

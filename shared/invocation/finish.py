@@ -93,7 +93,8 @@ def with_plan(run: Run, report: Report) -> Report:
         return report
     head = plans.head(takers, reports.head(report))
     try:
-        valid, state = duration(run.settings.plans.valid_for), plans.directory(run.settings)
+        valid = duration(run.settings.plans.valid_for)
+        state = plans.kept_in(run.journal.state if run.journal else None)
         plan_id = plans.save(state, head, lambda: reports.plan_rows(run), run.started_at, valid)
     except StateError as error:
         run.refuse("plan-not-kept", f"The plan could not be kept. {error}")

@@ -14,26 +14,27 @@ from shared.errors import StateError
 from shared.invocation.task import Invocation
 from shared.retention import moments
 from shared.settings.settings import Settings
-from shared.state.directory import StateDir
 from shared.state.journal import Begin, Journal
 from shared.state.leases import Leases
+from shared.state.manifest_memory import ManifestMemory
 
-RESERVE = 2.0
 TELLING, TELLING_SHARE = 3.0, 0.1
+WRITING = 1.0
 
 
-def open_journal(run: Run) -> None:
+def open_journal(run: Run, invocation: Invocation) -> None:
     """Begins the run's journal, if there is a place for it; without it nothing is deleted.
 
     Raises StateError.
     """
-    if not run.settings.state_dir:
-        return
     begin = Begin(run.run_id, run.settings.mode, moments.timestamp(run.started_at))
     try:
-        state = StateDir(run.settings.state_dir)
+        state = invocation.store(run.settings)
+        if state is None:
+            return
         leases = Leases(state, run.run_id) if run.settings.mode == "apply" else None
         run.keep_journal(Journal(state, begin), leases)
+        run.keep_memory(ManifestMemory(state))
         if leases:
             leases.start()
     except StateError as error:
@@ -42,30 +43,23 @@ def open_journal(run: Run) -> None:
         run.warn("state-dir", str(error))
 
 
-def open_cloud(run: Run, invocation: Invocation, ends_at: float) -> Cloud:
+def open_cloud(run: Run, invocation: Invocation) -> Cloud:
     """The cloud, signed in to; the run has it even if that fails.
 
     Raises SettingsError or CredentialsError.
     """
-    pace = Pace(run.settings.limits.concurrency, works_until(ends_at, run.settings))
+    pace = Pace(run.settings.limits.concurrency, works_until(invocation.ends_at, run.settings))
     cloud = Cloud(invocation.access.api_endpoint, pace)
     run.ask(cloud)
     sources.sign_in(cloud, invocation.access, invocation.context)
     return cloud
 
 
-def ends_at(context: object) -> float:
-    """The monotonic time at which no call may be under way any more, so that the report still gets out."""
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    if not callable(remaining):
-        return float("inf")
-    return time.monotonic() + float(remaining()) / 1000 - RESERVE
-
-
 def works_until(ends_at: float, settings: Settings) -> float:
     """The monotonic time at which the work ends, so that there is time left to announce it where that is
-    wanted.
+    wanted, and to write to a bucket what came of it.
     """
+    ends_at -= WRITING if settings.state_bucket else 0.0
     if not settings.notify and not settings.metrics.folder_id:
         return ends_at
     return ends_at - min(TELLING, max(0.0, ends_at - time.monotonic()) * TELLING_SHARE)

@@ -60,7 +60,7 @@ def serve(call: Call, invocation: Invocation, key: bytes) -> dict[str, Any]:
 
 def _page(call: Call, invocation: Invocation, key: bytes, now: datetime) -> dict[str, Any]:
     settings, plan_id = invocation.settings, call.query["plan"]
-    state = plans.directory(settings)
+    state = plans.kept_in(invocation.store(settings))
     shown = plans.report(plan_id, plans.text(state, plan_id), Report)
     ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
     decided = plans.decision(state, plan_id)
@@ -103,13 +103,13 @@ def _approve(plan_id: str, invocation: Invocation) -> dict[str, Any]:
     settings = invocation.settings
     ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
     about = _about(plan_id, ends_at, "You have approved this plan; here is what came of it.")
-    trend = history.trend(plans.directory(settings))
+    trend = history.trend(plans.kept_in(invocation.store(settings)))
     return _html(status, _pages().plan_page(report, plan=about, approve=None, trend=trend))
 
 
 def _reject(plan_id: str, invocation: Invocation) -> dict[str, Any]:
     settings, now = invocation.settings, datetime.now(UTC)
-    state = plans.directory(settings)
+    state = plans.kept_in(invocation.store(settings))
     plans.text(state, plan_id)
     plans.check_open(state, plan_id, now, duration(settings.plans.valid_for))
     plans.decide(state, plan_id, Decision(REJECTED, timestamp(now)))

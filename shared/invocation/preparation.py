@@ -11,14 +11,13 @@ import msgspec
 from shared.cleanup.run import Run
 from shared.errors import StateError
 from shared.invocation import bursts, events
-from shared.invocation.task import Task
+from shared.invocation.task import Invocation, Task
 from shared.report.report import Heading
 from shared.retention.plan import Plan
 from shared.retention.records import RepositoryName
 from shared.settings.overrides import Narrowed, narrow
 from shared.settings.settings import Metrics, Settings
 from shared.state import plans
-from shared.state.directory import StateDir
 
 
 class _Order(msgspec.Struct, frozen=True):
@@ -39,7 +38,7 @@ def prepare(task: Task, heading: Heading) -> tuple[Run, bool]:
     order = _order(task)
     only, idle = order.only, order.idle
     if only and not order.plan and not task.kind.each_push:
-        only = _fresh(order.narrowed.settings, only)
+        only = _fresh(task.invocation, order.narrowed.settings, only)
         idle = not only
     access = task.invocation.access
     run = Run(
@@ -63,10 +62,11 @@ def _order(task: Task) -> _Order:
     request = task.event if isinstance(task.event, events.Request) else events.parse(task.event)
     narrowed = _in_mode(narrow(configured, request.overrides), task.kind.mode)
     if task.plan_id is not None:
-        plan = plans.to_carry_out(narrowed.settings, task.plan_id)
+        state = task.invocation.store(narrowed.settings)
+        plan = plans.to_carry_out(state, narrowed.settings, task.plan_id)
         return _Order(_in_mode(narrowed, "apply"), plan.repositories, plan=plan)
     if narrowed.settings.mode == "plan":
-        plans.directory(narrowed.settings)
+        plans.kept_in(task.invocation.store(narrowed.settings))
     return _Order(narrowed, request.only, request.idle)
 
 
@@ -76,12 +76,13 @@ def _in_mode(narrowed: Narrowed, mode: str | None) -> Narrowed:
     return msgspec.structs.replace(narrowed, settings=msgspec.structs.replace(narrowed.settings, mode=mode))
 
 
-def _fresh(settings: Settings, pushed: frozenset[RepositoryName]) -> frozenset[RepositoryName]:
+def _fresh(
+    invocation: Invocation, settings: Settings, pushed: frozenset[RepositoryName]
+) -> frozenset[RepositoryName]:
     """The pushed repositories that no other run has cleaned in the last minutes. Raises StateError."""
-    if not settings.state_dir:
-        return pushed
     try:
-        return bursts.fresh(StateDir(settings.state_dir), settings.mode, pushed, time.time())
+        state = invocation.store(settings)
+        return bursts.fresh(state, settings.mode, pushed, time.time()) if state else pushed
     except StateError:
         if settings.mode != "dry-run":
             raise

@@ -1,6 +1,4 @@
-"""The commands that ask nothing of the cloud: what the state directory keeps, and whether the settings are
-right.
-"""
+"""The commands that ask nothing of the registries: what the state keeps, whether the settings are right."""
 
 from __future__ import annotations
 
@@ -10,19 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.auth.environment import read_access
-from shared.errors import SettingsError
+from shared.invocation import page_file
+from shared.invocation.task import Invocation
 from shared.report import report, terminal
 from shared.settings import deploy_table, hard_tags, settings
 from shared.state import history
-from shared.state.directory import StateDir
 
 
 def report_kept(options: Namespace, environment: Mapping[str, str]) -> int:
-    """Shows the report of a run that the state directory keeps, or writes it as a page."""
-    state_dir = settings.load(environment).state_dir
-    kept = report.kept(state_dir, options.run_id)
+    """Shows the report of a run that the state keeps, or writes it as a page."""
+    invocation = Invocation(environment)
+    state = report.kept_in(invocation.store(invocation.settings))
+    kept = report.kept(state, options.run_id)
     if options.html:
-        write_page(options.html, kept, history.trend(StateDir(state_dir or "")))
+        write_page(options.html, kept, history.trend(state))
     else:
         terminal.print_report(kept, as_json=options.json)
     return report.EXIT_STATUS[kept.status]
@@ -32,13 +31,7 @@ def write_page(file: Path, kept: report.Report, trend: list[history.Row]) -> Non
     """Writes the report as a page. Raises SettingsError when the file cannot be written."""
     from shared.report.page import page  # imported here: nothing else here needs Jinja
 
-    try:
-        file.write_text(page.report_page(kept, trend), encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(
-            f"{file} cannot be written: {error.strerror}; name another file.", where="--html"
-        ) from None
-    print(f"{file}: {file.stat().st_size} bytes")
+    page_file.write(file, page.report_page(kept, trend))
 
 
 def check(options: Namespace, environment: Mapping[str, str]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from shared.cleanup import job, layer_counting, protection, surveying
+from shared.cleanup import layer_counting, limits, protection, surveying
 from shared.cleanup.run import Run, Survey
 from shared.cloud import container_registry
 from shared.errors import SettingsError
@@ -93,8 +93,8 @@ def decide(run: Run, images: dict[str, list[Image]]) -> None:
         run.add(registry, [survey])
         with survey.opened():
             _decide_repository(run, survey, images[full_name])
-    job.tell_of_rules(run)
-    job.check_limits(run)
+    limits.tell_of_rules(run)
+    limits.check_limits(run)
 
 
 def _decide_repository(run: Run, survey: Survey, images: list[Image]) -> None:

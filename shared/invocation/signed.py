@@ -20,7 +20,6 @@ from shared.invocation.http_call import Call
 from shared.invocation.task import Invocation, Task
 from shared.settings.overrides import narrow
 from shared.state import seen
-from shared.state.directory import StateDir
 
 ACTIONS: dict[str, Callable[[Invocation, Any, Request], Task]] = {
     "dry-run": lambda invocation, _, request: task.dry_run(invocation, request),
@@ -69,14 +68,14 @@ def _refuse_repeated(
         narrowed = narrow(configured, overrides).settings
     except (EventError, OverrideRefused, SettingsError):
         return  # the run's report will say so, and the run does nothing
-    if not configured.state_dir:
+    state = invocation.store(configured)
+    if state is None:
         if action == "cleanup" and narrowed.mode == "apply":
             raise RequestRefused(
                 403,
-                "Without STATE_DIR a repeated call looks like a new one, so that none may delete;"
-                " set STATE_DIR to a directory, in the cloud to a mounted bucket.",
+                "Without STATE_BUCKET or STATE_DIR a repeated call looks like a new one, so that none may"
+                " delete; set STATE_BUCKET to a bucket, or STATE_DIR to a directory of this machine.",
             )
         return
-    state = StateDir(configured.state_dir)
     if not seen.first(state, "calls", signed.message_id, signed.timestamp, REMEMBERED):
         raise RequestRefused(409, "A call with this webhook-id was there before; each is carried out once.")

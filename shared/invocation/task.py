@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Literal
@@ -17,8 +18,12 @@ from shared.errors import SettingsError
 from shared.invocation.events import Request
 from shared.retention.records import RepositoryName
 from shared.settings.settings import Settings, load
+from shared.state.store import Store
+from shared.state.stores import store_of
 
 Work = Callable[[Run, Cloud], None]
+
+RESERVE, KEEPING = 2.0, 1.2
 
 
 class Invocation(msgspec.Struct, frozen=True, dict=True):
@@ -46,18 +51,42 @@ class Invocation(msgspec.Struct, frozen=True, dict=True):
         except SettingsError as error:
             return error
 
+    @cached_property
+    def ends_at(self) -> float:
+        """The monotonic time at which no call may be under way any more, so that the report gets out.
+
+        The state may be written for ``KEEPING`` seconds more.
+        """
+        remaining = getattr(self.context, "get_remaining_time_in_millis", None)
+        if not callable(remaining):
+            return float("inf")
+        return time.monotonic() + float(remaining()) / 1000 - RESERVE
+
+    def store(self, settings: Settings) -> Store | None:
+        """Where the state is kept; None when nothing is. Raises JanitorError."""
+        where = (settings.state_bucket, settings.state_dir)
+        if where not in self._stores:
+            ends_at = self.ends_at + KEEPING
+            self._stores[where] = store_of(settings, self.access, self.context, ends_at)
+        return self._stores[where]
+
+    @cached_property
+    def _stores(self) -> dict[tuple[str | None, str | None], Store | None]:
+        return {}
+
 
 class Kind(msgspec.Struct, frozen=True):
     """What all tasks of a kind have in common.
 
     ``mode`` stands instead of the settings' and the event's. ``announced``: people and Yandex Monitoring hear
-    of the run where the settings say so. ``remembered``: the run goes into the history. ``each_push``: a push
-    counts even if there was another to the same repository a moment ago. ``has_plan``: the run carries out a
-    plan.
+    of the run where the settings say so. ``kept``: the run has a journal. ``remembered``: it goes into the
+    history. ``each_push``: a push counts even if there was another to the same repository a moment ago.
+    ``has_plan``: the run carries out a plan.
     """
 
     mode: Literal["dry-run", "plan", "apply"] | None = None
     announced: bool = True
+    kept: bool = True
     remembered: bool = True
     each_push: bool = False
     has_plan: bool = False
@@ -70,7 +99,7 @@ APPLY = Kind(has_plan=True)
 UNSIGNED_PUSH = Kind("dry-run", announced=False, remembered=False, each_push=True)
 DRY_RUN_BY_HAND = Kind("dry-run", announced=False)
 APPLY_BY_HAND = Kind("apply", has_plan=True)
-LOOK_BY_HAND = Kind("dry-run", announced=False, remembered=False)
+LOOK_BY_HAND = Kind("dry-run", announced=False, kept=False, remembered=False)
 
 
 def _nothing(cloud: Cloud) -> None:

@@ -3,11 +3,11 @@ it.
 
 A Container Registry trigger cannot sign, and anybody can send what it sends to a function that browsers
 reach. So every event that is no signed call is answered with 202 and the same body, whatever it is, whether
-what it names exists, and whatever came of it. The log and ``STATE_DIR`` tell that.
+what it names exists, and whatever came of it. The log and the state tell that.
 
 A repository of the settings' registries that exists is looked at in a dry run, in every mode, and at most
 once in ten minutes. Nothing is deleted for it, no plan is made and nobody is notified: a stranger could have
-people approve from habit. Without ``STATE_DIR`` no run is started: a function's instances have no other
+people approve from habit. Without a state no run is started: a function's instances have no other
 memory in common that could keep to ten minutes, and nobody would see the report.
 
 What exists is listed at most once in ten minutes by each warm instance, so that made-up names cost no calls
@@ -30,7 +30,6 @@ from shared.invocation.carry_out import carry_out
 from shared.invocation.existing import existing
 from shared.invocation.finish import fault
 from shared.invocation.task import Invocation
-from shared.state.directory import StateDir
 
 ANSWER = json.dumps({"status": "accepted"})
 
@@ -52,11 +51,13 @@ def _look(event: object, invocation: Invocation) -> None:
     if not pushed:
         log.info("An unsigned event is no push, and is left.")
         return
-    state_dir = invocation.settings.state_dir
-    if not state_dir:
-        log.warn("STATE_DIR is not set, so no run is started for an event that is not signed.")
+    state = invocation.store(invocation.settings)
+    if state is None:
+        log.warn(
+            "Neither STATE_BUCKET nor STATE_DIR is set, so no run is started for an event that is not signed."
+        )
         return
-    fresh = bursts.unsigned(StateDir(state_dir), existing(pushed, invocation), time.time())
+    fresh = bursts.unsigned(state, existing(pushed, invocation), time.time())
     if not fresh:
         log.info("An unsigned event is about nothing that exists, or that was not looked at a moment ago.")
         return

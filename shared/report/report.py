@@ -31,8 +31,8 @@ from shared.retention.records import (
     Totals,
 )
 from shared.state import journal
-from shared.state.directory import StateDir
 from shared.state.journal import Entry, Row
+from shared.state.store import Store
 
 ROWS = 1000
 GIB = 2**30
@@ -174,17 +174,24 @@ def schema() -> dict[str, Any]:
     }
 
 
-def kept(state_dir: str | None, run_id: str | None = None) -> Report:
-    """The report of a run as the state directory has it, by default of the last one. Raises JanitorError."""
-    if not state_dir:
+def kept_in(state: Store | None) -> Store:
+    """Where reports are kept. Raises SettingsError."""
+    if state is None:
         raise SettingsError(
-            "STATE_DIR is not set, so no report is kept; set it to a directory.", where="STATE_DIR"
+            "Neither STATE_BUCKET nor STATE_DIR is set, so no report is kept; set STATE_BUCKET to a"
+            " bucket, or STATE_DIR to a directory of this machine.",
+            where="STATE_BUCKET",
         )
-    state = StateDir(state_dir)
-    run_id = run_id or next(reversed(journal.runs(state)), "")
-    entry = journal.entry(state, run_id) if run_id in journal.runs(state) else None
+    return state
+
+
+def kept(state: Store, run_id: str | None = None) -> Report:
+    """The report of a run as the state has it, by default of the last one. Raises JanitorError."""
+    runs = journal.runs(state)
+    run_id = run_id or next(reversed(runs), "")
+    entry = journal.entry(state, run_id, runs[run_id]) if run_id in runs else None
     if entry is None:
-        raise SettingsError(f"STATE_DIR ({state_dir}) has no run {run_id}.", where="STATE_DIR")
+        raise SettingsError(f"{state.where} has no run {run_id}.", where="STATE_DIR")
     return journal.written_report(state, run_id, Report) or of_journal(entry, None)
 
 

@@ -6,14 +6,17 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
 from shared.cleanup.explanation import Explained
 from shared.cloud.parallel import Progress
+from shared.report import migration
 from shared.report.contract import ImageRow, PolicyRow, Report
 from shared.report.difference import Difference
+from shared.report.migration import MigrationReport
 from shared.report.report import HELD
 from shared.report.summary import size, summary
 
@@ -146,6 +149,42 @@ def show_explained(images: list[Explained]) -> None:
         if not image.guards:
             console.print(Text("  no guard keeps it"))
         console.print(Text(f"  {EXPLAINED[image.outcome]}", style="bold"))
+
+
+def show_migration(report: MigrationReport) -> None:
+    """Prints what of the registries has moved, and what becomes of their policies."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+    for registry in report.registries:
+        style = "bold green" if registry.arrived else "bold yellow"
+        name = f"{registry.registry_id} ({registry.name}): {migration.headline(registry)}"
+        console.print(Text(_plain(name), style=style))
+        for sentence in migration.sentences(registry):
+            console.print(Text(f"  {_plain(sentence)}"))
+        for table in migration.tables(registry):
+            columns: Columns[list[str]] = {
+                head: partial(_cell, place) for place, head in enumerate(table.heads)
+            }
+            console.print(_table(Table, Text, table.title, columns, table.rows[:SHOWN]))
+            if len(table.rows) > SHOWN:
+                console.print(f"… and {len(table.rows) - SHOWN} more (--json lists them all)")
+        for doubt in migration.doubts(registry):
+            console.print(Text(f"  doubt: {_plain(doubt)}", style="yellow"))
+        for title, text in migration.texts(registry):
+            console.print(Text(f"{title}:", style="bold"))
+            sys.stdout.write("\n".join(map(_plain, text.split("\n"))) + "\n")
+    for warning in report.warnings:
+        console.print(Text(f"warning: {_plain(warning.message)}", style="yellow"))
+    for problem in report.errors:
+        console.print(Text(f"error: {_plain(problem.message)}", style="red"))
+
+
+def _cell(place: int, row: list[str]) -> str:
+    return row[place]
 
 
 Row = TypeVar("Row")

@@ -19,6 +19,8 @@ import msgspec
 
 from shared.retention.records import PLAIN, Image, Manifest
 
+EDITION = 1
+"""What was learnt by another edition is not believed: raise it whenever a manifest is read differently."""
 DIGEST = re.compile(r"sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})")
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",

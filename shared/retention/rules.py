@@ -18,7 +18,7 @@ import msgspec
 from shared.retention.moments import duration
 from shared.retention.patterns import repository_matcher, whole_tag
 from shared.retention.records import Image
-from shared.retention.rule import Rule
+from shared.retention.rule import Rule as Rule
 
 FIRST_MOMENT = datetime(2013, 1, 1, tzinfo=UTC)
 EVERY: dict[str, Callable[[Iterable[object]], bool]] = {"delete": all, "keep": any}

@@ -23,6 +23,7 @@ MOST_ENVIRONMENT = 4096
 SECONDS = r"^(?:[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)s$(?!\n)"
 RESERVED = re.compile(
     r"_HANDLER|AWS_LAMBDA_RUNTIME_API|LAMBDA_.*|PATH|LD_LIBRARY_PATH|JANITOR_CONFIG|LOG_LEVEL|STATE_DIR"
+    r"|STATE_BUCKET|DEPLOYED_SETTINGS"
 )
 SECRET = ("SA_KEY", "IAM_TOKEN", WEBHOOK_SECRET)
 
@@ -107,9 +108,25 @@ def _table(table: Any, file: str) -> Deploy:
 
 
 def _wrong(key: str, value: Any, file: str) -> SettingsError:
+    if isinstance(value, str) and _unquoted(key, value):
+        return SettingsError(
+            f"deploy.{key} in {file} is the text {short(value)}; give {value}, without quotes.",
+            where=f"deploy.{key}",
+        )
     return SettingsError(
         f"deploy.{key} in {file} is {short(value)}; give {ACCEPTS[key]}.", where=f"deploy.{key}"
     )
+
+
+def _unquoted(key: str, text: str) -> bool:
+    """Whether the text, without its quotes, would be right."""
+    if not re.fullmatch(r"[0-9]{1,9}|true|false", text):
+        return False
+    try:
+        msgspec.convert({key: msgspec.json.decode(text)}, Deploy)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return False
+    return True
 
 
 def _check_schedule(deploy: Deploy, file: str, now: datetime | None) -> None:
@@ -150,10 +167,15 @@ def check_given(deploy: Deploy, document: dict[str, Any], file: str) -> None:
         )
 
 
-def _check_size(deploy: Deploy) -> None:
+def environment_bytes(deploy: Deploy) -> int:
+    """The size of the functions' environment, but for the values of secrets that are not drawn here."""
     size = sum(len(f"{name}{text}".encode()) for name, text in function_environment(deploy).items())
     size += sum(len(name) for name in deploy.secrets)
-    size += WEBHOOK_BYTES if deploy.webhook else 0
+    return size + (WEBHOOK_BYTES if deploy.webhook else 0)
+
+
+def _check_size(deploy: Deploy) -> None:
+    size = environment_bytes(deploy)
     if size > MOST_ENVIRONMENT:
         raise SettingsError(
             f"deploy.environment: the functions' environment has {size} bytes; the cloud takes"

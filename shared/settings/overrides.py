@@ -15,7 +15,8 @@ import msgspec
 
 from shared.errors import EventError, OverrideRefused, SettingsError
 from shared.retention.moments import duration
-from shared.settings.settings import KEYS, Settings, check
+from shared.settings.settings import KEYS, check
+from shared.settings.settings import Settings as Settings
 
 DEEPEST = 4
 MODES = ("dry-run", "plan", "apply")
@@ -49,6 +50,7 @@ NARROWER: dict[str, Callable[[Any, Any], bool]] = {
     "guards.referrers": lambda new, old: new or not old,
     "guards.keep_tags": lambda new, old: _subset(old, new),
     "guards.grace": lambda new, old: duration(new) >= duration(old),
+    "allow_new_creation_times": lambda new, old: old or not new,
     "plans.valid_for": lambda new, old: duration(new) <= duration(old),
 }
 

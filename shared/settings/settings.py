@@ -32,6 +32,10 @@ SOURCES: tuple[Source, ...] = get_args(Source)
 TAG = re.compile(r"[?]tag=[a-z][-_0-9a-z]*\Z")
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}$(?!\n)")]
 
+Place = Annotated[
+    str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.+(/|$))[A-Za-z0-9_.=-]{1,100}){0,8}$(?!\n)")
+]
+
 
 class LifecyclePolicies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     apply: Literal["active"] | list[Annotated[str, Meta(min_length=1)]] = "active"
@@ -80,8 +84,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     guards: Guards = Guards()
     rules: list[Rule] = []
+    allow_new_creation_times: bool = False
     plans: Plans = Plans()
     webhook_url: str | None = None
+    state_bucket: Place | None = None
     state_dir: Annotated[str, Meta(min_length=1)] | None = None
     price: Price = Price()
     metrics: Metrics = Metrics()
@@ -112,6 +118,7 @@ KEYS = {
     "guards.referrers": _Key(None, "text", "true or false"),
     "guards.keep_tags": _Key(None, "list", "regular expressions of 1 to 1000 characters"),
     "guards.grace": _Key(None, "text", 'a duration such as "36h", "7d" or "2w", of 100 years at most'),
+    "allow_new_creation_times": _Key(None, "text", "true or false"),
     "plans.valid_for": _Key(
         None, "text", 'a duration such as "36h", "7d" or "2w", of more than none and 100 years at most'
     ),
@@ -120,6 +127,7 @@ KEYS = {
         "text",
         "the webhook's own URL, such as https://functions.yandexcloud.net/<id>?tag=live",
     ),
+    "state_bucket": _Key("STATE_BUCKET", "text", 'the name of a bucket, or "bucket/prefix"'),
     "state_dir": _Key("STATE_DIR", "text", "the path of a directory"),
     "price.per_gb_month": _Key("PRICE_PER_GB_MONTH", "number", "a number from 0 to 1000000000"),
     "price.currency": _Key("CURRENCY", "text", "a currency's code, such as RUB"),
@@ -203,6 +211,12 @@ def check(document: dict[str, Any], spoken: Any) -> Settings:
         raise SettingsError(_sentence(str(error), document, spoken), where=key_of(str(error))) from None
     _check_guards(settings.guards, spoken)
     _check_plans(settings, spoken)
+    if settings.state_bucket and settings.state_dir:
+        raise SettingsError(
+            f"{spoken('state_bucket')} and {spoken('state_dir')} are both set; the state is kept in one"
+            " place, so leave one out.",
+            where="state_bucket",
+        )
     for name in settings.allow_overrides:
         if name not in KEYS or name == "allow_overrides":
             raise SettingsError(

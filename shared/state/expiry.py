@@ -1,7 +1,7 @@
-"""Deletes from the state directory what the last runs have outlived: journals, history, leases of runs that
-have ended.
+"""Deletes from the state what the last runs have outlived: journals, history, keys that were registered long
+ago.
 
-Every file of a mounted bucket takes its time, so one sweep deletes only so much; the next run goes on.
+Every object of a bucket takes its time, so one sweep deletes only so much; the next run goes on.
 """
 
 from __future__ import annotations
@@ -9,47 +9,54 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
+from datetime import timedelta
 
 from shared.cloud.parallel import for_each
 from shared.errors import StateError
-from shared.state import history, journal
-from shared.state.directory import StateDir
-from shared.state.leases import left_behind
+from shared.state import history, journal, seen
+from shared.state.store import Store
 
-JOURNALS, FILES, AT_ONCE = 10, 200, 8
+JOURNALS, OBJECTS, KEYS, AT_ONCE = 10, 200, 50, 8
+REGISTERED = ("calls/", "pushes/")
+KEY_LIVES = timedelta(days=2).total_seconds()
 
 
-def sweep(state: StateDir, until: float, clock: Callable[[], float] = time.monotonic) -> None:
-    """Deletes outlived files, until ``until`` at most, a time of ``clock``.
+def sweep(state: Store, until: float, clock: Callable[[], float] = time.monotonic) -> None:
+    """Deletes outlived objects, until ``until`` at most, a time of ``clock``.
 
-    A file that cannot be deleted stays; that is no warning.
+    An object that cannot be deleted stays; that is no warning.
     """
-    left = FILES
+    left = OBJECTS
 
     def delete(name: str) -> None:
         if clock() < until:
-            state.delete(name)
+            with suppress(StateError):
+                state.delete(name)
+
+    def delete_key(name: str) -> None:
+        if clock() < until and seen.outlived(state, name, time.time() - KEY_LIVES):
+            delete(name)
 
     def gone(names: list[str]) -> bool:
-        """Deletes the files, and says whether there was time for all of them."""
+        """Deletes the objects, and says whether there was time for all of them."""
         nonlocal left
         some = names[:left]
         left -= len(some)
         for_each(some, delete, AT_ONCE)
         return len(some) == len(names) and clock() < until
 
-    try:
-        leases = list(left_behind(state, partial(journal.ended, state)))
-        if not gone(history.outlived(state)) or not gone(leases):
+    with suppress(StateError):
+        if clock() >= until or not gone(history.outlived(state)):
             return
-        old = journal.runs(state)[: -history.KEPT]
-        random.shuffle(old)  # those that never end must not stand before the others
-        for run_id in old[:JOURNALS]:
-            files = journal.closed_files(state, run_id)
-            if not all(gone(names) for names in files):
+        for run_id, files in _long_ago(journal.runs(state)):
+            if not all(gone(names) for names in journal.closed_files(run_id, files)):
                 return
-            if files:
-                state.delete_folder(f"runs/{run_id}")
-    except StateError:
-        return
+        keys = [name for folder in REGISTERED for name in state.names(folder)]
+        for_each(random.sample(keys, min(KEYS, len(keys))), delete_key, AT_ONCE)
+
+
+def _long_ago(runs: dict[str, list[str]]) -> list[tuple[str, list[str]]]:
+    """Some of the runs before the last 90: those that never end must not stand before the others."""
+    old = list(runs.items())[: -history.KEPT]
+    return random.sample(old, min(JOURNALS, len(old)))

@@ -1,7 +1,8 @@
-"""The numbers of the last runs, ``history/<run id>.json`` in the state directory, a small file each.
+"""The numbers of the last runs, ``history/<run id>.json`` in the state, a small object each.
 
-A file holds these keys of the run's report: ``run_id``, ``mode``, ``status``, ``started_at``, ``finished_at``
-and ``totals``. It also has ``whole``: false after a push, when the run looked at some repositories alone.
+An object holds these keys of the run's report: ``run_id``, ``mode``, ``status``, ``started_at``,
+``finished_at`` and ``totals``. It also has ``whole``: false after a push, when the run looked at some
+repositories alone.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import msgspec
 
 from shared.errors import StateError
 from shared.retention.records import Totals
-from shared.state.directory import StateDir
+from shared.state.store import Store, body, write_once
 
-FOLDER = "history"
+FOLDER = "history/"
 KEPT = 90
-AT_ONCE = 16  # each file of a mounted bucket takes some 30 ms
+AT_ONCE = 16  # each object of a bucket takes some 30 ms
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -31,23 +32,22 @@ class Row(msgspec.Struct, frozen=True):
     all_repositories: bool = msgspec.field(name="whole")
 
 
-def keep(state: StateDir, run: Row) -> None:
+def keep(state: Store, run: Row) -> None:
     """Adds a run to the history. Raises StateError."""
-    state.make(FOLDER)
-    state.write(f"{FOLDER}/{run.run_id}.json", [msgspec.json.encode(run)])
+    write_once(state, f"{FOLDER}{run.run_id}.json", [msgspec.json.encode(run)])
 
 
-def outlived(state: StateDir) -> list[str]:
-    """The files of all runs before the last 90. Raises StateError."""
-    return [f"{FOLDER}/{name}" for name in state.names(FOLDER)[:-KEPT]]
+def outlived(state: Store) -> list[str]:
+    """The objects of all runs before the last 90. Raises StateError."""
+    return state.names(FOLDER)[:-KEPT]
 
 
-def trend(state: StateDir) -> list[Row]:
-    """The last 90 runs, oldest first; a file that is broken or cannot be read is left out."""
+def trend(state: Store) -> list[Row]:
+    """The last 90 runs, oldest first; an object that is broken or cannot be read is left out."""
 
     def read(name: str) -> Row | None:
         try:
-            return msgspec.json.decode(state.read(f"{FOLDER}/{name}") or b"", type=Row)
+            return msgspec.json.decode(body(state.read(name)) or b"", type=Row)
         except (StateError, msgspec.DecodeError):
             return None
 

@@ -1,7 +1,7 @@
-"""The journal of a run, ``runs/<run id>/`` in the state directory.
+"""The journal of a run, ``runs/<run id>/`` in the state.
 
 ``begin.json``         when the run began, and in what mode
-``<n>.intent.json``    images of one repository that are about to be deleted, on disk before the first delete
+``<n>.intent.json``    images of one repository that are about to be deleted, kept before the first delete
 ``<n>.outcome.json``   what came of them
 ``report.json``        the report with every image, which ends the run
 ``<n>.settled.<run id>.json``, ``settled.<run id>.json``   the same two, of a later run for one that was
@@ -16,15 +16,16 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from shared.retention.records import Image, Outcome, Repository, Service
 from shared.state import json_file
-from shared.state.directory import StateDir
+from shared.state.store import Store, Stored, body, write_once
 
+RUNS = "runs/"
 BEGIN, REPORT, SETTLED = "begin.json", "report.json", "settled."
 
 Report = TypeVar("Report", bound=msgspec.Struct)
@@ -65,13 +66,12 @@ class Settled(msgspec.Struct, frozen=True):
 class Journal:
     """Writes one run's journal. Raises StateError when it cannot."""
 
-    def __init__(self, state: StateDir, begin: Begin) -> None:
+    def __init__(self, state: Store, begin: Begin) -> None:
         self.state, self.run_id = state, begin.run_id
-        self._folder = f"runs/{begin.run_id}"
+        self._folder = f"{RUNS}{begin.run_id}"
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        state.make(self._folder)
-        state.write(f"{self._folder}/{BEGIN}", [msgspec.json.encode(begin)])
+        write_once(state, f"{self._folder}/{BEGIN}", [msgspec.json.encode(begin)])
 
     def intend(
         self,
@@ -100,7 +100,8 @@ class Journal:
             )
             for image, reasons in images
         )
-        self.state.write(
+        write_once(
+            self.state,
             f"{self._folder}/{number}.intent.json",
             json_file.chunks(json.dumps(head), "images", map(msgspec.json.encode, rows)),
         )
@@ -109,13 +110,15 @@ class Journal:
     def settle(self, number: int, outcomes: Mapping[str, Outcome]) -> None:
         """Puts on disk what came of an intent."""
         settled = msgspec.json.encode(Settled(dict(outcomes)))
-        self.state.write(f"{self._folder}/{number}.outcome.json", [settled])
+        write_once(self.state, f"{self._folder}/{number}.outcome.json", [settled])
 
     def finish(self, head: Mapping[str, Any], rows: Iterable[msgspec.Struct]) -> None:
         """Puts the report on disk: ``head`` is all of it but its images, ``rows`` are these, all of them."""
         text = json.dumps({**head, "images_truncated": False})
-        self.state.write(
-            f"{self._folder}/{REPORT}", json_file.chunks(text, "images", map(msgspec.json.encode, rows))
+        write_once(
+            self.state,
+            f"{self._folder}/{REPORT}",
+            json_file.chunks(text, "images", map(msgspec.json.encode, rows)),
         )
 
 
@@ -131,27 +134,31 @@ class Entry(msgspec.Struct):
         return [intent for intent in self.intents if intent.number not in self.outcomes]
 
 
-def runs(state: StateDir) -> list[str]:
-    """The ids of the runs, oldest first."""
-    return state.names("runs")
+def runs(state: Store) -> dict[str, list[str]]:
+    """The ids of the runs, oldest first, each with the names of its files. Raises StateError."""
+    files: dict[str, list[str]] = {}
+    for name in state.names(RUNS):
+        run_id, _, file = name.removeprefix(RUNS).partition("/")
+        files.setdefault(run_id, []).append(file)
+    return files
 
 
-def ended(state: StateDir, run_id: str) -> bool:
-    names = state.names(f"runs/{run_id}")
-    return REPORT in names or any(name.startswith(SETTLED) for name in names)
+def ended(files: Collection[str]) -> bool:
+    """Whether a run with these files has ended."""
+    return REPORT in files or any(name.startswith(SETTLED) for name in files)
 
 
-def entry(state: StateDir, run_id: str) -> Entry | None:
-    """A run's journal, or None when it had not begun.
+def entry(state: Store, run_id: str, files: Collection[str]) -> Entry | None:
+    """A run's journal, which has these files, or None when it had not begun. Raises StateError.
 
-    A file that was cut off in writing counts as not written.
+    A file that cannot be understood counts as not written.
     """
-    folder = f"runs/{run_id}"
+    folder = f"{RUNS}{run_id}"
     begin = _decoded(state.read(f"{folder}/{BEGIN}"), Begin)
     if begin is None:
         return None
-    run_entry = Entry(begin, ended(state, run_id))
-    for name in state.names(folder):
+    run_entry = Entry(begin, ended(files))
+    for name in files:
         number, _, kind = name.partition(".")
         if kind == "intent.json":
             intent = _decoded(state.read(f"{folder}/{name}"), Intent)
@@ -165,42 +172,42 @@ def entry(state: StateDir, run_id: str) -> Entry | None:
     return run_entry
 
 
-def written_report(state: StateDir, run_id: str, kind: type[Report]) -> Report | None:
+def written_report(state: Store, run_id: str, kind: type[Report]) -> Report | None:
     """The report that ended the run, as a ``kind``, if the run got that far."""
-    report: Report | None = _decoded(state.read(f"runs/{run_id}/{REPORT}"), kind)
+    report: Report | None = _decoded(state.read(f"{RUNS}{run_id}/{REPORT}"), kind)
     return report
 
 
 def settle_for(
-    state: StateDir, run_id: str, intent: Intent, outcomes: Mapping[str, Outcome], *, by: str
+    state: Store, run_id: str, intent: Intent, outcomes: Mapping[str, Outcome], *, by: str
 ) -> None:
     """What a later run found out about an open intent of a run that was cut off."""
     settled = msgspec.json.encode(Settled(dict(outcomes)))
-    state.write(f"runs/{run_id}/{intent.number}.{SETTLED}{by}.json", [settled])
+    write_once(state, f"{RUNS}{run_id}/{intent.number}.{SETTLED}{by}.json", [settled])
 
 
-def close_for(state: StateDir, run_id: str, *, by: str) -> None:
+def close_for(state: Store, run_id: str, *, by: str) -> None:
     """Ends a run that was cut off: nothing of it is open any more."""
-    state.write(f"runs/{run_id}/{SETTLED}{by}.json", [b"{}\n"])
+    write_once(state, f"{RUNS}{run_id}/{SETTLED}{by}.json", [b"{}\n"])
 
 
-def closed_files(state: StateDir, run_id: str) -> list[list[str]]:
-    """The files of a run that has ended with no intent open; none of any other run.
+def closed_files(run_id: str, names: Collection[str]) -> list[list[str]]:
+    """The objects of a run that has ended with no intent open; none of any other run.
 
     Delete each list before the next; the run's end is in the last. Wherever deleting breaks off, the files
     that are left still show a run that has ended with no intent open.
     """
-    names = state.names(f"runs/{run_id}")
     ends = [name for name in names if name == REPORT or name.startswith(SETTLED)]
     intents = [name for name in names if name.endswith(".intent.json")]
     others = [name for name in names if name not in ends and name not in intents]
     known = {name.partition(".")[0] for name in others}
     if not ends or any(name.partition(".")[0] not in known for name in intents):
         return []
-    return [[f"runs/{run_id}/{name}" for name in stage] for stage in (intents, others, ends)]
+    return [[f"{RUNS}{run_id}/{name}" for name in stage] for stage in (intents, others, ends)]
 
 
-def _decoded(text: bytes | None, kind: Any) -> Any:
+def _decoded(stored: Stored | None, kind: Any) -> Any:
+    text = body(stored)
     if text is None:
         return None
     try:

@@ -1,28 +1,25 @@
 """Leases: one run works on a registry at a time.
 
-A run that holds a registry has its claim there, ``leases/<registry id>/<run id>.<attempt>``, which stays as
-it is, and beside it a renewal, ``<claim>.<number>``, which gives way to the next one every few seconds. Files
-of a mounted bucket are written once, so the number is in the name; a listing shows everything.
+The lease of a registry is the object ``leases/<registry id>.json``: the id of the run that holds it, or ""
+when nobody does, and a number that grows with every renewal, so that each write differs from all before. It
+is created once, and from then on every change is a replace of exactly the version that was read. So of
+several runs one gets it, and a holder whose renewal fails has lost it.
 
-A run claims by looking, writing and looking again, so that of two runs that claim at once each sees the
-other, and neither goes on; each withdraws its claim and tries again. Where it meets another's claim it
-watches: a renewal shows that the other run lives; when ``DEAD_AFTER`` seconds bring none, the other run is
-dead, and its claim is deleted.
-
-Nobody compares clocks: every run measures with its own, which is monotonic and goes on while the process is
-frozen. A renewal counts from before its writing began, and only if it was written within ``LOST_AFTER``
-seconds of what the one before counts from. So a run whose claim is deleted has lost its leases by its own
-clock before, unless its clock stood still with it; then the next look shows it. A lost lease stays lost.
+A run that finds the lease held watches it: a renewal shows that the other run lives; when ``DEAD_AFTER``
+seconds bring none, the other run is dead, and the lease is taken over. Nobody compares clocks: every run
+measures with its own, which is monotonic and goes on while the process is frozen. A renewal counts from
+before its writing began, and only if it was written within ``LOST_AFTER`` seconds of what the one before
+counts from. So a run whose lease is taken over has lost it by its own clock before, unless its clock stood
+still with it; then the next renewal shows it. A lost lease stays lost.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -30,7 +27,7 @@ import msgspec
 from shared.cloud import log
 from shared.cloud.parallel import for_each
 from shared.errors import LeaseLost, OutOfTime, StateError
-from shared.state.directory import StateDir
+from shared.state.store import Store, Stored
 
 RENEW_EVERY, LOST_AFTER, DEAD_AFTER, LOOK_EVERY = 3.0, 10.0, 15.0, 1.0
 RENEWED_AT_ONCE = 8
@@ -45,14 +42,22 @@ def monotonic() -> Callable[[], float]:
     return functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 
 
+class _Lease(msgspec.Struct, frozen=True):
+    """``run_id``: who holds it; ``last``: who wrote it; ``number``: how often, each time anew."""
+
+    run_id: str
+    last: str
+    number: int
+
+
 class _Held(msgspec.Struct):
-    claim: str
+    version: str
     renewed_at: float
     number: int = 0
 
 
 class _Watched(msgspec.Struct, frozen=True):
-    renewals: frozenset[str]
+    version: str
     since: float
 
 
@@ -62,7 +67,7 @@ class Leases:
     ``superseded`` are the dead runs that this one has taken registries over from.
     """
 
-    def __init__(self, state: StateDir, run_id: str, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, state: Store, run_id: str, clock: Callable[[], float] | None = None) -> None:
         self.superseded: set[str] = set()
         self._state, self._run_id, self._clock = state, run_id, clock or monotonic()
         self._held: dict[str, _Held] = {}
@@ -82,36 +87,46 @@ class Leases:
         It may take ``DEAD_AFTER`` seconds. ``pause`` waits, and raises OutOfTime when there is no time for
         that; then the registry is left to the other run.
         """
-        self._state.make(_folder(registry_id))
-        watched: dict[str, _Watched] = {}
-        for attempt in itertools.count():
+        watched: _Watched | None = None
+        while True:
             looked_at = self._clock()
-            others = _others(self._state, registry_id, self._run_id)
-            if not others and self._take(registry_id, attempt):
+            stored = self._state.read(_name(registry_id))
+            holder = _read(stored).run_id if stored else ""
+            if stored is None or not holder:
+                if self._take(registry_id, stored):
+                    return None
+            elif watched is None:
+                watched = _Watched(stored.version, self._clock())
+                log.info(
+                    f"The lease of the run {holder} on the registry {registry_id} is watched for up to"
+                    f" {DEAD_AFTER:.0f} s."
+                )
+            elif stored.version != watched.version:
+                return holder
+            elif looked_at - watched.since >= DEAD_AFTER and self._take(registry_id, stored):
+                self.superseded.add(holder)
                 return None
-            if alive := self._watch(registry_id, others, watched, looked_at):
-                return alive
             try:
                 pause(random.uniform(0.2, 1) * LOOK_EVERY)
             except OutOfTime:
-                if not others:
+                if not holder:
                     raise
-                return _run_of(next(iter(others)))
-        raise AssertionError  # the attempts never end
+                return holder
 
     def renew(self, registry_id: str) -> None:
         """Renews the lease, unless it is lost. Raises StateError."""
         held, began = self._held[registry_id], self._clock()
-        claims = _claims(self._state, registry_id)
-        rivals = [claim for claim, renewals in claims.items() if claim != held.claim and renewals]
-        if held.claim not in claims or rivals:
-            self._lose(f"the lease on the registry {registry_id} was deleted, or taken by another run")
+        version = self._write(registry_id, held)
+        if version is None:
+            stored = self._state.read(_name(registry_id))
+            if stored and _read(stored).run_id == self._run_id:  # a renewal that had no answer was written
+                held.version = stored.version
+                version = self._write(registry_id, held)
+        if version is None:
+            self._lose(f"the lease on the registry {registry_id} was taken over by another run")
             return
-        name = f"{_folder(registry_id)}/{held.claim}"
-        self._state.write(f"{name}.{held.number + 1}", [])
-        self._state.delete(f"{name}.{held.number}")
         with self._lock:
-            held.number += 1
+            held.version = version
             if self._clock() - held.renewed_at <= LOST_AFTER:
                 held.renewed_at = began
                 return
@@ -120,7 +135,7 @@ class Leases:
     def check(self) -> None:
         """Raises LeaseLost, from then on for ever, when another run has one of the leases or may have it."""
         if lost := self.lost():
-            raise LeaseLost(f"STATE_DIR: {lost}; this run stops deleting.")
+            raise LeaseLost(f"{self._state.where}: {lost}; this run stops deleting.")
 
     def lost(self) -> str:
         """Why the leases are lost, or nothing."""
@@ -132,57 +147,36 @@ class Leases:
         return self._lost
 
     def release(self) -> None:
+        """Lets go of the leases that this run still has."""
         self._over.set()
         if self._thread:
             self._thread.join()
-        for registry_id, held in self._held.items():
-            self._withdraw(registry_id, held.claim, [f"{held.claim}.{held.number}"])
+        for_each(list(self._held), self._let_go, RENEWED_AT_ONCE)
         self._held.clear()
 
-    def _watch(
-        self,
-        registry_id: str,
-        others: dict[str, frozenset[str]],
-        watched: dict[str, _Watched],
-        looked_at: float,
-    ) -> str | None:
-        """Compares the others' claims, looked for at ``looked_at``, with those ``watched``, and deletes those
-        of the dead.
-
-        Returns the run that lives.
-        """
-        for gone in watched.keys() - others.keys():
-            del watched[gone]
-        for claim, renewals in others.items():
-            if claim not in watched:
-                watched[claim] = _Watched(renewals, self._clock())
-                log.info(
-                    f"The lease of the run {_run_of(claim)} on the registry {registry_id} is watched for up"
-                    f" to {DEAD_AFTER:.0f} s."
-                )
-            elif renewals != watched[claim].renewals:
-                return _run_of(claim)
-            elif looked_at - watched[claim].since >= DEAD_AFTER:
-                self._withdraw(registry_id, claim, renewals)
-                if renewals:  # without, it may never have held the registry, and may claim it once more
-                    self.superseded.add(_run_of(claim))
-        return None
-
-    def _take(self, registry_id: str, attempt: int) -> bool:
-        """Claims the registry, and says whether this run is the only one that does."""
-        claim, began = f"{self._run_id}.{attempt}", self._clock()
-        self._state.write(f"{_folder(registry_id)}/{claim}", [])
-        alone = False
-        try:
-            alone = list(_claims(self._state, registry_id)) == [claim]
-        finally:
-            if not alone:
-                self._withdraw(registry_id, claim, ())
-        if not alone:
+    def _take(self, registry_id: str, stored: Stored | None) -> bool:
+        """Writes this run into the lease that was read, or into a new one, and says whether it got it."""
+        began, name = self._clock(), _name(registry_id)
+        text = [_text(self._run_id, self._run_id, 0)]
+        if stored is None:
+            version = self._state.create(name, text)
+        else:
+            version = self._state.replace(name, text, stored.version)
+        if version is None:
             return False
         with self._lock:
-            self._held[registry_id] = _Held(claim, began)
+            self._held[registry_id] = _Held(version, began)
         return True
+
+    def _write(self, registry_id: str, held: _Held) -> str | None:
+        held.number += 1  # whatever comes of it, so that no two writes are the same
+        text = _text(self._run_id, self._run_id, held.number)
+        return self._state.replace(_name(registry_id), [text], held.version)
+
+    def _let_go(self, registry_id: str) -> None:
+        held = self._held[registry_id]
+        with suppress(StateError):  # others will find it dead
+            self._state.replace(_name(registry_id), [_text("", self._run_id, 0)], held.version)
 
     def _keep(self) -> None:
         while not self._over.wait(RENEW_EVERY) and not self.lost():
@@ -195,38 +189,20 @@ class Leases:
     def _lose(self, why: str) -> None:
         self._lost = self._lost or why
 
-    def _withdraw(self, registry_id: str, claim: str, renewals: Iterable[str]) -> None:
-        for name in (claim, *renewals):  # the claim first, for renewals without one say nothing
-            self._state.delete(f"{_folder(registry_id)}/{name}")
-
 
 _LATE = f"the lease could not be renewed for {LOST_AFTER:.0f} s, so another run may have begun"
 
 
-def _folder(registry_id: str) -> str:
-    return f"leases/{registry_id}"
+def _name(registry_id: str) -> str:
+    return f"leases/{registry_id}.json"
 
 
-def _run_of(name: str) -> str:
-    return name.partition(".")[0]
+def _text(run_id: str, last: str, number: int) -> bytes:
+    return msgspec.json.encode(_Lease(run_id, last, number))
 
 
-def _claims(state: StateDir, registry_id: str) -> dict[str, frozenset[str]]:
-    """The claims on the registry, each with its renewals."""
-    names = state.names(_folder(registry_id))
-    claims = [name for name in names if name.count(".") == 1]
-    return {claim: frozenset(name for name in names if name.startswith(f"{claim}.")) for claim in claims}
-
-
-def _others(state: StateDir, registry_id: str, run_id: str) -> dict[str, frozenset[str]]:
-    claims = _claims(state, registry_id)
-    return {claim: renewals for claim, renewals in claims.items() if _run_of(claim) != run_id}
-
-
-def left_behind(state: StateDir, ended: Callable[[str], bool]) -> Iterator[str]:
-    """The files of runs that have ``ended``, as their journals tell. Raises StateError."""
-    of_run = functools.cache(ended)
-    for registry_id in state.names("leases"):
-        for name in state.names(_folder(registry_id)):
-            if of_run(_run_of(name)):
-                yield f"{_folder(registry_id)}/{name}"
+def _read(stored: Stored) -> _Lease:
+    try:
+        return msgspec.json.decode(stored.body, type=_Lease)
+    except msgspec.DecodeError:  # it is watched, as a lease that nobody renews
+        return _Lease("unknown", "", 0)

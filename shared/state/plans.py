@@ -1,7 +1,7 @@
-"""The plans in ``STATE_DIR``, their files, and what was decided about them.
+"""The plans in the state, their files, and what was decided about them.
 
 ``plans/<plan id>.json``       a plan, written once
-``plans/<plan id>.decision``   whether it was carried out or rejected; whoever writes this file first has
+``plans/<plan id>.decision``   whether it was carried out or rejected; whoever creates this object has
                                decided
 
 A plan's file is one JSON object, ``{"created_at": ..., "takers": ..., "report": ..., "images": [...]}``, an
@@ -27,9 +27,9 @@ from shared.retention.moments import duration, timestamp
 from shared.retention.plan import Plan, Planned, Takers
 from shared.settings.settings import Settings
 from shared.state import json_file
-from shared.state.directory import StateDir
+from shared.state.store import Store, body, write_once
 
-FOLDER = "plans"
+FOLDER = "plans/"
 CARRIED_OUT, REJECTED = "carried out", "rejected"
 ID = re.compile(r"([0-9]{8}T[0-9]{12}Z)-([0-9a-f]{32})", re.ASCII)
 STAMP = "%Y%m%dT%H%M%S%fZ"
@@ -51,7 +51,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def save(
-    state: StateDir,
+    state: Store,
     head: Mapping[str, Any],
     rows: Callable[[], Iterable[msgspec.Struct]],
     now: datetime,
@@ -63,8 +63,7 @@ def save(
     ``rows`` is called twice, so that the rows need not be held.
     """
     plan_id = identify(now, rest(head, rows()))
-    state.make(FOLDER)
-    names = state.names(FOLDER)
+    names = [name.removeprefix(FOLDER) for name in state.names(FOLDER)]
     for name in reversed(names):
         same = name.removesuffix(".json")
         if (
@@ -73,11 +72,11 @@ def save(
             and _is_open(state, same, now, valid)
         ):
             return same
-    state.write(f"{FOLDER}/{plan_id}.json", chain([beginning(now)], rest(head, rows())))
+    write_once(state, f"{FOLDER}{plan_id}.json", chain([beginning(now)], rest(head, rows())))
     return plan_id
 
 
-def _is_open(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -> bool:
+def _is_open(state: Store, plan_id: str, now: datetime, valid: timedelta) -> bool:
     try:
         check_open(state, plan_id, now, valid)
         text(state, plan_id)
@@ -86,7 +85,7 @@ def _is_open(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -> 
     return True
 
 
-def text(state: StateDir, plan_id: str) -> bytes:
+def text(state: Store, plan_id: str) -> bytes:
     """The plan's file as it was written. Raises PlanRefused, StateError."""
     try:
         made_at(plan_id)
@@ -94,9 +93,11 @@ def text(state: StateDir, plan_id: str) -> bytes:
         raise PlanRefused(
             "That is no plan's id; give one as a report in mode plan has it.", http_status=404
         ) from None
-    file = state.read(f"{FOLDER}/{plan_id}.json")
+    file = body(state.read(f"{FOLDER}{plan_id}.json"))
     if file is None:
-        raise PlanRefused(f"There is no plan {plan_id} in STATE_DIR; make one in mode plan.", http_status=404)
+        raise PlanRefused(
+            f"There is no plan {plan_id} in {state.where}; make one in mode plan.", http_status=404
+        )
     if not is_unchanged(plan_id, file):
         raise PlanRefused(
             f"The file of the plan {plan_id} has been changed since it was written, so it is not used; make a"
@@ -105,14 +106,14 @@ def text(state: StateDir, plan_id: str) -> bytes:
     return file
 
 
-def load(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -> Plan:
+def load(state: Store, plan_id: str, now: datetime, valid: timedelta) -> Plan:
     """The plan, if it may be carried out now. Raises PlanRefused, StateError."""
     file = text(state, plan_id)
     check_open(state, plan_id, now, valid)
     return read(plan_id, file)
 
 
-def check_open(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -> None:
+def check_open(state: Store, plan_id: str, now: datetime, valid: timedelta) -> None:
     """Raises PlanRefused for a plan that was decided about, or is too old; StateError."""
     check_undecided(state, plan_id)
     if now >= ends_at(plan_id, valid):
@@ -123,7 +124,7 @@ def check_open(state: StateDir, plan_id: str, now: datetime, valid: timedelta) -
         )
 
 
-def check_undecided(state: StateDir, plan_id: str) -> None:
+def check_undecided(state: Store, plan_id: str) -> None:
     """Raises PlanRefused, StateError."""
     decided = decision(state, plan_id)
     if decided:
@@ -134,9 +135,9 @@ def ends_at(plan_id: str, valid: timedelta) -> datetime:
     return made_at(plan_id) + valid
 
 
-def decision(state: StateDir, plan_id: str) -> Decision | None:
+def decision(state: Store, plan_id: str) -> Decision | None:
     """The decision about the plan, None while it is open. Raises StateError."""
-    file = state.read(f"{FOLDER}/{plan_id}.decision")
+    file = body(state.read(f"{FOLDER}{plan_id}.decision"))
     if file is None:
         return None
     try:
@@ -145,9 +146,9 @@ def decision(state: StateDir, plan_id: str) -> Decision | None:
         return Decision()
 
 
-def decide(state: StateDir, plan_id: str, decided: Decision) -> None:
+def decide(state: Store, plan_id: str, decided: Decision) -> None:
     """Settles what becomes of the plan, unless that is settled. Raises PlanRefused, StateError."""
-    if not state.claim(f"{FOLDER}/{plan_id}.decision", msgspec.json.encode(decided)):
+    if state.create(f"{FOLDER}{plan_id}.decision", [msgspec.json.encode(decided)]) is None:
         check_undecided(state, plan_id)
         raise PlanRefused(f"The plan {plan_id} is just being decided about by another run; look again later.")
 
@@ -232,18 +233,18 @@ def report(plan_id: str, text: bytes, kind: type[Report]) -> Report:
     return msgspec.json.decode(msgspec.json.encode(document), type=kind)
 
 
-def directory(settings: Settings) -> StateDir:
-    """Where plans are kept. Raises PlanRefused, StateError."""
-    if not settings.state_dir:
+def kept_in(state: Store | None) -> Store:
+    """Where plans are kept. Raises PlanRefused."""
+    if state is None:
         raise PlanRefused(
-            "STATE_DIR is not set, and plans are kept there; set it to a directory, in the cloud to a mounted"
-            " bucket.",
-            where="STATE_DIR",
+            "Neither STATE_BUCKET nor STATE_DIR is set, and plans are kept there; set STATE_BUCKET to a"
+            " bucket, or STATE_DIR to a directory of this machine.",
+            where="STATE_BUCKET",
         )
-    return StateDir(settings.state_dir)
+    return state
 
 
-def to_carry_out(settings: Settings, plan_id: str) -> Plan:
+def to_carry_out(state: Store | None, settings: Settings, plan_id: str) -> Plan:
     """The plan, if it may be carried out now. Raises OverrideRefused, PlanRefused, StateError."""
     if settings.mode == "dry-run":
         raise OverrideRefused(
@@ -251,4 +252,4 @@ def to_carry_out(settings: Settings, plan_id: str) -> Plan:
             " or apply.",
             where="CLEANUP_MODE",
         )
-    return load(directory(settings), plan_id, datetime.now(UTC), duration(settings.plans.valid_for))
+    return load(kept_in(state), plan_id, datetime.now(UTC), duration(settings.plans.valid_for))

@@ -1,38 +1,44 @@
 """Doing a thing once: `first` returns True to the first of several invocations that registers a key.
 
-A key stays in its folder of ``STATE_DIR`` for one to two times ``seconds``. Its file, ``<window>-<hash of the
-key>``, is written exclusively; a file of the window before counts too. Older files are deleted along the way.
+A key is the object ``<folder>/<hash of the key>``, which says when it was last registered: created by the
+first, replaced by the first after ``seconds``.
 """
 
 from __future__ import annotations
 
 import hashlib
 
-from shared.state.directory import StateDir
+import msgspec
+
+from shared.state.store import Store, Stored
 
 
-def first(state: StateDir, folder: str, key: str, at: float, seconds: float) -> bool:
-    """Whether nobody registered ``key`` shortly before ``at`` (seconds since 1970). Raises StateError."""
-    state.make(folder)
-    window, hashed = int(at // seconds), hashlib.sha256(key.encode()).hexdigest()
-    if _is_registered(state, folder, hashed, window):
-        return False
-    # another invocation may have registered it in the next window, between the look and the claim
-    return state.claim(f"{folder}/{window}-{hashed}", b"") and not _is_registered(
-        state, folder, hashed, window, window
-    )
+class _Registered(msgspec.Struct, frozen=True):
+    at: float
 
 
-def _is_registered(state: StateDir, folder: str, hashed: str, window: int, own: int | None = None) -> bool:
-    """Whether the key is registered in the window before or a later one, the ``own`` window aside.
+def first(state: Store, folder: str, key: str, at: float, seconds: float) -> bool:
+    """Whether nobody registered ``key`` in the ``seconds`` before ``at`` (seconds since 1970), or after it.
 
-    Deletes older files.
+    Raises StateError.
     """
-    registered = False
-    for name in state.names(folder):
-        begun, _, other = name.partition("-")
-        if not begun.isdigit() or int(begun) < window - 1:
-            state.delete(f"{folder}/{name}")
-        elif other == hashed and int(begun) != own:
-            registered = True
-    return registered
+    name, text = f"{folder}/{hashlib.sha256(key.encode()).hexdigest()}", msgspec.json.encode(_Registered(at))
+    if state.create(name, [text]) is not None:
+        return True
+    stored = state.read(name)
+    if stored is None:  # it has just been deleted for its age
+        return state.create(name, [text]) is not None
+    return at - _at(stored) >= seconds and state.replace(name, [text], stored.version) is not None
+
+
+def outlived(state: Store, name: str, before: float) -> bool:
+    """Whether the key of that name was last registered ``before`` then. Raises StateError."""
+    stored = state.read(name)
+    return stored is not None and _at(stored) < before
+
+
+def _at(stored: Stored) -> float:
+    try:
+        return msgspec.json.decode(stored.body, type=_Registered).at
+    except msgspec.DecodeError:
+        return 0.0

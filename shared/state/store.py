@@ -10,9 +10,11 @@ from typing import Protocol
 
 import msgspec
 
+from shared.errors import StateError
+
 
 class Stored(msgspec.Struct, frozen=True):
-    """An object as it was read; ``version`` is another one after every write."""
+    """An object as it was read; ``version`` is another one after every write of other bytes."""
 
     body: bytes
     version: str
@@ -41,3 +43,13 @@ class Store(Protocol):
 
     def delete(self, name: str) -> None:
         """Deletes the object; there may be none."""
+
+
+def write_once(store: Store, name: str, chunks: Iterable[bytes]) -> None:
+    """Writes an object that nobody else writes. Raises StateError, also when there is one of this name."""
+    if store.create(name, chunks) is None:
+        raise StateError(f"{store.where}: {name} is there already, and this run did not write it.")
+
+
+def body(stored: Stored | None) -> bytes | None:
+    return stored.body if stored else None

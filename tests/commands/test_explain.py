@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,3 +185,17 @@ def test_hostile_names_are_printed_as_text(cloud: Cloud) -> None:
     assert "\x1b" not in ended.stdout
     assert "\x07" not in ended.stdout
     assert not any(line.startswith("lines") for line in ended.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["explain", "team-a/app:v1"], ["validate"]], ids=lambda words: words[0]
+)
+def test_a_mere_look_leaves_no_run_behind(stocked: Cloud, tmp_path: Path, arguments: list[str]) -> None:
+    cleaned = json.loads(run(stocked, "dry-run", "--json", STATE_DIR=str(tmp_path)).stdout)
+
+    looked = run(stocked, *arguments, "--json", STATE_DIR=str(tmp_path))
+
+    assert looked.returncode == 0, looked.stdout
+    kept = json.loads(run(stocked, "report", "--json", STATE_DIR=str(tmp_path)).stdout)
+    assert kept["run_id"] == cleaned["run_id"]
+    assert len(list((tmp_path / "runs").iterdir())) == 1

@@ -122,6 +122,9 @@ def test_apply_makes_the_function_the_timer_and_the_accounts(folder: Folder) -> 
     assert version["entrypoint"] == "cleanup.handler"
     assert version["resources"] == {"memory": str(256 * 2**20)}
     assert version["executionTimeout"] == "600s"
+    record = json.loads(version["environment"].pop("DEPLOYED_SETTINGS"))
+    assert record.pop("sources")
+    assert record == {"folder_id": FOLDER, "mode": "dry-run"}
     assert version["environment"] == {"JANITOR_CONFIG": "janitor.toml", "LOG_LEVEL": "INFO"}
     assert version["logOptions"] == {"folderId": FOLDER, "minLevel": "INFO"}
     assert set(version["tags"]) == {"$latest", "live"}
@@ -150,6 +153,7 @@ def test_the_roles_are_the_least_that_the_settings_need(folder: Folder) -> None:
     }
     assert {role for role in roles[FOLDER] if "janitor" in role} == {
         "container-registry.viewer registry-janitor",
+        "cloud-registry.viewer registry-janitor",
         "serverless-containers.viewer registry-janitor",
         "compute.viewer registry-janitor",
         "k8s.viewer registry-janitor",

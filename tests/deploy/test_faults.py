@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.cloud import pace
-from shared.deploy.__main__ import main
+from shared.deploy.command_line import main
 from tests.emulator.client import RunningEmulator, service_account
 from tests.support.deployments import ELSEWHERE, FOLDER, SIMPLE, WHOLE, Folder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.client import RunningEmulator
-from tests.support.deployments import SIMPLE, WHOLE, Folder
+from tests.support.deployments import FOLDER, SIMPLE, WHOLE, Folder
 
 ACT_AS = "POST /iam/v1/tokens:createForServiceAccount"
 
@@ -41,14 +41,17 @@ def line(text: str, *words: str) -> str:
 
 def test_what_is_not_there_is_said(folder: Folder) -> None:
     folder.settings(SIMPLE)
+    folder.cloud.behaviour(faults=[{"match": "POST /functions/v1/functions", "status": 403}])
+    assert folder.run("apply", "--yes").status == 1
+    folder.changes()
 
     ended = folder.run("status")
 
     assert ended.status == 1
     assert "function registry-janitor-cleanup: not deployed" in ended.out
     assert "trigger registry-janitor-timer: not deployed" in ended.out
-    assert "there is no account yet" in ended.out
-    assert folder.changes() == []
+    assert "REFUSED" in line(ended.out, "container-registry.viewer", FOLDER)
+    assert not [call for call in folder.changes() if call != ACT_AS]
 
 
 def test_what_is_as_it_should_be_is_said_and_every_role_that_can_be_tried_was(folder: Folder) -> None:

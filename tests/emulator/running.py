@@ -159,7 +159,7 @@ def _environment(
         "YC_FUNCTIONS_ENDPOINT": url,
         "YC_REGISTRY_ENDPOINT": url,
         "YC_CLOUD_REGISTRY_ENDPOINT": f"{url}/cloud-registry-v2",
-        "YC_CLOUD_REGISTRY_ENDPOINT": f"{url}/cloud-registry-v2",
+        "YC_STORAGE_ENDPOINT": f"{url}/s3",
         "YC_METADATA_ADDR": url.removeprefix("http://"),
         **own,
         **secret_values(state, version),

@@ -118,6 +118,7 @@ class State:
         self.secrets: dict[str, Secret] = {}
         self.metrics: list[dict[str, Any]] = []
         self.buckets: dict[str, Bucket] = {}
+        self.object_metadata: dict[tuple[str, str], tuple[str, dict[str, str]]] = {}
         self.serverless = Serverless(timers_fired_until=self.clock.now())
         self.workloads = Workloads()
         self.registry_upstream: RegistryUpstream | None = None

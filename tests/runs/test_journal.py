@@ -25,6 +25,12 @@ def commands(cloud: Cloud, tmp_path: Path) -> Commands:
     return Commands(cloud, tmp_path)
 
 
+@pytest.fixture(params=[False, True], ids=["directory", "bucket"])
+def either(cloud: Cloud, tmp_path: Path, request: pytest.FixtureRequest) -> Commands:
+    """Commands with their state in a directory, and in a bucket."""
+    return Commands(cloud, tmp_path, in_bucket=request.param)
+
+
 def test_the_state_directory_keeps_the_whole_report(cloud: Cloud, commands: Commands) -> None:
     cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old", "older")})
 
@@ -34,29 +40,29 @@ def test_the_state_directory_keeps_the_whole_report(cloud: Cloud, commands: Comm
     kept = commands.told("report")
     assert kept["run_id"] == report["run_id"]
     assert kept["images"] == report["images"]
-    assert not list((commands.state / "leases" / "crp1").iterdir())
+    assert json.loads((commands.state / "leases" / "crp1.json").read_text())["run_id"] == ""
 
 
 @pytest.mark.slow
 def test_a_killed_run_is_told_from_its_journal_and_settled_by_the_next(
-    cloud: Cloud, commands: Commands
+    cloud: Cloud, either: Commands
 ) -> None:
     cloud.seed(builds(400))
     slow_deletes(cloud)
     before = cloud.left()
-    process = commands.start("cleanup")
+    process = either.start("cleanup")
     wait_for_deletes(cloud, before)
-    commands.kill(process)
+    either.kill(process)
 
     gone = before - cloud.left()
     assert gone
-    journaled = commands.told("report")
+    journaled = either.told("report")
     assert journaled["status"] == "unfinished"
     assert gone <= outcomes(journaled).keys()
     assert_adds_up(journaled)
 
     started_at = time.monotonic()
-    out, log = commands.start("cleanup", LOG_LEVEL="INFO").communicate(timeout=120)
+    out, log = either.start("cleanup", LOG_LEVEL="INFO").communicate(timeout=120)
     last = json.loads(out)
     assert time.monotonic() - started_at > DEAD_AFTER
     assert (
@@ -66,13 +72,13 @@ def test_a_killed_run_is_told_from_its_journal_and_settled_by_the_next(
     assert "run-cut-off" in codes(last)
     assert len(cloud.left()) == KEPT
     assert_adds_up(last)
-    settled = commands.told("report", journaled["run_id"])
+    settled = either.told("report", journaled["run_id"])
     assert gone_by(settled) >= gone
 
 
 @pytest.mark.slow
 def test_runs_that_are_killed_at_any_moment_leave_no_image_untold(
-    cloud: Cloud, commands: Commands, tmp_path: Path
+    cloud: Cloud, either: Commands, tmp_path: Path
 ) -> None:
     registries = [f"crp{number}" for number in range(KILLS)]
     cloud.seed(
@@ -88,14 +94,14 @@ def test_runs_that_are_killed_at_any_moment_leave_no_image_untold(
     slow_deletes(cloud, 40)
     before = cloud.left()
     at_random = random.Random(5)
-    commands.environment |= {"JANITOR_CONFIG": str(tmp_path / "janitor.toml"), "GUARDS_IN_USE": "none"}
+    either.environment |= {"JANITOR_CONFIG": str(tmp_path / "janitor.toml"), "GUARDS_IN_USE": "none"}
     (tmp_path / "janitor.toml").write_text("[guards]\nindex_children = false\nreferrers = false\n")
     for registry in registries:
-        process = commands.start("cleanup", REGISTRY_IDS=registry, FOLDER_ID="")
+        process = either.start("cleanup", REGISTRY_IDS=registry, FOLDER_ID="")
         time.sleep(at_random.uniform(0.3, 2.0))
-        commands.kill(process)
+        either.kill(process)
 
-    killed = commands.reports()
+    killed = either.reports()
     gone = before - cloud.left()
     assert gone
     assert gone <= {one for report in killed for one in outcomes(report)}
@@ -103,26 +109,26 @@ def test_runs_that_are_killed_at_any_moment_leave_no_image_untold(
         assert_adds_up(report)
 
     cloud.emulator.behaviour()
-    last = commands.told("cleanup")
+    last = either.told("cleanup")
 
     assert (last["status"], last["errors"]) == ("ok", [])
     assert_adds_up(last)
     print(f"{len(gone)} of {len(before) - len(cloud.left())} images went in {len(killed)} killed runs")
     assert all(len(cloud.left(f"{one}-{name}")) == KEPT for one in registries for name in ("app", "web"))
-    settled = commands.reports()
+    settled = either.reports()
     assert gone_by(*settled) == before - cloud.left()
     assert gone_by(*settled[:-1]) == gone
     assert not any("run-cut-off" in codes(report) for report in settled[:-1])
 
 
-def test_of_two_runs_at_once_one_leaves_the_registry_alone(cloud: Cloud, commands: Commands) -> None:
+def test_of_two_runs_at_once_one_leaves_the_registry_alone(cloud: Cloud, either: Commands) -> None:
     cloud.seed(builds(500))
     slow_deletes(cloud, 40)
     before = cloud.left()
-    first = commands.start("cleanup")
+    first = either.start("cleanup")
     wait_for_deletes(cloud, before)
 
-    second = commands.told("cleanup")
+    second = either.told("cleanup")
     assert first.poll() is None
     cloud.emulator.behaviour()
     out, _ = first.communicate(timeout=60)

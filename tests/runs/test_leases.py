@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from shared.errors import LeaseLost
+from shared.errors import LeaseLost, OutOfTime, StateError
 from shared.state.directory import StateDir
 from shared.state.leases import DEAD_AFTER, LOST_AFTER, Leases
-from tests.conftest import FOLDER, Cloud, assert_adds_up, images, outcomes, policy
+from tests.conftest import BUCKET, FOLDER, Cloud, assert_adds_up, images, outcomes, policy
 from tests.support.commands import (
     KEPT,
     Commands,
@@ -53,9 +53,9 @@ class Running:
 
 
 @contextmanager
-def running(cloud: Cloud, state: Path) -> Iterator[Running]:
-    settings = {"CLEANUP_MODE": "apply", "CONCURRENCY": "4", "LOG_LEVEL": "INFO", "STATE_DIR": str(state)}
-    instance = Instance(cloud.bundle, "cleanup.handler", cloud.environment | settings)
+def running(cloud: Cloud, place: dict[str, str]) -> Iterator[Running]:
+    settings = {"CLEANUP_MODE": "apply", "CONCURRENCY": "4", "LOG_LEVEL": "INFO"}
+    instance = Instance(cloud.bundle, "cleanup.handler", cloud.environment | settings | place)
     with ThreadPoolExecutor(1) as pool:
         run = Running(instance, pool)
         try:
@@ -66,20 +66,27 @@ def running(cloud: Cloud, state: Path) -> Iterator[Running]:
 
 
 def deletes(cloud: Cloud) -> list[str]:
-    return [call["path"] for call in cloud.emulator.calls() if call["method"] == "DELETE"]
+    calls = [call for call in cloud.emulator.calls() if call["method"] == "DELETE"]
+    return [call["path"] for call in calls if not call["path"].startswith("/s3/")]
+
+
+LOST_ANSWERS = {"match": f"PUT /s3/{BUCKET}/*", "cut": "after", "share": 1 / 3}
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("in_bucket", [False, True], ids=["directory", "bucket"])
 def test_a_run_that_wakes_up_after_another_took_its_registry_over_deletes_nothing_more(
-    cloud: Cloud, tmp_path: Path
+    cloud: Cloud, tmp_path: Path, in_bucket: bool
 ) -> None:
     cloud.seed(*(builds(KEPT + 20, f"app{number}") for number in range(12)))
-    slow_deletes(cloud, 40)
+    slow = {"match": "DELETE /container-registry/*", "delay_ms": 40}
+    cloud.emulator.behaviour(faults=[slow, LOST_ANSWERS])
     cloud.emulator.clear_calls()
-    with running(cloud, tmp_path) as first:
+    place = {"STATE_BUCKET": BUCKET} if in_bucket else {"STATE_DIR": str(tmp_path)}
+    with running(cloud, place) as first:
         wait_until(lambda: len(deletes(cloud)) > 10, "the first run deletes")
         first.freeze()
-        with running(cloud, tmp_path) as second:
+        with running(cloud, place) as second:
             frozen_at = len(deletes(cloud))
             wait_until(lambda: len(deletes(cloud)) > frozen_at + 10, "the second run deletes")
             first.wake()
@@ -175,9 +182,9 @@ def test_registries_whose_runs_are_dead_are_taken_over_at_once_even_if_their_clo
 
 def test_a_run_without_the_time_to_watch_leaves_the_registry_alone(cloud: Cloud, tmp_path: Path) -> None:
     cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old")})
-    lease = tmp_path / "leases" / "crp1" / "dead.0"
-    lease.parent.mkdir(parents=True)
-    lease.touch()
+    assert Leases(StateDir(str(tmp_path)), "dead").claim("crp1") is None
+    (lease,) = (tmp_path / "leases").iterdir()
+    before = lease.read_bytes()
 
     started_at = time.monotonic()
     report = cloud.clean(timeout=8, STATE_DIR=str(tmp_path))
@@ -185,7 +192,7 @@ def test_a_run_without_the_time_to_watch_leaves_the_registry_alone(cloud: Cloud,
     assert time.monotonic() - started_at < 8
     assert codes(report) == {"another-run"}
     assert cloud.left() == {"new", "old"}
-    assert list(lease.parent.iterdir()) == [lease]
+    assert lease.read_bytes() == before
 
 
 def test_a_run_that_begins_while_another_ends_gets_the_registry(cloud: Cloud, tmp_path: Path) -> None:
@@ -194,7 +201,7 @@ def test_a_run_that_begins_while_another_ends_gets_the_registry(cloud: Cloud, tm
     assert first.claim("crp1") is None
     cloud.emulator.clear_calls()
 
-    with running(cloud, tmp_path) as second:
+    with running(cloud, {"STATE_DIR": str(tmp_path)}) as second:
         wait_until(lambda: bool(cloud.emulator.calls()), "the second run begins")
         time.sleep(1)
         first.release()
@@ -241,27 +248,59 @@ def test_a_run_whose_clock_stood_still_with_it_learns_at_the_next_renewal_that_i
     first.renew("crp1")
 
     for _ in range(2):
-        with pytest.raises(
-            LeaseLost, match="the lease on the registry crp1 was deleted, or taken by another run"
-        ):
+        with pytest.raises(LeaseLost, match="the lease on the registry crp1 was taken over by another run"):
             first.check()
     second.renew("crp1")
     second.check()
 
 
-def test_a_renewed_claim_beside_its_own_ends_a_run_but_a_mere_try_does_not(
-    held: tuple[Leases, StateDir, Clock],
+@pytest.mark.parametrize(
+    "text", [None, b"", b"{}", b'{"run_id": 7}'], ids=["deleted", "empty", "no lease", "odd"]
+)
+def test_a_lease_that_is_not_as_it_was_written_is_lost(
+    held: tuple[Leases, StateDir, Clock], tmp_path: Path, text: bytes | None
 ) -> None:
-    first, state, _ = held
-    state.write("leases/crp1/second.0", [])
-    first.renew("crp1")
-    first.check()
-
-    state.write("leases/crp1/second.0.1", [])
+    first, _, _ = held
+    file = tmp_path / "leases" / "crp1.json"
+    if text is None:
+        file.unlink()
+    else:
+        file.write_bytes(text)
     first.renew("crp1")
 
     with pytest.raises(LeaseLost):
         first.check()
+
+
+def test_a_lease_that_cannot_be_read_is_taken_over_as_that_of_a_dead_run(tmp_path: Path) -> None:
+    (tmp_path / "leases").mkdir()
+    (tmp_path / "leases" / "crp1.json").write_bytes(b"{")
+    clock = Clock()
+    leases = Leases(StateDir(str(tmp_path)), "first", clock)
+
+    assert leases.claim("crp1", clock.sleep) is None
+    assert clock.now >= DEAD_AFTER
+
+
+def test_a_renewal_that_had_no_answer_but_was_written_loses_nothing(
+    held: tuple[Leases, StateDir, Clock],
+) -> None:
+    first, state, clock = held
+
+    class Unheard(StateDir):
+        def replace(self, name: str, chunks: Iterable[bytes], version: str) -> str | None:
+            super().replace(name, chunks, version)
+            raise StateError(f"{self.where}: no answer.")
+
+    first._state = Unheard(str(state._root))
+    with pytest.raises(StateError):
+        first.renew("crp1")
+    first._state = state
+    clock.sleep(3)
+    first.renew("crp1")
+
+    clock.sleep(LOST_AFTER)
+    first.check()
 
 
 def test_a_run_that_was_frozen_is_lost_for_ever_even_if_nobody_took_its_registry(
@@ -272,7 +311,7 @@ def test_a_run_that_was_frozen_is_lost_for_ever_even_if_nobody_took_its_registry
     first.check()
     clock.sleep(0.1)
 
-    with pytest.raises(LeaseLost, match="STATE_DIR: the lease could not be renewed for 10 s"):
+    with pytest.raises(LeaseLost, match=r"STATE_DIR \(.*\): the lease could not be renewed for 10 s"):
         first.check()
     first.renew("crp1")
     with pytest.raises(LeaseLost):
@@ -291,8 +330,39 @@ def test_one_lease_that_is_late_ends_the_run_in_all_its_registries(
         first.check()
 
 
-def test_released_leases_leave_nothing_behind(held: tuple[Leases, StateDir, Clock]) -> None:
+def test_a_released_lease_is_taken_at_once_and_by_no_two(held: tuple[Leases, StateDir, Clock]) -> None:
     first, state, _ = held
     first.release()
+    others = [Leases(state, f"other{number}") for number in range(4)]
+    with ThreadPoolExecutor(len(others)) as pool:
+        holders = list(pool.map(lambda leases: leases.claim("crp1", twice()), others))
 
-    assert state.names("leases/crp1") == []
+    assert holders.count(None) == 1
+    assert set(holders) - {None} == {f"other{holders.index(None)}"}
+
+
+def twice() -> Callable[[float], None]:
+    """A pause that ends the time at the third."""
+    pauses = iter((0.1, 0.1))
+
+    def pause(_seconds: float) -> None:
+        seconds = next(pauses, None)
+        if seconds is None:
+            raise OutOfTime("It waits no longer.")
+        time.sleep(seconds)
+
+    return pause
+
+
+def test_a_run_that_has_lost_its_lease_leaves_it_to_the_next_when_it_ends(
+    held: tuple[Leases, StateDir, Clock],
+) -> None:
+    first, state, _ = held
+    others = Clock()
+    second = Leases(state, "second", others)
+    assert second.claim("crp1", others.sleep) is None
+
+    first.release()
+
+    second.renew("crp1")
+    second.check()

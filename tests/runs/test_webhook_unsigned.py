@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from shared.state import seen
-from shared.state.directory import StateDir
 from tests.conftest import FOLDER, Cloud, images, outcomes, policy
 from tests.support.cloud import http, push, timer
 from tests.support.function_server import Function
@@ -212,7 +210,8 @@ def test_the_registries_of_a_folder_are_looked_for_once(hook: Hook) -> None:
 
     assert hook.kept("plans") == []
     assert [report["images"][0]["image_id"] for report in hook.reports()] == ["else-old"]
-    listed = [one for one in hook.cloud.emulator.calls() if one["path"].endswith("/registries")]
+    path = "/container-registry/v1/registries"
+    listed = [one for one in hook.cloud.emulator.calls() if one["path"] == path]
     assert len(listed) == 2, "one look for all events, one of the run"
 
 
@@ -281,16 +280,3 @@ def test_a_fault_of_the_access_is_told_to_nobody_unsigned(hook: Hook) -> None:
     assert "hidden-word" not in json.dumps(answers)
     assert "LOG_LEVEL" not in json.dumps(answers)
     assert "LOG_LEVEL" in log
-
-
-def test_of_two_at_the_border_of_ten_minutes_one_is_first(tmp_path: Path) -> None:
-    later: list[bool] = []
-
-    class Overtaken(StateDir):
-        def claim(self, name: str, text: bytes) -> bool:
-            later.append(seen.first(StateDir(str(tmp_path)), "pushes", "app", 600.0, 600))
-            return super().claim(name, text)
-
-    earlier = seen.first(Overtaken(str(tmp_path)), "pushes", "app", 599.9, 600)
-
-    assert [*later, earlier] == [True, False]

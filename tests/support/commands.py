@@ -1,4 +1,4 @@
-"""``python -m functions`` with a state directory, and how a test watches it."""
+"""``python -m functions`` with a state, and how a test watches it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Cloud, outcomes, policy
+from shared.invocation.task import Invocation
+from shared.state import journal
+from shared.state.store import Store
+from tests.conftest import BUCKET, Cloud, outcomes, policy
 from tests.emulator.client import PROJECT_ROOT
 
 KEPT = 50
@@ -19,17 +22,18 @@ GONE = ("deleted", "already-gone")
 
 
 class Commands:
-    """``python -m functions`` with a state directory."""
+    """``python -m functions`` with a state, in a directory or in the bucket."""
 
-    def __init__(self, cloud: Cloud, state: Path) -> None:
+    def __init__(self, cloud: Cloud, state: Path, *, in_bucket: bool = False) -> None:
         self.state = state
+        place = {"STATE_BUCKET": f"{BUCKET}/janitor"} if in_bucket else {"STATE_DIR": str(state)}
         self.environment = {
             **os.environ,
             **cloud.environment,
             "CLEANUP_MODE": "apply",
             "CONCURRENCY": "2",
             "LOG_LEVEL": "WARN",  # nobody reads it while the process runs
-            "STATE_DIR": str(state),
+            **place,
         }
 
     def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
@@ -53,7 +57,14 @@ class Commands:
         process.communicate()
 
     def runs(self) -> list[str]:
-        return sorted(path.parent.name for path in self.state.glob("runs/*/begin.json"))
+        return list(journal.runs(self.store()))
+
+    def store(self) -> Store:
+        """What keeps the state."""
+        invocation = Invocation(self.environment)
+        store = invocation.store(invocation.settings)
+        assert store
+        return store
 
     def reports(self) -> list[dict[str, Any]]:
         """What ``report`` tells of every run, all of them asked for at once."""

@@ -23,7 +23,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from shared.report import migration
 from shared.report.contract import Report
+from shared.report.migration import MigrationReport
 from shared.report.page import pictures, words
 from shared.report.page.rows import FIRST, pack
 from shared.report.summary import size
@@ -52,6 +54,13 @@ def report_page(report: Report, trend: Iterable[Row], *, most_bytes: int | None 
     It has its own Content-Security-Policy.
     """
     return _page(report, None, None, trend, most_bytes)
+
+
+def migration_page(report: MigrationReport) -> str:
+    """The page of a migration. It has its own Content-Security-Policy."""
+    texts = {registry.registry_id: migration.texts(registry) for registry in report.registries}
+    template = _environment().get_template("migration.html")
+    return template.render(report=report, texts=texts, said=migration, most=FIRST)
 
 
 def message_page(title: str, text: str, status: int) -> str:

@@ -2,12 +2,17 @@
 deleted.
 
     GET    /s3/<bucket>?list-type=2&prefix=&delimiter=/&start-after=&continuation-token=&max-keys=1000
-    GET    /s3/<bucket>/<key>        PUT and DELETE likewise
+    GET    /s3/<bucket>/<key>        HEAD, PUT and DELETE likewise
+
+A PUT may have the condition `If-None-Match: *` or `If-Match: <ETag>`; one that does not hold is answered with
+412, and `If-Match` where there is no object with 404. An ETag is the MD5 of the bytes; `x-amz-meta-*` headers
+are kept with an object.
 
 `/s3` stands for the host `storage.yandexcloud.net`. Answers and errors are XML. Signatures with static keys
 aren't known here. (Yandex Cloud: storage/s3/api-ref.)
 """
 
+import hashlib
 from collections.abc import Iterable
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
@@ -23,10 +28,20 @@ from tests.emulator.state import State
 
 PREFIX = "/s3/"
 UPLOADER = "storage.uploader"
+META = "x-amz-meta-"
 MOST_KEYS = 1000
 
-_ROLES = {"GET": VIEWER, "PUT": UPLOADER, "DELETE": EDITOR}
-_CODES = {401: "InvalidToken", 403: "AccessDenied", 404: "NoSuchKey", 429: "SlowDown", 501: "NotImplemented"}
+_ROLES = {"GET": VIEWER, "HEAD": VIEWER, "PUT": UPLOADER, "DELETE": EDITOR}
+_CODES = {
+    401: "InvalidToken",
+    403: "AccessDenied",
+    404: "NoSuchKey",
+    409: "ConditionalRequestConflict",
+    412: "PreconditionFailed",
+    429: "SlowDown",
+    501: "NotImplemented",
+    503: "SlowDown",
+}
 
 
 class Refusal(Exception):
@@ -65,7 +80,7 @@ class ObjectStorageApi:
                 return self._listed(bucket, call)
             if ".." in key.split("/"):
                 raise Refusal(400, "InvalidArgument")
-            return self._object(call.method, bucket, key, body)
+            return self._object(call.method, bucket, key, headers, body)
         except Refusal as refusal:
             return _error(refusal.status, refusal.code)
         except ApiError as error:
@@ -75,18 +90,31 @@ class ObjectStorageApi:
         status = status or HTTP_STATUS[code]
         return _error(status, _CODES.get(status, "InternalError"), message)
 
-    def _object(self, method: str, bucket: str, key: str, body: bytes) -> web.Response:
+    def _object(
+        self, method: str, bucket: str, key: str, headers: CIMultiDictProxy[str], body: bytes
+    ) -> web.Response:
         file = self._state.disk.bucket(bucket) / key
         if method == "PUT":
+            _check_condition(headers, _etag(file.read_bytes()) if file.is_file() else None)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(body)
-            return web.Response(status=200)
+            kept = {name.lower(): text for name, text in headers.items() if name.lower().startswith(META)}
+            self._state.object_metadata[bucket, key] = (_etag(body), kept)
+            return web.Response(status=200, headers={"ETag": _etag(body)})
         if method == "DELETE":
             file.unlink(missing_ok=True)
             return web.Response(status=204)
         if not file.is_file():
             raise Refusal(404, "NoSuchKey")
-        return web.Response(body=file.read_bytes(), content_type="binary/octet-stream")
+        return self._read(method, bucket, key, file.read_bytes())
+
+    def _read(self, method: str, bucket: str, key: str, body: bytes) -> web.Response:
+        of_etag, kept = self._state.object_metadata.get((bucket, key), ("", {}))
+        if of_etag != _etag(body):  # it was written through a mount
+            kept = {}
+        headers = {"ETag": _etag(body), **kept}
+        shown = b"" if method == "HEAD" else body
+        return web.Response(body=shown, content_type="binary/octet-stream", headers=headers)
 
     def _listed(self, bucket: str, call: Call) -> web.Response:
         asked = {name: values[-1] for name, values in parse_qs(call.query).items()}
@@ -100,6 +128,20 @@ class ObjectStorageApi:
         found = sorted({_shown(key, prefix, delimiter) for key in keys if key.startswith(prefix)})
         page = [name for name in found if name > after][: most + 1]
         return _xml(200, "ListBucketResult", _list_elements(bucket, page[:most], delimiter, len(page) > most))
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+
+
+def _check_condition(headers: CIMultiDictProxy[str], etag: str | None) -> None:
+    """Whether an object with that ETag, or none, may be written over."""
+    if headers.get("If-None-Match", "*") != "*":
+        raise Refusal(501, "NotImplemented")
+    if "If-Match" in headers and etag is None:
+        raise Refusal(404, "NoSuchKey")
+    if ("If-None-Match" in headers and etag is not None) or headers.get("If-Match", etag) != etag:
+        raise Refusal(412, "PreconditionFailed")
 
 
 def _shown(key: str, prefix: str, delimiter: str) -> str:

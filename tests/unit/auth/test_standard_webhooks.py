@@ -26,8 +26,6 @@ def test_an_id_is_remembered_for_as_long_as_its_signature_is_good(tmp_path: Path
         assert seen.first(state, "calls", word, at + offset, 600)
         assert not seen.first(state, "calls", word, at + offset + 599, 600)
         assert not seen.first(state, "calls", word, at + offset - 1, 600)
-    assert seen.first(state, "calls", "later", at + 3000, 600)
-    assert len(list((tmp_path / "calls").iterdir())) == 1
 
 
 TIMESTAMPS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import socket
 import threading
 import time
@@ -45,6 +46,17 @@ def test_what_is_sent_has_its_length() -> None:
 
     assert [b"Content-Length" in request for request in server.requests] == [True, True, False]
     assert b"Content-Length: 2\r\n" in server.requests[0]
+
+
+def test_a_file_is_sent_from_its_start_each_time() -> None:
+    file = io.BytesIO(b"x" * 200_000)
+    with scripted_server(says(ok())) as server:
+        connections = Connections(server.url, 4)
+        for _ in range(2):
+            connections.send("PUT", "/x", file, {"Content-Length": "200000"}, 10, most=10)
+
+    assert server.first_lines() == ["PUT /x HTTP/1.1"] * 2
+    assert [request.count(b"Content-Length") for request in server.requests] == [1, 1]
 
 
 def test_no_more_connections_are_kept_than_shall_be() -> None:

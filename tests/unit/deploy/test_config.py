@@ -11,6 +11,7 @@ import pytest
 from shared.deploy import config, roles
 from shared.deploy.roles import Target
 from shared.errors import SettingsError
+from shared.retention.records import Registry
 from shared.settings import settings
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -77,7 +78,8 @@ def test_settings_beside_the_code_are_found_whatever_the_working_directory(
 
 
 def granted(directory: Path, text: str, registries: dict[str, str]) -> set[tuple[str, Target]]:
-    return {(grant.role, grant.target) for grant in roles.grants(loaded(directory, text), registries)}
+    known = [Registry(registry_id, folder_id, "") for registry_id, folder_id in registries.items()]
+    return {(grant.role, grant.target) for grant in roles.grants(loaded(directory, text), known)}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ WRONG: dict[str, tuple[dict[str, str], object, str]] = {
     "a plan without a state directory": (
         {"FOLDER_ID": "b1g1", "CLEANUP_MODE": "plan"},
         None,
-        "STATE_DIR",
+        "STATE_BUCKET",
     ),
 }
 

@@ -61,7 +61,7 @@ def test_a_report_that_was_stored_before_there_were_services_is_of_container_reg
         del row["service"]
     (tmp_path / "runs" / written.run_id / "report.json").write_bytes(msgspec.json.encode(document))
 
-    kept = reports.kept(str(tmp_path), "the-run")
+    kept = reports.kept(state, "the-run")
 
     assert kept.images[0].service == kept.policies[0].service == "container-registry"
 

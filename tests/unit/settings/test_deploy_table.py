@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.deploy.__main__ import main
+from shared.deploy.command_line import main
 from shared.errors import SettingsError
 from shared.settings.deploy_table import Deploy, check_given
 

@@ -58,6 +58,7 @@ WIDENING: dict[str, tuple[dict[str, Any], str]] = {
     "more requests at once": ({"limits": {"concurrency": 9}}, "limits.concurrency"),
     "its own permission": ({"allow_overrides": ["mode"]}, "allow_overrides"),
     "another place for the state": ({"state_dir": "/tmp"}, "state_dir"),
+    "a bucket for the state": ({"state_bucket": "others"}, "state_bucket"),
     "a credential": ({"sa_key_file": "/tmp/key.json"}, "sa_key_file"),
     "an endpoint": ({"YC_API_ENDPOINT": "http://evil.example"}, "YC_API_ENDPOINT"),
     "a key that there isn't": ({"limits": {"max_deletoins": 5}}, "limits.max_deletoins"),

@@ -126,6 +126,7 @@ HIDDEN = {
     "a price": ("[price]\nper_gb_month = 'x'", "PRICE_PER_GB_MONTH", "3", ["price.per_gb_month"]),
     "a URL": ("webhook_url = 'nowhere'", "WEBHOOK_URL", "https://example.net", ["webhook_url", "nowhere"]),
     "a directory": ("state_dir = ''", "STATE_DIR", "/tmp/state", ["state_dir"]),
+    "a bucket": ("state_bucket = 'A'", "STATE_BUCKET", "state", ["state_bucket", '"A"', "bucket/prefix"]),
 }  # fmt: skip
 
 
@@ -179,10 +180,10 @@ MISSPELT = {
 FOREIGN = [
     "PATH", "HOME", "LANG", "PWD", "LOG_LEVELS_X", "LOGLEVEL", "AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_LAMBDA_RUNTIME_API",
     "YC_TOKEN", "YC_CLOUD_ID", "YC_FOLDER_ID", "YC_IAM_TOKEN", "YC_STORAGE_ENDPOINT_URL", "YC_S3_ENDPOINT", "YC_ZONE",
-    "WEB_CONCURRENCY", "SERVICE", "SERVICES", "STATE_DIRECTORY", "XDG_STATE_HOME", "STATE_BUCKET", "MODE", "S3_KEY",
+    "WEB_CONCURRENCY", "SERVICE", "STATE_DIRECTORY", "XDG_STATE_HOME", "MODE", "S3_KEY",
     "SLACK_WEBHOOK_URL", "WEBHOOK_URL_2", "TELEGRAM_TOKEN", "API_TOKEN", "VAULT_TOKEN", "CONFIG", "CI_REGISTRY",
     "CI_REGISTRY_IMAGE", "DOCKER_CONFIG", "KUBECONFIG", "LC_ALL", "PYTHONPATH", "_HANDLER", "FUNCTION_NAME",
-    "YC_FUNCTIONS_ENDPOINT", "YC_CLOUD_REGISTRY_ENDPOINT", "MAX_WORKERS", "MAX_MEMORY", "USER_ID", "CURRENT",
+    "YC_FUNCTIONS_ENDPOINT", "MAX_WORKERS", "MAX_MEMORY", "USER_ID", "CURRENT",
 ]  # fmt: skip
 
 
@@ -318,3 +319,50 @@ def test_any_environment_is_either_settings_within_their_bounds_or_a_settings_er
         assert settings.limits.max_deletions >= 0
         assert 0 <= settings.limits.max_share <= 1
         assert 1 <= settings.limits.concurrency <= 256
+
+
+BUCKETS = {
+    True: [
+        "abc",
+        "state",
+        "a.b-c1",
+        "a" * 63,
+        "state/janitor",
+        "state/team-a/run_1",
+        "state/.hidden",
+        "state/a=b",
+    ],
+    False: [
+        *(
+            "ab",
+            "a" * 64,
+            "State",
+            "-abc",
+            "abc-",
+            "a_b",
+            "state/",
+            "/state",
+            "state//a",
+            "state/a/",
+            "s3://state",
+        ),
+        *("state/..", "state/../a", "state/.", "state/a b", "state/a?b", "state\na", "state/" + "a" * 101),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("is_one", "place"), [(is_one, place) for is_one, places in BUCKETS.items() for place in places]
+)
+def test_a_place_for_the_state_is_a_bucket_and_perhaps_a_prefix(is_one: bool, place: str) -> None:
+    environment = {"FOLDER_ID": FOLDER, "STATE_BUCKET": place}
+    if is_one:
+        assert load(environment).state_bucket == place
+    else:
+        with pytest.raises(SettingsError, match=r"STATE_BUCKET is .*; give the name of a bucket"):
+            load(environment)
+
+
+def test_the_state_is_kept_in_one_place() -> None:
+    with pytest.raises(SettingsError, match=r"^STATE_BUCKET and STATE_DIR are both set; [^.]*\.$"):
+        load({"FOLDER_ID": FOLDER, "STATE_BUCKET": "state", "STATE_DIR": "/tmp/state"})

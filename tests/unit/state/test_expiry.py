@@ -7,8 +7,9 @@ from pathlib import Path
 
 from shared.state import expiry as sweeping
 from shared.state.directory import StateDir
-from shared.state.expiry import FILES, sweep
+from shared.state.expiry import OBJECTS, sweep
 from shared.state.history import KEPT
+from shared.state.seen import first
 from tests.support.history import LONG_AGO, MEANWHILE, fill, numbered
 
 
@@ -16,29 +17,21 @@ def swept(state: Path) -> None:
     sweep(StateDir(str(state)), time.monotonic() + 60)
 
 
-def test_leases_of_ended_runs_go_and_all_others_stay_however_old_their_names_look(state: Path) -> None:
-    folder = state / "leases" / "crp1"
-    folder.mkdir(parents=True)
-    fill(state, f"{LONG_AGO}-told", "report.json")
-    fill(state, f"{LONG_AGO}-settled", "settled.x.json")
-    fill(state, f"{LONG_AGO}-begun")
-    fill(state, f"{LONG_AGO}-working", "1.intent.json", "1.outcome.json")
-    for run_id in ("told", "settled", "begun", "working", "unheard-of"):
-        for name in ("0", "0.7"):
-            (folder / f"{LONG_AGO}-{run_id}.{name}").touch()
+def test_keys_that_were_registered_long_ago_go(state: Path) -> None:
+    store, now = StateDir(str(state)), time.time()
+    for folder in ("calls", "pushes/apply"):
+        assert first(store, folder, "old", now - 3 * 86_400, 600)
+        assert first(store, folder, "new", now - 86_400, 600)
+    assert len(store.names("")) == 4
 
     swept(state)
 
-    left = {path.name for path in folder.iterdir()}
-    assert left == {
-        f"{LONG_AGO}-{run_id}.{name}"
-        for run_id in ("begun", "working", "unheard-of")
-        for name in ("0", "0.7")
-    }
+    assert len(store.names("")) == 2
+    assert not first(store, "calls", "new", now - 86_400, 600)
 
 
 def test_one_sweep_deletes_only_so_much_and_what_it_leaves_is_still_a_closed_run(state: Path) -> None:
-    count = FILES // 2 + 20
+    count = OBJECTS // 2 + 20
     pairs = [f"{number}.{kind}.json" for number in range(count) for kind in ("intent", "outcome")]
     folder = fill(state, f"{LONG_AGO}-00000000", "report.json", *pairs)
     for run_id in numbered(MEANWHILE, KEPT):
@@ -47,7 +40,7 @@ def test_one_sweep_deletes_only_so_much_and_what_it_leaves_is_still_a_closed_run
 
     swept(state)
     left = sorted(path.name for path in folder.iterdir())
-    assert before - len(left) == FILES
+    assert before - len(left) == OBJECTS
     assert not [name for name in left if "intent" in name]
     assert "report.json" in left
 

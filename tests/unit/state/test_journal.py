@@ -34,8 +34,16 @@ def run(state: StateDir) -> Journal:
     return Journal(state, BEGIN)
 
 
+def files(state: StateDir) -> list[str]:
+    return journal.runs(state).get("run", [])
+
+
+def entry(state: StateDir) -> Entry | None:
+    return journal.entry(state, "run", files(state))
+
+
 def read(state: StateDir) -> Entry:
-    run_entry = journal.entry(state, "run")
+    run_entry = entry(state)
     assert run_entry is not None
     return run_entry
 
@@ -78,27 +86,27 @@ def test_a_later_run_settles_what_is_open_and_closes_the_run(run: Journal, state
 
 
 def test_a_report_ends_a_run(run: Journal, state: StateDir) -> None:
-    assert not journal.ended(state, "run")
+    assert not journal.ended(files(state))
     assert journal.written_report(state, "run", Report) is None
 
     row = Row("a", "sha256:1", (), "", 7, "")
     run.finish({"status": "ok"}, [row])
 
-    assert journal.ended(state, "run")
+    assert journal.ended(files(state))
     assert journal.written_report(state, "run", Report) == Report("ok", [row])
 
 
 def test_a_run_that_has_not_begun_has_no_entry(state: StateDir, tmp_path: Path) -> None:
-    assert journal.runs(state) == []
-    assert journal.entry(state, "run") is None
+    assert journal.runs(state) == {}
+    assert entry(state) is None
     (tmp_path / "runs" / "run").mkdir(parents=True)
-    assert journal.entry(state, "run") is None
+    assert entry(state) is None
 
 
 def test_a_run_id_serves_once(run: Journal, state: StateDir) -> None:
     with pytest.raises(StateError):
         Journal(state, BEGIN)
-    assert journal.runs(state) == ["run"]
+    assert journal.runs(state) == {"run": ["begin.json"]}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +150,7 @@ def test_an_intent_whose_images_cannot_all_be_read_is_written_nowhere(run: Journ
 
     with pytest.raises(StateError, match="No space left"):
         run.intend(REPOSITORY, images())
-    assert state.names("runs/run") == ["begin.json"]
+    assert state.names("") == ["runs/run/begin.json"]
 
 
 INTENT, OUTCOME, SETTLED = "1.intent.json", "1.outcome.json", "1.settled.later.json"
@@ -168,17 +176,19 @@ def test_only_the_files_of_a_closed_run_may_go(
     run: Journal, state: StateDir, names: list[str], stages: list[list[str]]
 ) -> None:
     for name in names:
-        state.write(f"runs/run/{name}", [b"{}"])
-    assert journal.closed_files(state, "run") == [[f"runs/run/{name}" for name in stage] for stage in stages]
+        state.create(f"runs/run/{name}", [b"{}"])
+    assert journal.closed_files("run", files(state)) == [
+        [f"runs/run/{name}" for name in stage] for stage in stages
+    ]
 
 
 def test_wherever_deleting_breaks_off_the_run_shows_as_closed(run: Journal, state: StateDir) -> None:
     for _ in range(2):
         run.settle(run.intend(REPOSITORY, [(IMAGE, ())]), {"a": DELETED})
     run.finish({}, [])
-    for name in [name for stage in journal.closed_files(state, "run") for name in stage][:-1]:
+    for name in [name for stage in journal.closed_files("run", files(state)) for name in stage][:-1]:
         state.delete(name)
-        assert journal.ended(state, "run")
-        assert journal.closed_files(state, "run")
-        run_entry = journal.entry(state, "run")
+        assert journal.ended(files(state))
+        assert journal.closed_files("run", files(state))
+        run_entry = entry(state)
         assert run_entry is None or run_entry.open() == []

@@ -1,8 +1,9 @@
 """However the steps of several runs fall, however long they are frozen: never two that may delete in one
 registry.
 
-The real leases run in greenlets, by a clock that a schedule moves on, on a directory in memory. Each step on
-the directory takes a while, so that the steps of other runs fall before it, after it and into it.
+The real leases run in greenlets, by a clock that a schedule moves on, on a store in memory. Each step on the
+store takes a while, so that the steps of other runs fall before it and after it. A write may have no answer,
+and may be carried out long after that.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import copy
 import heapq
 import itertools
 import random
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,10 +23,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import LeaseLost, OutOfTime, StateError
-from shared.state.directory import StateDir
 from shared.state.leases import RENEW_EVERY, Leases
+from shared.state.store import Stored
 
-REGISTRY, FOLDER = "crp1", "leases/crp1"
+REGISTRY = "crp1"
 LAST_PAUSE = 100.0
 FOREVER = float("inf")
 
@@ -35,7 +37,7 @@ class Course:
     steps.
 
     ``frozen`` says for how long the whole run stands still, ``slow`` how much longer a step takes,
-    ``failing`` which steps fail.
+    ``failing`` which steps fail. The writes ``unheard`` fail too, but are carried out, so many seconds later.
     """
 
     begins_at: float = 0.0
@@ -45,6 +47,7 @@ class Course:
     frozen: dict[int, float] = field(default_factory=dict)
     slow: dict[int, float] = field(default_factory=dict)
     failing: range = range(0)
+    unheard: dict[int, float] = field(default_factory=dict)
 
 
 class Schedule:
@@ -54,10 +57,10 @@ class Schedule:
         self.now, self.at_random = 0.0, at_random
         self._look = look
         self._numbers = itertools.count()
-        self._due: list[tuple[float, int, greenlet, Run]] = []
+        self._due: list[tuple[float, int, greenlet, Run | Server]] = []
         self._hub = getcurrent()
 
-    def spawn(self, run: Run, work: Callable[[], None], at: float) -> None:
+    def spawn(self, run: Run | Server, work: Callable[[], None], at: float) -> None:
         self._push(at, greenlet(work, self._hub), run)
 
     def sleep(self, run: Run, seconds: float) -> None:
@@ -74,62 +77,85 @@ class Schedule:
             actor.switch()
             self._look()
 
-    def _push(self, at: float, actor: greenlet, run: Run) -> None:
+    def _push(self, at: float, actor: greenlet, run: Run | Server) -> None:
         if at < FOREVER:
             heapq.heappush(self._due, (at, next(self._numbers), actor, run))
 
 
-class Directory(StateDir):
-    """One run's way to the files that all runs share.
+class Memory:
+    """One run's way to the objects that all runs share."""
 
-    A listing may miss or have what changes while it is made.
-    """
+    where = "STATE_DIR (memory)"
 
-    def __init__(self, run: Run, schedule: Schedule, files: set[str]) -> None:
-        self._run, self._schedule, self._files = run, schedule, files
+    def __init__(self, run: Run, schedule: Schedule, objects: dict[str, Stored]) -> None:
+        self._run, self._schedule, self._objects = run, schedule, objects
         self._steps = 0
 
-    def make(self, name: str) -> None:
-        pass
-
-    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+    def read(self, name: str) -> Stored | None:
         self._step()
-        assert name not in self._files
-        self._files.add(name)
+        stored = self._objects.get(name)
         self._rest()
+        return stored
 
-    def names(self, folder: str) -> list[str]:
-        self._step()
-        before = set(self._files)
-        self._rest()
-        changed = sorted(before ^ self._files)
-        seen = {name for name in changed if self._schedule.at_random.random() < 0.5}
-        return sorted(name.removeprefix(f"{folder}/") for name in before & self._files | seen)
+    def create(self, name: str, chunks: Iterable[bytes]) -> str | None:
+        return self._put(name, b"".join(chunks), None)
+
+    def replace(self, name: str, chunks: Iterable[bytes], version: str) -> str | None:
+        return self._put(name, b"".join(chunks), version)
+
+    def names(self, prefix: str) -> list[str]:
+        raise AssertionError("no lease is listed")
 
     def delete(self, name: str) -> None:
-        self._step(fails=False)
-        self._files.discard(name)
-        self._rest()
+        raise AssertionError("no lease is deleted")
 
-    def _step(self, fails: bool = True) -> None:
+    def _put(self, name: str, text: bytes, version: str | None) -> str | None:
+        self._step()
+
+        def carry_out() -> str | None:
+            stored = self._objects.get(name)
+            if (stored.version if stored else None) != version:
+                return None
+            self._objects[name] = Stored(text, text.decode())
+            return text.decode()
+
+        late = self._run.course.unheard.get(self._steps)
+        if late is not None:
+            self._schedule.spawn(Server(), lambda: void(carry_out()), self._schedule.now + late)
+            raise StateError(f"{self.where}: no answer.")
+        new = carry_out()
+        self._rest()
+        return new
+
+    def _step(self) -> None:
         self._steps += 1
         course = self._run.course
         self._run.awake_at = self._schedule.now + course.frozen.get(self._steps, 0.0)
         self._rest(course.slow.get(self._steps, 0.0))
-        if fails and self._steps in course.failing:
-            raise StateError("STATE_DIR: it fails.")
+        if self._steps in course.failing:
+            raise StateError(f"{self.where}: it fails.")
 
     def _rest(self, more: float = 0.0) -> None:
-        self._schedule.sleep(self._run, self._schedule.at_random.choice((0.001, 0.01, 0.1)) + more)
+        if threading.current_thread() is threading.main_thread():  # leases are released in threads
+            self._schedule.sleep(self._run, self._schedule.at_random.choice((0.001, 0.01, 0.1)) + more)
+
+
+class Server:
+    """What carries a write out after nobody waits for it any more; no run's sleep stops it."""
+
+    awake_at = 0.0
+
+
+def void(_: object) -> None: ...
 
 
 class Run:
     """A run that claims the registry, works there if it gets it, renews meanwhile, and releases it."""
 
-    def __init__(self, name: str, course: Course, schedule: Schedule, files: set[str]) -> None:
+    def __init__(self, name: str, course: Course, schedule: Schedule, objects: dict[str, Stored]) -> None:
         self.name, self.course, self._schedule = name, course, schedule
         self.awake_at, self.works, self.renews, self.has_worked = 0.0, False, False, False
-        self.leases = Leases(Directory(self, schedule, files), name, self._clock)
+        self.leases = Leases(Memory(self, schedule, objects), name, self._clock)
         schedule.spawn(self, self._live, course.begins_at)
 
     def may_delete(self) -> bool:
@@ -188,8 +214,8 @@ def played(courses: list[Course], seed: int = 0) -> list[Run]:
         assert not deleting & {name for run in runs for name in run.leases.superseded}
 
     schedule = Schedule(random.Random(seed), look)
-    files: set[str] = set()
-    runs += [Run(name, course, schedule, files) for name, course in zip("abc", courses, strict=False)]
+    objects: dict[str, Stored] = {}
+    runs += [Run(name, course, schedule, objects) for name, course in zip("abc", courses, strict=False)]
     schedule.play()
     return runs
 
@@ -205,6 +231,7 @@ courses = st.builds(
     frozen=st.dictionaries(steps, st.one_of(lengths, st.just(FOREVER)), max_size=4),
     slow=st.dictionaries(steps, lengths, max_size=4),
     failing=st.builds(lambda first, count: range(first, first + count), steps, st.integers(0, 6)),
+    unheard=st.dictionaries(steps, st.floats(0, 20), max_size=4),
 )
 
 
