@@ -238,10 +238,10 @@ class Cloud:
         try:
             if not known.may_be_asked():
                 raise known.unreachable(service, call, self._setting)
-            if before:
-                before()
             seconds = min(self._timeout, self.pace.ends_at - sent_at, known.patience())
-            raw = server.send(method, path, content, sent, seconds, most=most or self._most)
+            raw = server.send(
+                method, path, content, sent, seconds, most=most or self._most, before=before or _nothing
+            )
         except NoAnswer as error:
             failure = lost(error, service, call)
             known.is_silent(failure.message)
@@ -272,6 +272,10 @@ class Cloud:
         if connections is None:
             connections = self._servers.setdefault(base, Connections(base, self.concurrency, self._authority))
         return connections
+
+
+def _nothing() -> None:
+    pass
 
 
 def part(text: str) -> str:

@@ -13,6 +13,7 @@ import select
 import socket
 import time
 import weakref
+from collections.abc import Callable
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -48,7 +49,7 @@ class Connections:
         self._size, self._idle = size, list[socket.socket]()
         weakref.finalize(self, _close, self._idle)
 
-    def send(
+    def send(  # noqa: PLR0913 - all that one request is made of
         self,
         method: str,
         path: str,
@@ -57,17 +58,20 @@ class Connections:
         seconds: float,
         *,
         most: int,
+        before: Callable[[], None] = lambda: None,
     ) -> Raw:
         """Sends once and waits for ``seconds`` at most. Follows no redirect. Raises NoAnswer.
 
+        ``before`` is called when nothing is left to do but to send, and may stop that by an exception.
         ``most`` is how many bytes of the body are read; of an answer that is no success fewer may be. A
         ``content`` that is a file is sent from its start, and ``headers`` have its length.
         """
         until = time.monotonic() + seconds
         request = self._request(method, path, content, headers)
-        connection = self._connection(until)
-        kept = False
+        connection, kept = self._connection(until), True
         try:
+            before()
+            kept = False
             with contextlib.suppress(BrokenPipeError):  # it may have answered before all was sent
                 _put(connection, request, content, until)
             raw, kept = reading.answer(connection, until, method, most)
