@@ -88,10 +88,12 @@ def _while(run: Run, cloud: Cloud) -> Callable[[], None]:
 def _read_part(
     reader: Manifests, part: Part, gone: Callable[[str], bool], before_each: Callable[[], None]
 ) -> dict[str, Manifest]:
-    if len(part.digests - reader.known(part.digests).keys()) >= WORTH_A_CALL:
-        reader.remember(part.recall())
+    known = reader.known(part.digests)
+    if len(part.digests - known.keys()) >= WORTH_A_CALL:
+        known |= part.recall()
+        reader.remember(known)
     try:
-        manifests = reader.read(part.digests, gone, before_each)
+        manifests = reader.read(part.digests, gone, before_each, known)
     except BaseException:
         part.keep(reader.known(part.digests), whole=False)
         raise

@@ -22,8 +22,8 @@ import msgspec
 
 from shared.cloud import address
 from shared.cloud.client import PAGE, Cloud, check, decoded
-from shared.cloud.connections import Raw
 from shared.cloud.parallel import for_each
+from shared.cloud.reading import Raw
 from shared.cloud.registry_services import service_of
 from shared.cloud.registry_token import SignIn
 from shared.errors import INTERNAL, NOT_FOUND, CallError, TooLarge, short
@@ -118,19 +118,21 @@ class Manifests:
         digests: Iterable[str],
         gone: Callable[[str], bool],
         before_each: Callable[[], None] = lambda: None,
+        known: Mapping[str, Manifest] | None = None,
     ) -> dict[str, Manifest]:
         """The manifests of ``digests``, and of the indexes nested in them.
 
         A manifest that the registry does not have is left out if ``gone`` confirms that it may be missing. A
-        manifest that the registry will never give is ``lost``. ``before_each`` is called before a manifest is
-        asked for, and may stop it all by an exception. Raises CallError for an error that may pass, or that
-        concerns more than one manifest, and OutOfTime.
+        manifest that the registry will never give is ``lost``. What is ``known`` is not asked for;
+        ``before_each`` is called before anything else is, and may stop it all by an exception. Raises
+        CallError for an error that may pass, or that concerns more than one manifest, and OutOfTime.
         """
         manifests: dict[str, Manifest] = {}
         listed = set(digests)
         seen, waiting = set(listed), listed
         while waiting:
-            read_now = self._memory.recall(waiting)
+            read_now = {digest: known[digest] for digest in waiting & known.keys()} if known else {}
+            read_now |= self._memory.recall(waiting - read_now.keys())
             read_now |= self._fetch(
                 waiting - read_now.keys(), lambda digest: digest not in listed or gone(digest), before_each
             )
@@ -239,7 +241,7 @@ class Manifests:
             return None
         call = f"GET {path}"
         tags = decoded(raw, _Tags, self._host.name, call, self._host.role, (header,)).tags or []
-        link = NEXT.search(", ".join(raw.headers.get_all("Link") or ()) if raw.headers else "")
+        link = NEXT.search(raw.headers.get("link", ""))
         return tags, self._next(link[1], path) if link else ""
 
     def _next(self, link: str, path: str) -> str:

@@ -89,7 +89,8 @@ def _cut(part: _Slice, texts: list[str], now: datetime, most: int) -> list[_Slic
         whole = (part.end or now) - first
     except (ValueError, TypeError):
         return []
-    if whole < NARROWEST or (last - first) * most >= whole:
+    heeded = part.begin is None or first >= part.begin - OVERLAP
+    if not heeded or whole < NARROWEST or (last - first) * most >= whole:
         return []
     edges = [part.begin, *(first + whole * number / WIDTH for number in range(1, WIDTH)), part.end]
     return [_Slice(begin, end) for begin, end in pairwise(edges)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
+from tests.conftest import FOLDER, Cloud, assert_adds_up, assert_complains, images, outcomes, policy
 
 KEPT = [f"kept{number}" for number in range(20)]
 CHILDREN = ["amd", "arm"]
@@ -21,7 +21,7 @@ def spare(*names: str) -> list[dict[str, Any]]:
     return [{"id": name, "age": "9d"} for name in names]
 
 
-def seed(cloud: Cloud) -> None:
+def seed(cloud: Cloud, **more: Any) -> None:
     """An index with its images, a signature, and others that stay; one image goes."""
     contents = [
         index("multi", *CHILDREN, tags=["v1"]),
@@ -30,7 +30,7 @@ def seed(cloud: Cloud) -> None:
         *images(*KEPT),
     ]
     taking = policy("untagged", untagged=True, expire_period="24h")
-    cloud.seed({"name": "app", "policies": [taking], "images": contents})
+    cloud.seed({"name": "app", "policies": [taking], "images": contents}, **more)
 
 
 def push(cloud: Cloud, image: dict[str, Any]) -> None:
@@ -39,9 +39,9 @@ def push(cloud: Cloud, image: dict[str, Any]) -> None:
 
 def reads(cloud: Cloud) -> int:
     """How many manifests were asked for since the last time."""
-    count = sum("/manifests/" in call["path"] for call in cloud.emulator.calls())
+    paths = [str(call["path"]) for call in cloud.emulator.calls()]
     cloud.emulator.clear_calls()
-    return count
+    return sum(path.startswith("/v2/") and "/manifests/" in path for path in paths)
 
 
 def parts(state: Path) -> list[Path]:
@@ -68,6 +68,19 @@ def test_the_second_night_reads_what_is_new_alone(learnt: Cloud) -> None:
     assert outcomes(report)["next"] == "deleted"
     assert (report["status"], reads(learnt)) == ("ok", 1)
     assert_adds_up(report)
+
+
+def test_a_bucket_keeps_what_was_learnt_by_few_calls(cloud: Cloud) -> None:
+    bucket = {"STATE_BUCKET": "state/janitor", "YC_STORAGE_ENDPOINT": f"{cloud.emulator.url}/s3"}
+    seed(cloud, buckets=[{"name": "state", "folder_id": FOLDER}])
+    assert (cloud.clean(**bucket)["status"], reads(cloud)) == ("ok", len(KEPT) + 5)
+    push(cloud, {"id": "next", "age": "9d"})
+
+    report = cloud.clean(**bucket)
+
+    asked = [call["method"] for call in cloud.emulator.calls() if "/janitor/manifests/" in call["path"]]
+    assert (outcomes(report)["next"], report["status"], asked) == ("deleted", "ok", ["GET", "PUT"])
+    assert reads(cloud) == 1
 
 
 def test_a_dry_run_learns_for_the_clean_up(cloud: Cloud, tmp_path: Path) -> None:

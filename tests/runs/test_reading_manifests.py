@@ -168,6 +168,17 @@ def test_a_repository_that_is_larger_than_the_memory_is_not_read_anew_each_time(
     assert reads(cloud) < 4 * 70
 
 
+def test_what_an_earlier_run_knew_is_not_read_however_small_the_memory(cloud: Cloud) -> None:
+    digests = seeded(cloud, *many(58), {"id": "multi", "index": ["inner"]}, {"id": "inner", "index": ["i1"]})
+    known = reader(cloud).read([digests["multi"], *list(digests.values())[:58]], never)
+    cloud.emulator.clear_calls()
+
+    again = reader(cloud, Memory(most=10)).read([digests["multi"]], never, known=known)
+
+    assert (again, reads(cloud)) == ({name: known[name] for name in again}, 0)
+    assert again.keys() == {digests["multi"], digests["inner"]}
+
+
 def test_threads_that_share_a_memory_that_is_too_small_lose_nothing(cloud: Cloud) -> None:
     digests = list(seeded(cloud, *many(60)).values())
     memory = Memory(most=10)

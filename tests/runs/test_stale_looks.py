@@ -64,6 +64,21 @@ def test_the_images_of_an_index_that_is_pushed_meanwhile_stay(cloud: Cloud) -> N
     assert outcomes(report) == {"old": "deleted", "child": "protected"}
 
 
+def test_the_images_of_an_index_that_only_the_second_look_shows_stay(cloud: Cloud) -> None:
+    """The first look is too old once the tags were listed; meanwhile the index was pushed."""
+    cloud.seed(repository({"id": "kept", "tags": ["v1"]}, *untagged("child", "spare")))
+    pushed = push({"id": "new", "age": "0s", "index": ["child"]})
+    tags = "GET /v2/crp1/app/tags/list"
+    cloud.emulator.behaviour(
+        faults=[{"match": tags, "delay_ms": 12_000 / SPEED}], changes=[{"after": tags, "do": pushed}]
+    )
+
+    report = clean_fast(cloud)
+
+    assert cloud.left() == {"kept", "new", "child"}
+    assert outcomes(report) == {"child": "protected", "spare": "deleted"}
+
+
 def test_a_batch_ends_when_its_look_is_old(cloud: Cloud) -> None:
     """Two deletes of two seconds at once: half of twenty are due when the first look is ten seconds old."""
     names = [f"i{number:02}" for number in range(20)]
