@@ -8,23 +8,35 @@ vanished since the last look.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import cache
+from collections.abc import Callable, Collection
+from functools import cache, partial
 
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.cloud.registry_services import service_of
 from shared.retention import guards, policies, rules
-from shared.retention.records import ALREADY_GONE, REMAINING, Image, Outcome, Policy, PolicyResult
+from shared.retention.records import ALREADY_GONE, REMAINING, DryRun, Image, Outcome, Policy, PolicyResult
 
 UNTAKEN = Outcome("remaining", kept_by="no policy and no rule takes it any more")
 
+HELD = Outcome("remaining", kept_by="index-child: it is listed no more, and an index names it")
+
 
 def leave_changed(run: Run, survey: Survey, images: list[Image]) -> None:
-    """Settles the candidates that are gone since they were taken, or that have gained a tag."""
+    """Settles the candidates that are gone since they were taken, or that have gained a tag.
+
+    One that an index names now may be there all the same: a registry need not list what an index holds.
+    """
     now = {image.image_id: image for image in images}
     changed = {image_id: policies.changed(candidate, now) for image_id, candidate in survey.going().items()}
     outcome = {"gone": ALREADY_GONE, "gained a tag": REMAINING}
+    held = {digest for image in images for digest in image.children}
+    unlisted = [
+        image_id
+        for image_id, candidate in survey.going().items()
+        if changed[image_id] == "gone" and candidate.image.digest in held
+    ]
+    survey.settle(dict.fromkeys(unlisted, HELD))
     survey.settle({image_id: outcome[change] for image_id, change in changed.items() if change})
     tagged = [image_id for image_id, change in changed.items() if change == "gained a tag"]
     if tagged:
@@ -51,7 +63,8 @@ def leave_untaken(
         changed_tags = bool(going.keys() & lost)
         since = cloud.pace.clock() if lost else survey.listed_at
         again = _to_run_again(survey, rank=first or bool(lost), every=changed_tags)
-        taken |= _taken_by_policies(run, cloud, survey, again, since)
+        dry_run = partial(run.dry_runs.of, cloud, survey.repository, since=since)
+        taken |= _taken_by_policies(cloud, survey, again, dry_run, images)
     taken |= _taken_by_rules(run, survey, images)
     spared = [
         candidate.image
@@ -85,14 +98,12 @@ def _to_run_again(survey: Survey, *, rank: bool, every: bool) -> set[str]:
 
 
 def _taken_by_policies(
-    run: Run, cloud: Cloud, survey: Survey, again: set[str], since: float
+    cloud: Cloud, survey: Survey, again: set[str], dry_run: Callable[[Policy], DryRun], images: list[Image]
 ) -> dict[str, Collection[str] | None]:
-    """By its reason, what each unchanged policy takes: the ids, or None for whatever it took at its dry run.
-
-    A dry run of those to run ``again`` has begun at ``since`` or later.
+    """By its reason, what each unchanged policy takes of the ``images``: the ids, or None for whatever it
+    took at its dry run. Those to run ``again`` are run dry.
     """
     service = service_of(survey.repository)
-    listed = cache(lambda: list(service.images(cloud, survey.repository)))
     now = {policy.policy_id: policy for policy in service.policies_of(cloud, survey.repository)}
     by_reason: dict[str, list[PolicyResult]] = {}
     for result in survey.results:
@@ -101,8 +112,7 @@ def _taken_by_policies(
 
     @cache
     def ids_of(policy: Policy) -> frozenset[str]:
-        dry_run = run.dry_runs.of(cloud, survey.repository, policy, since)
-        return frozenset(image.image_id for image, _ in service.taken(dry_run, listed))
+        return frozenset(image.image_id for image, _ in service.taken(dry_run(policy), lambda: images))
 
     taken: dict[str, Collection[str] | None] = {}
     for reason, results in by_reason.items():
