@@ -19,24 +19,12 @@ from shared.retention.records import ALREADY_GONE, REMAINING, DryRun, Image, Out
 
 UNTAKEN = Outcome("remaining", kept_by="no policy and no rule takes it any more")
 
-HELD = Outcome("remaining", kept_by="index-child: it is listed no more, and an index names it")
-
 
 def leave_changed(run: Run, survey: Survey, images: list[Image]) -> None:
-    """Settles the candidates that are gone since they were taken, or that have gained a tag.
-
-    One that an index names now may be there all the same: a registry need not list what an index holds.
-    """
+    """Settles the candidates that are gone since they were taken, or that have gained a tag."""
     now = {image.image_id: image for image in images}
     changed = {image_id: policies.changed(candidate, now) for image_id, candidate in survey.going().items()}
     outcome = {"gone": ALREADY_GONE, "gained a tag": REMAINING}
-    held = {digest for image in images for digest in image.children}
-    unlisted = [
-        image_id
-        for image_id, candidate in survey.going().items()
-        if changed[image_id] == "gone" and candidate.image.digest in held
-    ]
-    survey.settle(dict.fromkeys(unlisted, HELD))
     survey.settle({image_id: outcome[change] for image_id, change in changed.items() if change})
     tagged = [image_id for image_id, change in changed.items() if change == "gained a tag"]
     if tagged:
@@ -66,10 +54,15 @@ def leave_untaken(
         dry_run = partial(run.dry_runs.of, cloud, survey.repository, since=since)
         taken |= _taken_by_policies(cloud, survey, again, dry_run, images)
     taken |= _taken_by_rules(run, survey, images)
+    unnamed = {
+        image.image_id
+        for image in images
+        if image.image_id in going and set(going[image.image_id].image.tags) - set(image.tags)
+    }
     spared = [
         candidate.image
         for image_id, candidate in going.items()
-        if not any(_takes(taken, reason, image_id) for reason in candidate.reasons)
+        if not any(_takes(taken, reason, image_id, unnamed) for reason in candidate.reasons)
     ]
     survey.settle({image.image_id: UNTAKEN for image in spared})
     if spared:
@@ -80,10 +73,14 @@ def leave_untaken(
         )
 
 
-def _takes(taken: dict[str, Collection[str] | None], reason: str, image_id: str) -> bool:
-    """Whether ``reason`` still takes the image; what goes with its image is the guards' business."""
+def _takes(
+    taken: dict[str, Collection[str] | None], reason: str, image_id: str, unnamed: Collection[str]
+) -> bool:
+    """Whether ``reason`` still takes the image; what goes with its image is the guards' business, unless it
+    has lost a tag, which may be what referred to its image.
+    """
     if reason.endswith(guards.FOLLOWS):
-        return True
+        return image_id not in unnamed
     ids = taken.get(reason, ())
     return ids is None or image_id in ids
 

@@ -70,6 +70,11 @@ class Snapshot:
     listed: dict[str, list[Artifact]] = field(default_factory=dict)
     cloud_policies: dict[str, list[CloudPolicy]] = field(default_factory=dict)
 
+    def tells_of(self, image_id: str) -> bool:
+        """Whether the API tells of the image: it need not of an index's children."""
+        listed = {artifact.id for artifacts in self.listed.values() for artifact in artifacts}
+        return image_id not in self.parts or not listed.isdisjoint(self.parts[image_id])
+
     def of_repository(self, name: str) -> list[Image]:
         return [image for image in self.images.values() if image.name == name]
 
