@@ -191,7 +191,7 @@ def close(
     while staying:
         image = staying.pop()
         held = _held(image.digest, manifests)
-        unlisted = referring.keys() & held - by_digest.keys()
+        unlisted = [digest for digest in held if digest not in by_digest]
         bound: list[tuple[str, str]] = [(digest, "index-child") for digest in held if index_children]
         bound += [
             (digest, "referrer") for of in (image.digest, *unlisted) for digest in referring.get(of, ())
