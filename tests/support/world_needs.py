@@ -132,9 +132,16 @@ def taken_by_policy(snapshot: Snapshot, image: Image, settings: Document) -> boo
 
 
 def _takes_every_artifact(policy: CloudPolicy, snapshot: Snapshot, image: Image, registry_id: str) -> bool:
-    verdicts = cloud_lifecycle.verdicts(policy.rules, snapshot.listed[registry_id], time.time())
-    taken = {row.artifact.id for row in verdicts if row.rule_type != cloud_lifecycle.RETAIN}
-    return set(snapshot.parts[image.id]) <= taken
+    """Whether it does now, or would if what it took before were there still: a policy ranks what it takes
+    together.
+    """
+    listed, removed = snapshot.listed[registry_id], snapshot.removed.get(registry_id, [])
+    for artifacts in (listed, [*listed, *removed]):
+        verdicts = cloud_lifecycle.verdicts(policy.rules, artifacts, time.time())
+        taken = {row.artifact.id for row in verdicts if row.rule_type != cloud_lifecycle.RETAIN}
+        if set(snapshot.parts[image.id]) <= taken:
+            return True
+    return False
 
 
 def covers(rule: Document, image: Image) -> bool:
