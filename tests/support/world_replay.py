@@ -59,7 +59,7 @@ class Snapshot:
     An image of Cloud Registry has the id that the product gives it, the tags that it has then, and the time
     at which it got the last of them; ``made_as`` is its id in the seed. ``parts`` are the ids of its
     artifacts, ``listed`` those artifacts of a registry that the API tells of, ``removed`` those that the
-    client under test has removed by then.
+    client under test has removed by then, ``removed_images`` such images of Container Registry.
     """
 
     place: int
@@ -70,6 +70,7 @@ class Snapshot:
     made_as: dict[str, str] = field(default_factory=dict)
     listed: dict[str, list[Artifact]] = field(default_factory=dict)
     removed: dict[str, list[Artifact]] = field(default_factory=dict)
+    removed_images: list[Image] = field(default_factory=list)
     cloud_policies: dict[str, list[CloudPolicy]] = field(default_factory=dict)
 
     def tells_of(self, image_id: str) -> bool:
@@ -159,6 +160,8 @@ class Replay:
     def _look(self, place: int, removed: str = "") -> None:
         before = set(self.end.images)
         self.snapshots.append(_snapshot(self._state, self._uses, place))
+        of_container_registry = [removal.image for removal in self.removals if "@" not in removal.image.id]
+        self.end.removed_images.extend(of_container_registry)
         self.end.removed.update({name: list(nodes) for name, nodes in self._removed.items()})
         self.by_others |= before - set(self.end.images) - {removed}
 
