@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import pytest
 
 from tests.conftest import FOLDER, Cloud, policy
@@ -14,7 +15,7 @@ RULES = "docs/rules.md"
 Images = list[dict[str, Any]]
 
 
-class Recipe(NamedTuple):
+class Recipe(msgspec.Struct):
     """The images of each repository before; the ids of those that go."""
 
     repositories: dict[str, Images]
@@ -47,7 +48,14 @@ RUNNING = {"containers": [{"id": "bba1", "folder_id": FOLDER, "name": "old-shop"
 
 RECIPES = {
     "1. Untagged images after a day": Recipe(
-        {"app": [image("old", 1.2), image("young", 0.8), image("tagged", 90, "v1"), *index("multi", 9, "v2")]},
+        {
+            "app": [
+                image("old", 1.2),
+                image("young", 0.8),
+                image("tagged", 90, "v1"),
+                *index("multi", 9, "v2"),
+            ]
+        },
         {"old"},
     ),
     "2. Multi-platform images": Recipe(
@@ -81,7 +89,11 @@ RECIPES = {
     ),
     "5. A repository that is no longer built": Recipe(
         {
-            "legacy/shop": [*daily(11, "shop", "v{n}", first=200), image("runs", 300, "runs"), image("x", 300)],
+            "legacy/shop": [
+                *daily(11, "shop", "v{n}", first=200),
+                image("runs", 300, "runs"),
+                image("x", 300),
+            ],
             "app": [image("app", 300, "v1")],
         },
         {*numbered("shop", *range(11)), "x"},
@@ -242,7 +254,10 @@ def test_a_first_week_goes_from_looking_to_deleting(cloud: Cloud, tmp_path: Path
 
     def night(settings: str) -> dict[str, Any]:
         (tmp_path / "janitor.toml").write_text(settings.replace("b1g...", FOLDER))
-        given = {"JANITOR_CONFIG": str(tmp_path / "janitor.toml"), "STATE_DIR": str(tmp_path / "state")}
+        given: dict[str, Any] = {
+            "JANITOR_CONFIG": str(tmp_path / "janitor.toml"),
+            "STATE_DIR": str(tmp_path / "state"),
+        }
         report: dict[str, Any] = cloud.call("cleanup", **given).results[0]
         assert report["status"] == "ok", report
         return report
