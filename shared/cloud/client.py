@@ -240,7 +240,7 @@ class Cloud:
                 raise known.unreachable(service, call, self._setting)
             seconds = min(self._timeout, self.pace.ends_at - sent_at, known.patience())
             raw = server.send(
-                method, path, content, sent, seconds, most=most or self._most, before=before or _nothing
+                method, path, content, sent, seconds, most=most or self._most, before=before or (lambda: None)
             )
         except NoAnswer as error:
             failure = lost(error, service, call)
@@ -272,10 +272,6 @@ class Cloud:
         if connections is None:
             connections = self._servers.setdefault(base, Connections(base, self.concurrency, self._authority))
         return connections
-
-
-def _nothing() -> None:
-    pass
 
 
 def part(text: str) -> str:
