@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from shared.cloud import log
 from shared.errors import JanitorError, SettingsError
 from shared.invocation import by_hand, migration_by_hand, read_only, task
 from shared.settings import settings
@@ -30,6 +31,9 @@ class Option(msgspec.Struct, frozen=True):
     instead_of_json: bool = False
 
 
+VERBOSE = Option("--verbose", {"action": "store_true", "help": "show every image"}, instead_of_json=True)
+
+
 class Command(msgspec.Struct, frozen=True):
     """``act`` does it and returns the exit status."""
 
@@ -45,6 +49,7 @@ COMMANDS = (
         "what a clean-up would do now; deletes nothing",
         by_hand.dry_run,
         (
+            VERBOSE,
             Option(
                 "--diff",
                 {"metavar": "FILE", "help": "what another settings file would newly take and newly keep"},
@@ -59,23 +64,29 @@ COMMANDS = (
         "cleanup",
         "dry runs, guards, deletes in mode apply, report",
         partial(by_hand.run, task.CLEANUP),
+        (VERBOSE,),
     ),
     Command(
         "plan",
         "what a clean-up would delete, kept in the state directory until it is applied; deletes nothing",
         partial(by_hand.run, task.PLAN),
+        (VERBOSE,),
     ),
     Command(
         "apply",
         "deletes what PLAN_ID says, as far as it is unchanged and still to be deleted",
         partial(by_hand.run, task.APPLY_BY_HAND),
-        (Option("plan_id", {"metavar": "PLAN_ID", "help": "the id that a plan's report gives"}),),
+        (
+            VERBOSE,
+            Option("plan_id", {"metavar": "PLAN_ID", "help": "the id that a plan's report gives"}),
+        ),
     ),
     Command(
         "report",
         "the report of the last run, or of RUN_ID, from the state directory, also of one that was cut off",
         read_only.report_kept,
         (
+            VERBOSE,
             Option(
                 "--html",
                 {"metavar": "FILE", "type": Path, "help": "write it to FILE as a page"},
@@ -132,6 +143,8 @@ COMMANDS = (
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    if sys.stderr.isatty() and not os.environ.get("LOG_LEVEL"):
+        log.mute()
     try:
         status: int = options.act(options, configured(options))
     except JanitorError as error:

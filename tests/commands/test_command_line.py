@@ -36,9 +36,10 @@ def test_a_dry_run_ends_with_0_and_shows_policies_and_images(stocked: Cloud) -> 
 
     assert ended.returncode == 0
     assert stocked.left() == {"new", "old", "older"}
-    for text in ("dry-run: ok", "team-a/app", "old-builds", "drafts", "DISABLED", "would-delete", "older"):
+    assert ended.stdout.startswith("Would delete 2 of 3 images in registry main (crp1), which would free ")
+    for text in ("dry-run: ok", "team-a/app", "old-builds", "drafts", "DISABLED", "3 images, 2 candidates"):
         assert text in ended.stdout
-    assert "3 images, 2 candidates" in ended.stdout
+    assert "would-delete" not in ended.stdout
 
 
 def test_a_clean_up_ends_with_0_and_deletes_in_mode_apply_alone(stocked: Cloud) -> None:
@@ -48,7 +49,15 @@ def test_a_clean_up_ends_with_0_and_deletes_in_mode_apply_alone(stocked: Cloud) 
     ended = run(stocked, "cleanup", CLEANUP_MODE="apply")
 
     assert (ended.returncode, stocked.left()) == (0, {"new"})
-    assert "2 deleted" in ended.stdout
+    assert ended.stdout.startswith("Deleted 2 of 3 images in registry main (crp1), freed ")
+
+
+def test_verbose_shows_every_image_newest_first(stocked: Cloud) -> None:
+    shown = run(stocked, "dry-run", "--verbose").stdout
+
+    assert shown.count("would-delete") == 2
+    assert 0 < shown.find("team-a/app:old ") < shown.find("team-a/app:older")
+    assert "policy old-builds: tags .*, all but the newest 1" in shown
 
 
 def test_json_is_all_there_is_on_standard_output_with_every_row(cloud: Cloud) -> None:
@@ -272,7 +281,7 @@ def test_names_from_strangers_are_printed_as_text(cloud: Cloud) -> None:
         }
     )
 
-    ended = run(cloud, "dry-run")
+    ended = run(cloud, "dry-run", "--verbose")
 
     assert ended.returncode == 0
     shown = ended.stdout
@@ -295,5 +304,5 @@ def test_a_long_list_is_cut_and_says_how_to_see_all_of_it(cloud: Cloud) -> None:
     ended = run(cloud, "dry-run")
 
     assert "150 candidates" in ended.stdout
-    assert "--json" in ended.stdout
-    assert ended.stdout.count("would-delete") < 100
+    assert "--verbose" in ended.stdout
+    assert len(ended.stdout.splitlines()) < 40
