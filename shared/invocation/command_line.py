@@ -14,7 +14,7 @@ import msgspec
 
 from shared.cloud import log
 from shared.errors import JanitorError, SettingsError
-from shared.invocation import by_hand, migration_by_hand, read_only, task
+from shared.invocation import by_hand, hints, migration_by_hand, read_only, task
 from shared.settings import settings
 
 Action = Callable[[argparse.Namespace, Mapping[str, str]], int]
@@ -145,11 +145,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if sys.stderr.isatty() and not os.environ.get("LOG_LEVEL"):
         log.mute()
+    environment: dict[str, str] = {}
     try:
-        status: int = options.act(options, configured(options))
+        environment = configured(options)
+        status: int = options.act(options, environment)
     except JanitorError as error:
         print(error, file=sys.stderr)
-        return error.exit_status
+        status = error.exit_status
+    hint = hints.of_settings(status, environment) if environment else ""
+    if hint:
+        print(hint, file=sys.stderr)
     return status
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from argparse import Namespace
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ import msgspec
 from shared.cleanup import deletion
 from shared.cleanup.run import Run
 from shared.cloud.client import Cloud
-from shared.invocation import task
+from shared.invocation import hints, task
 from shared.invocation.carry_out import carry_out
 from shared.invocation.task import Kind, Work
 from shared.report import terminal
@@ -20,17 +21,22 @@ from shared.report.report import EXIT_STATUS, Report
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A task that has ended: its report, what people need to understand that, and the exit status."""
+    """A task that has ended: its report, what people need to understand that, and the exit status; ``hint``
+    says what may be the matter.
+    """
 
     report: Report
     legend: Legend
     status: int
+    hint: str = ""
 
 
 def show(options: Namespace, ended: Ended) -> int:
     """Shows the report as the options want it, and returns the exit status."""
     verbose = getattr(options, "verbose", False)
     terminal.print_report(ended.report, ended.legend, as_json=options.json, verbose=verbose)
+    if ended.hint:
+        print(ended.hint, file=sys.stderr)
     return ended.status
 
 
@@ -49,7 +55,8 @@ def ended(
             task.by_hand(kind, environment, plan_id=plan_id, look=look, begin=begin, progress=progress)
         )
     legend = of_run(runs[0]) if runs else Legend()
-    return Ended(report, legend, error.exit_status if error else EXIT_STATUS[report.status])
+    status = error.exit_status if error else EXIT_STATUS[report.status]
+    return Ended(report, legend, status, hints.of_token(report, environment))
 
 
 def stop_on_signals(cloud: Cloud) -> None:

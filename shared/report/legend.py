@@ -12,15 +12,11 @@ import msgspec
 
 from shared.cleanup.run import Run
 from shared.retention import rule_words
-from shared.retention.records import PolicyResult, Service
+from shared.retention.records import PolicyResult
 from shared.retention.rule import Rule
 from shared.retention.rules import label
 
 NUMBERED = re.compile(r" \(rule ([0-9]{1,6}), ")
-TITLES: dict[Service, str] = {
-    "container-registry": "Container Registry",
-    "cloud-registry": "Cloud Registry",
-}
 
 
 class Legend(msgspec.Struct, frozen=True):

@@ -8,11 +8,10 @@ import msgspec
 
 from shared.report import sentence
 from shared.report.contract import ImageRow, PolicyRow, Report
-from shared.report.legend import TITLES, Legend
-from shared.report.sentence import GUARDS, Held, short_digests
+from shared.report.legend import Legend
+from shared.report.sentence import GUARDS, Held, service_title, short_digests
 from shared.report.summary import size
 from shared.report.tables import Column
-from shared.retention.records import Service
 
 DAMAGE = ("broken-index", "partial-index", "orphaned-referrer")
 GONE = ("would-delete", "deleted")
@@ -58,7 +57,7 @@ def _repositories(report: Report) -> dict[tuple[str, str], Repository]:
     for image in report.images:
         key = image.registry_id, image.repository
         row = every.setdefault(key, Repository(image.repository, image.registry_id))
-        row.service = _service(image.service)
+        row.service = service_title(image.service)
         if image.outcome in GONE:
             row.go += 1
             row.go_bytes += image.size_bytes
@@ -66,11 +65,6 @@ def _repositories(report: Report) -> dict[tuple[str, str], Repository]:
         row.held += image.outcome == "remaining"
         row.failed += image.outcome == "failed"
     return every
-
-
-def _service(service: Service) -> str:
-    """The service's name, but for the usual one."""
-    return TITLES[service] if service == "cloud-registry" else ""
 
 
 def _number(count: int) -> str:
@@ -103,24 +97,33 @@ def policies(legend: Legend | None) -> list[Column[PolicyRow]]:
         Column("takes", lambda row: f"{row.candidates:,}", number=True),
         Column("status", lambda row: row.status if row.applied else f"{row.status}, not applied"),
         Column("repository", lambda row: row.repository or "all repositories"),
-        Column("service", lambda row: _service(row.service)),
+        Column("service", lambda row: service_title(row.service)),
         Column("says", lambda row: says.get(f"policy {row.policy_name or row.policy_id}", "")),
     ]
 
 
-def images(legend: Legend | None, *, reasons: bool = True) -> list[Column[ImageRow]]:
-    """With ``reasons`` an image that stays has what takes it too."""
+def images(legend: Legend | None) -> list[Column[ImageRow]]:
     return [
-        Column("image", lambda row: f"{row.repository}:{', '.join(row.tags)}" if row.tags else _digest(row)),
-        Column("created", lambda row: row.created_at[:10]),
-        Column("size", lambda row: size(row.size_bytes), number=True),
+        *_IMAGE,
         Column("outcome", lambda row: row.outcome),
-        Column("why", lambda row: why(row, legend, reasons=reasons)),
+        Column("why", lambda row: why(row, legend)),
     ]
+
+
+def stays() -> list[Column[ImageRow]]:
+    """The same of images that stay: what keeps them, not what takes them."""
+    return [*_IMAGE, Column("why", lambda row: f"{row.outcome}: {why(row, None, reasons=False)}")]
 
 
 def _digest(row: ImageRow) -> str:
     return f"{row.repository}@{short_digests(row.digest)}"
+
+
+_IMAGE: list[Column[ImageRow]] = [
+    Column("image", lambda row: f"{row.repository}:{', '.join(row.tags)}" if row.tags else _digest(row)),
+    Column("created", lambda row: row.created_at[:10]),
+    Column("size", lambda row: size(row.size_bytes), number=True),
+]
 
 
 def why(row: ImageRow, legend: Legend | None, *, reasons: bool = True) -> str:

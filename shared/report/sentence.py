@@ -11,12 +11,14 @@ from collections import Counter
 
 import msgspec
 
+from shared.cloud.registry_services import SERVICES, SOURCE
 from shared.report.contract import ImageRow, PolicyRow, Report, RepositoryRow
-from shared.report.legend import TITLES, Legend
+from shared.report.legend import Legend
 from shared.report.summary import size
+from shared.retention.records import Service
 
 GUARDS = {
-    "in-use": "it runs",
+    "in-use": "in use",
     "index-child": "part of an image that stays",
     "referrer": "signature, or the like, of an image that stays",
     "keep-tag": "its tag is to be kept",
@@ -84,6 +86,8 @@ def sentence(report: Report, legend: Legend | None = None, *, names: bool = True
     totals = report.totals
     if not totals.images and not totals.candidates and report.status in ("failed", "refused"):
         return "Nothing was done." if report.mode == "apply" else "Nothing was looked at."
+    if not totals.images and not totals.candidates:
+        return "There are no images."
     price = report.price
     money = f" ({price.reclaimed_per_month:,.2f} {price.currency} a month)" if price else ""
     freed = f"{size(totals.reclaimed_bytes)}{money}"
@@ -133,12 +137,14 @@ def places(report: Report, legend: Legend | None = None) -> str:
     rows += [*report.repositories, *report.policies, *report.images]
     ids = list(dict.fromkeys(row.registry_id for row in rows))
     services = {row.service for row in report.policies} | {row.service for row in report.images}
-    service = f"{TITLES[min(services)]}, " if services == {"cloud-registry"} else ""
+    service = "/".join(filter(None, map(service_title, sorted(services))))
     if len(ids) == 1:
         name = legend.registries.get(ids[0], "") if legend else ""
-        inside = f"{service}{ids[0]}" if name else service.rstrip(", ")
+        inside = ", ".join(filter(None, (service, ids[0] if name else "")))
         return f"registry {name or ids[0]}" + (f" ({inside})" if inside else "")
-    return f"{len(ids)} registries" + (f" of {TITLES[min(services)]}" if service else "") if ids else ""
+    return (
+        f"{len(ids)} registries" + (f" of {service}" if service and len(services) == 1 else "") if ids else ""
+    )
 
 
 def status(report: Report) -> str:
@@ -149,6 +155,11 @@ def status(report: Report) -> str:
 def guard(name: str) -> str:
     """A guard in words."""
     return GUARDS.get(name, name)
+
+
+def service_title(service: Service) -> str:
+    """The name of the service, "" for the one that registries are migrated from."""
+    return "" if service == SOURCE else SERVICES[service].TITLE
 
 
 def short_digests(text: str) -> str:

@@ -115,7 +115,7 @@ def show(report: Report, legend: Legend | None = None, *, verbose: bool = False)
         _show_table(say, width, "Images", lists.images(legend), lists.newest_first(report.images))
     else:
         rows = lists.notable(report)
-        _show_table(say, width, "What stays", lists.images(legend, reasons=False), rows[:SHOWN])
+        _show_table(say, width, "What stays", lists.stays(), rows[:SHOWN])
         if len(rows) > SHOWN:
             say(f"… and {len(rows) - SHOWN:,} more that stay")
     _show_table(say, width, "Policies", lists.policies(legend), report.policies)

@@ -262,6 +262,72 @@ def test_an_interrupt_ends_the_run_without_a_traceback(stocked: Cloud) -> None:
     assert "Traceback" not in out + err
 
 
+def test_an_interrupt_amid_deletions_says_what_was_done_and_what_is_left(cloud: Cloud) -> None:
+    cloud.seed(
+        {
+            "name": "app",
+            "policies": [policy(tag_regexp=".*", retained_top=50)],
+            "images": [{"series": 400, "tags": ["b-{n}"]}],
+        }
+    )
+    cloud.emulator.behaviour(faults=[{"match": "DELETE *", "delay_ms": 100}])
+    with subprocess.Popen(
+        command("cleanup"),
+        cwd=PROJECT_ROOT,
+        env=environment(cloud, CLEANUP_MODE="apply", CONCURRENCY="2"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        until(lambda: len(cloud.left()) < 395)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+
+    gone = 400 - len(cloud.left())
+    first, second, *_ = out.splitlines()
+    assert first.startswith(f"Deleted {gone} of 400 images in registry main (crp1), freed ")
+    assert first.endswith(f"; left {350 - gone}")
+    assert second == "apply: unfinished (out of time, or interrupted: not all of it was done)"
+    assert process.returncode == 4
+
+
+def test_a_validation_is_no_dry_run(stocked: Cloud) -> None:
+    shown = run(stocked, "validate").stdout
+
+    assert shown == (
+        "Every index has its images and every signature its image: 3 images in registry main (crp1).\n"
+    )
+
+
+def test_it_is_said_where_settings_were_looked_for(tmp_path: Path) -> None:
+    for arguments in (["dry-run"], ["dry-run", "--json"], ["report"]):
+        ended = run_in(tmp_path, *arguments)
+
+        assert ended.returncode == 2
+        assert f"there is no {tmp_path / 'janitor.toml'}" in ended.stderr.replace("\n", " ")
+    (tmp_path / "janitor.toml").write_text("")
+    assert "janitor.toml, and" not in run_in(tmp_path, "dry-run").stderr
+
+
+def test_a_token_that_is_not_taken_is_said_to_be_renewed(stocked: Cloud) -> None:
+    ended = run(stocked, "dry-run", IAM_TOKEN="t1.nobody")
+
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("Nothing was looked at.\n")
+    assert "yc iam create-token" in ended.stderr
+    assert "t1.nobody" not in ended.stdout + ended.stderr
+
+
+def test_an_api_that_is_down_is_named_before_anybody_gives_up(stocked: Cloud) -> None:
+    began_at = time.monotonic()
+    ended = run(stocked, "dry-run", YC_API_ENDPOINT="http://127.0.0.1:9", IAM_TOKEN="t1.x")
+
+    assert ended.returncode == 1
+    assert "http://127.0.0.1:9 cannot be reached" in ended.stdout
+    assert "YC_API_ENDPOINT" in ended.stdout
+    assert time.monotonic() - began_at < 14  # 15 s of patience are for functions
+
+
 def test_names_from_strangers_are_printed_as_text(cloud: Cloud) -> None:
     hostile = [
         "[red]alarm[/red]",

@@ -100,6 +100,30 @@ def test_every_warning_has_its_remedy() -> None:
     assert given - named_in("docs/troubleshooting.md") == set()
 
 
+def sentences() -> str:
+    """All texts of the sources, with a gap for each value in one."""
+    texts: list[str] = []
+    for source in (PROJECT_ROOT / "shared").rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "..." for part in node.values]
+                texts.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+def test_every_error_that_is_explained_is_one_that_is_given() -> None:
+    table = page("docs/troubleshooting.md").partition("## Errors, by what they say")[2].partition("\n## ")[0]
+    messages = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+    given = sentences()
+
+    assert len(messages) > 8
+    for message in messages:
+        for part in filter(None, (text.strip() for text in message.split("..."))):
+            assert part in given, f"{part!r} of {message!r}"
+
+
 def anchors(path: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", text_of(path), re.MULTILINE)

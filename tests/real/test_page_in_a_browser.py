@@ -62,7 +62,7 @@ def test_a_plan_tells_what_goes_what_is_kept_and_how_long_it_is_valid(opened: Op
         assert text in main
     assert main.index("3.0 GB") < main.index("It was not allowed.") < main.index("Something is odd.")
     kept = page.get_by_role("row").filter(has_text="protected").inner_text()
-    assert "it runs" in kept
+    assert "in use" in kept
     assert "serverless container web" in kept
     assert "policy old-builds" in kept
     assert page.get_by_role("heading", level=3).all_inner_texts() == ["team-a/app", "team-b/web"]

@@ -274,11 +274,7 @@ LOOKERS = [
         ),
         pytest.param(
             [*LOOKERS, "container-registry.editor"],
-<<<<<<< HEAD
             "held-back",
-=======
-            "held-back",  # as a service does that is read-only
->>>>>>> worlds
             "container-registry.images.pusher",
             id="no deletes",
         ),

@@ -101,7 +101,7 @@ def test_an_approval_promises_what_it_does_and_names_what_it_leaves(hook: Hook) 
     assert page.one("h1").text == "Delete 4 of 27 images in registry main?"
     assert (numbers(page)["To delete"], promised(page)) == ("4 of 27 images looked at", 4)
     assert numbers(page)["Held back"] == "19 MAX_SHARE 19"
-    assert numbers(page)["Protected"] == "1 it runs 1"
+    assert numbers(page)["Protected"] == "1 in use 1"
     assert "19 in ci: MAX_SHARE" in page.one("section", id="decision").text
     assert "A guard or a limit would hold something back" in page.one("p", _class="status").text
     bars = {item.one("h3").text: item for item in page.one("ul", _class="repositories").all("li")}
@@ -157,7 +157,7 @@ def test_the_page_says_where_and_why_in_words_with_numbers_first(hook: Hook) -> 
     rows = [row.one("td", data_cell="why").text for row in table.all("tr", data_outcome="would-delete")]
     assert rows == ["policy old: tags old.*, all but the newest 1"] * 4
     [kept] = table.all("tr", data_outcome="protected")
-    assert kept.one("td", data_cell="why").text.startswith("it runs serverless container web")
+    assert kept.one("td", data_cell="why").text.startswith("in use serverless container web")
     created = [cell.text for cell in table.all("td", data_cell="created")]
     assert created[19:23] == sorted(created[19:23], reverse=True)
     digests = [cell.text for cell in table.all("span", _class="digest")]

@@ -30,6 +30,7 @@ from shared.report.legend import Legend
 from shared.report.migration import MigrationReport
 from shared.report.page import pictures, words
 from shared.report.page.rows import FIRST, pack
+from shared.report.sentence import service_title
 from shared.report.summary import size
 from shared.state.history import Row
 
@@ -139,6 +140,7 @@ def _environment() -> Environment:
         "first": FIRST,
         "listed": LISTED,
         "words": words,
+        "service_title": service_title,
     }
     return made
 

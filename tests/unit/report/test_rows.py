@@ -39,7 +39,7 @@ def test_reasons_and_guards_are_in_words() -> None:
     rows = {row.image_id: row for row in pack(report(kinds()), None, says).first}
 
     assert rows[image(1)["image_id"]].reason == "policy old-builds: tags build-.*, older than 30 days"
-    assert rows[image(3)["image_id"]].guard == "it runs"
+    assert rows[image(3)["image_id"]].guard == "in use"
 
 
 def test_rows_without_room_are_counted() -> None:

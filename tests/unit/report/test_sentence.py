@@ -112,5 +112,5 @@ def test_every_status_has_words(mode: str, status: str) -> None:
 
 
 def test_every_guard_has_words_and_what_is_new_its_name() -> None:
-    assert sentence.guard("in-use") == "it runs"
+    assert sentence.guard("in-use") == "in use"
     assert sentence.guard("new-guard") == "new-guard"

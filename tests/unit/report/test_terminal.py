@@ -38,7 +38,7 @@ def test_the_report_shows_what_needs_a_look_first_and_counts_the_rest(
         " gained a tag"
     )
     assert second == "plan: held-back (a guard or a limit would hold something back)"
-    assert "it runs: serverless container web" in out
+    assert "in use: serverless container web" in out
     assert "would-delete" not in out
     assert "warning: look\N{REPLACEMENT CHARACTER}[31m" in out
     assert "error: not [bold]allowed" in out
