@@ -17,6 +17,7 @@ from tests.support import html
 from tests.support.cloud import http
 from tests.support.command_line import run
 from tests.support.html import Element
+from tests.support.log import lines_of
 from tests.support.signing import KEY, SECRET
 
 OLD = tuple(f"old{number}" for number in range(6))
@@ -169,6 +170,15 @@ def test_each_landmark_has_a_name_of_its_own(hook: Hook) -> None:
     for page in (hook.get(), hook.approve(hook.get())):
         named = html.landmarks(page)
         assert len(named) == len(set(named)) > 5
+
+
+def test_the_log_says_where_a_plan_waits_and_nothing_that_opens_it(hook: Hook) -> None:
+    lines = lines_of(hook.cloud.call("cleanup", **hook.settings).log)
+
+    [waits] = [line for line in lines if "waits for a decision" in line["message"]]
+    assert waits["plan_id"] == hook.plan_id
+    assert "https://functions.example/hook" in waits["message"]
+    assert "token=" not in str(lines)
 
 
 def test_the_open_plans_are_listed_at_the_webhooks_own_address(hook: Hook) -> None:
