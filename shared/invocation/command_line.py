@@ -82,6 +82,11 @@ COMMANDS = (
         ),
     ),
     Command(
+        "plans",
+        "the plans that wait for a decision, with their ids, links and until when",
+        read_only.plans_open,
+    ),
+    Command(
         "report",
         "the report of the last run, or of RUN_ID, from the state directory, also of one that was cut off",
         read_only.report_kept,

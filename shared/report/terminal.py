@@ -139,6 +139,21 @@ def _show_problems(say: Print, report: Report | MigrationReport) -> None:
         say(f"error: {sentence.short_digests(problem.message)}", style="red")
 
 
+def show_plans(waiting: Sequence[Any], link: str) -> None:
+    """Prints the plans that wait for a decision; ``link`` leads to the page of all of them, or is ""."""
+    say, _ = _printer()
+    if not waiting:
+        say("No plan waits for a decision.")
+        return
+    for plan in waiting:
+        say(plan.says, style="bold")
+        say(f"  until {plan.valid_until}: python -m functions apply {plan.plan_id}")
+        if plan.link:
+            say(f"  {plan.link}")
+    if link:
+        say(f"All of them, for a day, for whoever may approve them: {link}")
+
+
 def show_validated(report: Report, legend: Legend) -> None:
     """Prints whether the images of the repositories are whole."""
     say, _ = _printer()
