@@ -56,14 +56,14 @@ class Extent:
 
 WHOLE = Extent(
     rounds=5,
-    compared=4000,
-    images=1500,
-    few=600,
+    compared=3000,
+    images=1000,
+    few=500,
     least=100,
     repositories=100,
     nightly=20_000,
     large=50_000,
-    imports=7,
+    imports=5,
 )
 QUICK = Extent(
     rounds=1,
