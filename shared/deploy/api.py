@@ -98,8 +98,9 @@ class Version(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def buckets(self) -> set[str]:
-        """The buckets that it mounts."""
-        return {mount.get("objectStorage", {}).get("bucketId", "") for mount in self.mounts} - {""}
+        """The buckets that it uses; those that it mounts were deployed before there was STATE_BUCKET."""
+        mounted = {mount.get("objectStorage", {}).get("bucketId", "") for mount in self.mounts}
+        return {self.environment.get("STATE_BUCKET", "").partition("/")[0], *mounted} - {""}
 
 
 class _Tag(msgspec.Struct, frozen=True):

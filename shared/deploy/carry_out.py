@@ -177,7 +177,7 @@ def _delete_bucket(deployment: Deployment, unrepeated: Cloud, name: str) -> None
     except CallError as error:
         if error.code not in NOT_EMPTY:
             raise
-        storage.empty(storage.reached(deployment.cloud, deployment.access), name)
+        storage.empty(deployment.cloud, deployment.access, name)
         api.done(deployment.cloud, api.delete(unrepeated, "bucket", name), what)
 
 

@@ -19,21 +19,26 @@ from shared.settings import deploy_table, settings
 from shared.settings.deploy_table import WEBHOOK_SECRET, Deploy
 from shared.settings.settings import Settings
 
-MOUNT_NAME = "state"
 MIB = 2**20
-MOUNT = f"/function/storage/{MOUNT_NAME}"
+HERE = ("STATE_DIR", "STATE_BUCKET")  # of whoever deploys: where runs by hand keep their state
 
 
 class Config(msgspec.Struct, frozen=True):
     """A deployment: its table, the settings of its functions, and the folder that it is made in.
 
-    ``variables`` are those of the environment that had a say in the settings.
+    ``deploy.state_bucket`` is the place of the state, whichever key has said so. ``variables`` are those of
+    the environment that had a say in the settings.
     """
 
     deploy: Deploy
     settings: Settings
     folder_id: str
     variables: tuple[str, ...] = ()
+
+    @property
+    def bucket(self) -> str:
+        """The bucket of the state, "" when none is kept."""
+        return (self.deploy.state_bucket or "").partition("/")[0]
 
     @property
     def deletes(self) -> bool:
@@ -53,10 +58,12 @@ class Config(msgspec.Struct, frozen=True):
 def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Config:
     """The deployment that the environment and the TOML file describe. Raises SettingsError."""
     file = settings.file_of(file, environment)
-    configured = settings.load({**environment, "JANITOR_CONFIG": file, "STATE_DIR": MOUNT})
+    by_hand = dict.fromkeys(HERE, "")
+    configured = settings.load({**environment, **by_hand, "JANITOR_CONFIG": file})
     document = settings.read(file) if file else {}
     deploy = deploy_table.check(document, file, now)
     deploy_table.check_given(deploy, document, file)
+    deploy = msgspec.structs.replace(deploy, state_bucket=_state(deploy, configured, file))
     folder_id = deploy.folder_id or configured.folder_id
     if not folder_id:
         raise SettingsError(
@@ -64,21 +71,30 @@ def load(file: str | None, environment: Mapping[str, str], now: datetime) -> Con
         )
     if configured.mode == "plan" and not deploy.state_bucket:
         raise SettingsError(
-            "mode is plan, and deploy.state_bucket is not set; plans must be kept somewhere.",
+            "mode is plan, and state_bucket is not set; plans must be kept somewhere.",
             where="deploy.state_bucket",
         )
     spoken = {
         key.variable for key in settings.KEYS.values() if environment.get(key.variable or "", "").strip()
     }
-    return Config(deploy, configured, folder_id, tuple(sorted(filter(None, spoken - {"STATE_DIR"}))))
+    return Config(deploy, configured, folder_id, tuple(sorted(filter(None, spoken - {*HERE}))))
+
+
+def _state(deploy: Deploy, configured: Settings, file: str) -> str | None:
+    """Where the functions keep their state. Raises SettingsError when two places are named."""
+    if deploy.state_bucket and configured.state_bucket not in (None, deploy.state_bucket):
+        raise SettingsError(
+            f"state_bucket and deploy.state_bucket in {file} name two places; leave one out.",
+            where="deploy.state_bucket",
+        )
+    return deploy.state_bucket or configured.state_bucket
 
 
 def function_settings(config: Config) -> bytes:
-    """The settings as the functions get them: a TOML file without the table, the state directory being the
-    mount.
+    """The settings as the functions get them: a TOML file without the table. Where the state is, their
+    environment says.
     """
-    state_dir = MOUNT if config.deploy.state_bucket else None
-    given = msgspec.structs.replace(config.settings, state_dir=state_dir)
+    given = msgspec.structs.replace(config.settings, state_dir=None, state_bucket=None)
     return tomli_w.dumps(_without_none(msgspec.to_builtins(given))).encode()
 
 

@@ -91,7 +91,7 @@ def _refuse_taken(kind: Kind, name: str, facts: Found) -> None:
 
 
 def _buckets(config: Config, facts: Found) -> Iterator[Step]:
-    name = config.deploy.state_bucket
+    name = config.bucket
     if not name:
         return
     why = "for the journal, the plans and the reports"

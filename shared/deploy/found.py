@@ -72,10 +72,8 @@ def find(cloud: Cloud, config: Config, *, may_miss: bool = False) -> Found:
         api.settle(cloud, function.id)
         facts.versions[name] = api.versions(cloud, function.id)
     facts.given = _given(cloud, config, may_miss)
-    mounted = {
-        name for versions in facts.versions.values() for version in versions for name in version.buckets
-    }
-    for name in sorted({config.deploy.state_bucket or "", *mounted} - {""}):
+    used = {name for versions in facts.versions.values() for version in versions for name in version.buckets}
+    for name in sorted({config.bucket, *used} - {""}):
         bucket = api.bucket(cloud, name)
         if bucket:
             facts.buckets[name] = bucket

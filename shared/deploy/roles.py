@@ -155,9 +155,9 @@ def _running(config: Config) -> Iterator[Grant]:
     metrics = config.settings.metrics.folder_id
     if metrics:
         yield Grant("functions", MONITORING, Target("folder", metrics), "to write metrics")
-    if deploy.state_bucket:
-        bucket = Target("bucket", deploy.state_bucket)
-        yield Grant("functions", STATE, bucket, "to keep the journal and the reports, and to give up leases")
+    if config.bucket:
+        bucket = Target("bucket", config.bucket)
+        yield Grant("functions", STATE, bucket, "to keep plans, journals and reports, and to give up leases")
     if config.generates_secret:
         yield Grant("functions", PAYLOAD, Target("secret", names.secret), "to read the webhook's secret")
     given = {secret_of(reference)[0] for reference in deploy.secrets.values()}

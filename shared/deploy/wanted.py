@@ -14,7 +14,7 @@ from typing import Any
 
 from shared.deploy import recorded
 from shared.deploy.api import Item
-from shared.deploy.config import MIB, MOUNT_NAME, Config, secret_of
+from shared.deploy.config import MIB, Config, secret_of
 from shared.deploy.found import Found
 from shared.deploy.names import Names
 from shared.retention.records import Service
@@ -118,9 +118,6 @@ def version(config: Config, facts: Found, function: str, archive: bytes) -> dict
             "minLevel": deploy.log_level,
         },
     }
-    if deploy.state_bucket:
-        storage = {"bucketId": deploy.state_bucket}
-        body["mounts"] = [{"name": MOUNT_NAME, "mode": "READ_WRITE", "objectStorage": storage}]
     if deploy.network_id:
         body["connectivity"] = {"networkId": deploy.network_id}
     encoded = json.dumps(body, sort_keys=True).encode()

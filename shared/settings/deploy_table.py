@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from shared.errors import SettingsError, key_of, known, short
 from shared.settings import cron, variables
-from shared.settings.settings import FILE, KEYS, Id
+from shared.settings.settings import FILE, KEYS, Id, Place
 
 WEBHOOK_SECRET = "WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 WEBHOOK_BYTES = len("WEBHOOK_SECRET" + "whsec_") + 44 + len("WEBHOOK_URL") + 64
@@ -42,7 +42,7 @@ class Deploy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schedule: str = cron.EXAMPLE
     memory_mb: Annotated[int, Meta(ge=128, le=8192, multiple_of=128)] = 256
     timeout: Annotated[str, Meta(pattern=SECONDS)] = "600s"
-    state_bucket: Annotated[str, Meta(pattern=r"^[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]$(?!\n)")] | None = None
+    state_bucket: Place | None = None
     webhook: bool = False
     registry_trigger: bool = False
     network_id: Id | None = None
@@ -62,7 +62,7 @@ ACCEPTS = {
     "schedule": f'a cron expression in UTC, such as "{cron.EXAMPLE}"',
     "memory_mb": "a multiple of 128 from 128 to 8192",
     "timeout": 'seconds from "1s" to "3600s"',
-    "state_bucket": "the name of a bucket",
+    "state_bucket": KEYS["state_bucket"].accepts,
     "webhook": "true or false",
     "registry_trigger": "true or false",
     "network_id": "the id of a network",
@@ -88,7 +88,8 @@ def check(document: dict[str, Any], file: str, now: datetime | None = None) -> D
 
 
 def function_environment(deploy: Deploy) -> dict[str, str]:
-    return {"JANITOR_CONFIG": FILE, "LOG_LEVEL": deploy.log_level, **deploy.environment}
+    state = {"STATE_BUCKET": deploy.state_bucket} if deploy.state_bucket else {}
+    return {"JANITOR_CONFIG": FILE, "LOG_LEVEL": deploy.log_level, **state, **deploy.environment}
 
 
 def _table(table: Any, file: str) -> Deploy:

@@ -125,6 +125,6 @@ def test_runs_that_cannot_be_read_are_no_reason_to_fail(folder: Folder) -> None:
     ended = folder.run("status", YC_STORAGE_ENDPOINT=f"{folder.cloud.url}/s3")
 
     assert ended.status == 0
-    assert "storage.viewer" in line(ended.out, "last runs:")
+    assert "storage.editor" in line(ended.out, "last runs:")
     applied(folder, SIMPLE)
     assert "yc serverless function logs" in line(folder.run("status").out, "last runs:")

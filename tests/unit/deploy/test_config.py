@@ -6,6 +6,7 @@ import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared.deploy import config, roles
@@ -55,8 +56,8 @@ def test_the_function_gets_the_settings_as_they_are_but_for_the_state_and_the_de
     got = settings.load({"JANITOR_CONFIG": str(tmp_path / "packed.toml")})
 
     assert got.limits.max_deletions == 7, "the environment comes first"
-    assert got.state_dir == "/function/storage/state"
-    assert got == found.settings
+    assert (got.state_dir, got.state_bucket) == (None, None), "the function's environment says where"
+    assert got == msgspec.structs.replace(found.settings, state_dir=None)
     assert "deploy" not in tomllib.loads((tmp_path / "packed.toml").read_text())
 
 
@@ -75,6 +76,33 @@ def test_settings_beside_the_code_are_found_whatever_the_working_directory(
     monkeypatch.setattr(settings, "BUNDLE", tmp_path / "code")
 
     assert settings.load({"JANITOR_CONFIG": "janitor.toml"}).folder_id == "b1gfolder"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "bucket"),
+    [
+        (FOLDER, None, ""),
+        (FOLDER + '[deploy]\nstate_bucket = "one"', "one", "one"),
+        (FOLDER + '[deploy]\nstate_bucket = "one/janitor/a"', "one/janitor/a", "one"),
+        (FOLDER + 'state_bucket = "one/janitor"', "one/janitor", "one"),
+        (FOLDER + 'state_bucket = "one"\n[deploy]\nstate_bucket = "one"', "one", "one"),
+        (FOLDER + 'state_dir = "/home/me"\n[deploy]\nstate_bucket = "one"', "one", "one"),
+    ],
+)
+def test_either_key_says_where_the_state_is(
+    tmp_path: Path, text: str, place: str | None, bucket: str
+) -> None:
+    found = loaded(tmp_path, text, STATE_DIR="/tmp/of-runs-by-hand", STATE_BUCKET="mine")
+
+    assert (found.deploy.state_bucket, found.bucket) == (place, bucket)
+    assert found.variables == ()
+    given = granted(tmp_path, text, {})
+    assert {target.name for role, target in given if role == "storage.editor"} == {bucket} - {""}
+
+
+def test_two_places_for_the_state_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"state_bucket and deploy\.state_bucket in .* name two places"):
+        loaded(tmp_path, FOLDER + 'state_bucket = "one"\n[deploy]\nstate_bucket = "two"')
 
 
 def granted(directory: Path, text: str, registries: dict[str, str]) -> set[tuple[str, Target]]:
