@@ -8,12 +8,13 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
+from shared.auth import yc
 from shared.cleanup import deletion, explanation, integrity
 from shared.cloud import container_registry
 from shared.cloud.client import Cloud
 from shared.invocation import saved_listing, task
 from shared.invocation.carry_out import carry_out
-from shared.invocation.task import Kind, Work
+from shared.invocation.task import Invocation, Kind, Work
 from shared.report import terminal
 from shared.report.difference import difference_between
 from shared.report.report import EXIT_STATUS, Report
@@ -35,7 +36,12 @@ def reported(
     with terminal.progress() as progress:
         report, error = carry_out(
             task.by_hand(
-                kind, environment, plan_id=plan_id, look=look, begin=stop_on_signals, progress=progress
+                kind,
+                Invocation(environment, yc.SignedIn()),
+                plan_id=plan_id,
+                look=look,
+                begin=stop_on_signals,
+                progress=progress,
             )
         )
     return report, error.exit_status if error else EXIT_STATUS[report.status]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shared.auth import yc
 from shared.auth.environment import read_access
 from shared.invocation import page_file
 from shared.invocation.task import Invocation
@@ -17,7 +18,7 @@ from shared.state import history
 
 def report_kept(options: Namespace, environment: Mapping[str, str]) -> int:
     """Shows the report of a run that the state keeps, or writes it as a page."""
-    invocation = Invocation(environment)
+    invocation = Invocation(environment, yc.SignedIn())
     state = report.kept_in(invocation.store(invocation.settings))
     kept = report.kept(state, options.run_id)
     if options.html:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,6 +22,12 @@ from shared.report.migration import MigrationReport
 from shared.report.report import HELD
 from shared.report.summary import size, summary
 
+PROGRAM = "registry-janitor" if Path(sys.argv[0]).stem == "registry-janitor" else "python -m functions"
+COLOR: dict[str, Any] = {
+    "choices": ("auto", "always", "never"),
+    "default": "auto",
+    "help": "colours on standard output: auto (the default) has them on a terminal, without NO_COLOR",
+}
 SHOWN = 40
 PIPE_WIDTH = 120
 EXPLAINED = {
@@ -43,6 +51,29 @@ COLOURS = {
     "refused": "red",
     "failed": "red",
 }
+
+
+def choose_color(when: str) -> None:
+    """Has colours ``always``, ``never`` or, with ``auto``, as the environment says."""
+    if when != "auto":
+        os.environ.pop("NO_COLOR", None)
+        os.environ.pop("FORCE_COLOR", None)
+        os.environ["FORCE_COLOR" if when == "always" else "NO_COLOR"] = "1"
+
+
+def _console() -> Any:
+    """Standard output for rich. NO_COLOR leaves out bold letters too."""
+    from rich.console import Console
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # for whoever runs the command; rich would end the process
+
+    return Output(
+        highlight=False,
+        width=None if sys.stdout.isatty() else PIPE_WIDTH,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+    )
 
 
 @contextmanager
@@ -82,11 +113,10 @@ def show(report: Report, most: int = SHOWN) -> None:
 
     Names and tags come from strangers: they are printed as text, never as markup or control codes.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console = _console()
     console.print(Text(f"{report.mode}: {report.status}", style=f"bold {COLOURS[report.status]}"))
     if report.policies:
         console.print(_table(Table, Text, "Policies", _POLICY_COLUMNS, report.policies))
@@ -101,16 +131,15 @@ def show(report: Report, most: int = SHOWN) -> None:
         console.print(Text(f"error: {_plain(problem.message)}", style="red"))
     console.print(Text(summary(report)))
     if report.mode == "plan" and report.plan_id:
-        console.print(Text(f"To carry this out: python -m functions apply {report.plan_id}"))
+        console.print(Text(f"To carry this out: {PROGRAM} apply {report.plan_id}"))
 
 
 def show_difference(difference: Difference) -> None:
     """Prints how two settings files differ."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console = _console()
     for title, rows in (
         ("Newly taken", difference.newly_taken),
         ("Newly kept", difference.newly_kept),
@@ -128,10 +157,9 @@ def show_difference(difference: Difference) -> None:
 
 def show_explained(images: list[Explained]) -> None:
     """Prints what every policy, rule and guard says about images."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console = _console()
     for image in images:
         tags = ", ".join(image.tags) or "untagged"
         place = f"{image.registry_id}/{image.repository}"
@@ -153,11 +181,10 @@ def show_explained(images: list[Explained]) -> None:
 
 def show_migration(report: MigrationReport) -> None:
     """Prints what of the registries has moved, and what becomes of their policies."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console = _console()
 
     for registry in report.registries:
         style = "bold green" if registry.arrived else "bold yellow"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from functions.__main__ import main
 from shared.cleanup import deletion
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
 from shared.invocation import by_hand
-from shared.invocation.command_line import main
 
 LISTING = [
     {
