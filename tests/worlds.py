@@ -42,6 +42,8 @@ WATCHED = (
     "/container-registry/v1/images",
     "/container-registry/v1/lifecyclePolicies",
     "/container-registry/v1/dry",
+    "/cloud-registry/v1/registries/",
+    "/cloud-registry/v1/lifecyclePolicies",
 )
 
 
@@ -84,7 +86,7 @@ class Cleaner:
         if report is None:
             raise AssertionError(f"world {made.seed}: the handler raised {answer['error']}")
         time.sleep(made.behaviour["operation_ms"] / 1000)  # what was begun ends
-        replay = Replay(made.cloud, self._emulator.history())
+        replay = Replay(made.cloud, self._emulator.history(), made.behaviour["cloud_registry"])
         faults = judge(replay, made.settings, made.blind, report, SPEED)
         printed = self._log.read()
         if "Traceback" in printed:
@@ -126,17 +128,20 @@ def story(ending: Ending) -> str:
         "Settings:",
         toml_of(made.settings),
     ]
+    parts = ending.replay.snapshots[0].parts
     digests = {image.digest: image.id for image in ending.replay.snapshots[0].images.values()}
-    for registry in made.cloud["registries"]:
+    lines.append(f"Cloud Registry: {json.dumps(made.behaviour['cloud_registry'])}")
+    for registry in made.cloud["registries"] + made.cloud["cloud_registries"]:
+        lines.append(f"{registry['id']} policies: {json.dumps(registry.get('policies'))}")
         for repository in registry["repositories"]:
             name = f"{registry['id']}/{repository['name']}"
-            lines += [name, f"    policies: {json.dumps(repository['policies'])}"]
+            lines += [name, f"    policies: {json.dumps(repository.get('policies'))}"]
             for image in ending.replay.snapshots[0].of_repository(name):
                 held = [digests.get(digest, digest[:19]) for digest in sorted(held_by(image))]
                 refers = [digests.get(digest, digest[:19]) for digest in sorted(subjects_of(image))]
                 days = (time.time() - image.created_at) / 86400
                 lines.append(
-                    f"    {image.id} {image.digest[7:15]} {days:6.1f}d tags {list(image.tags)}"
+                    f"    {image.id} {parts.get(image.id, '')} {image.digest[7:15]} {days:6.1f}d tags {list(image.tags)}"
                     + (f" holds {held}" if held else "")
                     + (f" refers to {refers}" if refers else "")
                 )

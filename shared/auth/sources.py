@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import urllib3
 
 from shared.auth.authorized_key import is_key, read_key
 from shared.auth.environment import Access
 from shared.auth.service_account import exchange
 from shared.auth.tokens import Bearer, Token, TokenKeeper
 from shared.cloud.client import TOKEN, Cloud, part
+from shared.cloud.connecting import NoAnswer
 from shared.cloud.connections import Connections
 from shared.errors import CallError, CredentialsError, SettingsError
 
@@ -118,7 +118,7 @@ def _from_metadata(address: str) -> Token:
         server = Connections(f"http://{address}", 1, direct=True)
         raw = server.send("GET", METADATA_PATH, None, {"Metadata-Flavor": "Google"}, 2, most=TOKEN)
         token = json.loads(raw.body) if raw.status == 200 and not raw.cut else {}
-    except (urllib3.exceptions.HTTPError, CallError, ValueError, RecursionError):
+    except (NoAnswer, CallError, ValueError, RecursionError):
         token = {}
     if not isinstance(token, dict) or not token.get("access_token"):
         raise CredentialsError(

@@ -5,7 +5,7 @@ until that look is old.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -99,6 +99,28 @@ NEVER = Guarded([], 0.0, -1, {})
 
 def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
     """Deletes the candidates that are unchanged and unguarded, looking again before each batch of them."""
+    parted: dict[str, str] = {}
+    try:
+        _delete_batches(run, cloud, deleted, survey, parted)
+    finally:
+        _tell_of_parts(run, survey, parted)
+
+
+def _tell_of_parts(run: Run, survey: Survey, parted: Mapping[str, str]) -> None:
+    """Warns of the images that have lost some of their tags to a deletion that was not carried on."""
+    for image_id in parted.keys() - survey.gone():
+        image = guards.described(survey.candidates[image_id].image)
+        run.hold_back(
+            "partly-deleted",
+            f"{survey.repository.full_name}: the deletion of {image} was begun and not carried on:"
+            f" {parted[image_id]}.",
+        )
+
+
+def _delete_batches(
+    run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey, parted: dict[str, str]
+) -> None:
+    """Notes in ``parted`` the images whose deletion was given up in between."""
     before: Sightings = survey.take_sightings()
     began_at = cloud.pace.clock()
     look = relisting.look(cloud, survey.repository)
@@ -110,6 +132,7 @@ def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Surve
             break
         first, before = False, relisting.sightings(look.images)
         deletion = _delete_batch(run, cloud, survey, batch, reserve, deleted)
+        parted |= deletion.parted
         if _stops(run, survey, deletion) or deletion.look is None:
             return
         look = deletion.look

@@ -19,7 +19,8 @@ from shared.retention.records import Image, Outcome, blob_key
 
 
 def keys_of(images: Iterable[Image]) -> array[int]:
-    return array("Q", [blob_key(image.digest) for image in images])
+    """The keys of the images' digests, and of those that their indexes name."""
+    return array("Q", [blob_key(digest) for image in images for digest in (image.digest, *image.children)])
 
 
 def keep_referrers(run: Run, cloud: Cloud) -> None:

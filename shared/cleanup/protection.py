@@ -90,10 +90,11 @@ def with_all_tags(run: Run, cloud: Cloud, repository: Repository, look: Look) ->
     if not wanted.index_children and not wanted.referrers:
         return look
     reader = Manifests(cloud, run.docker_endpoints, repository)
-    unlisted = set(reader.tags() or ()) - _tags(look.images)
+    tags = set(reader.tags() or ())
+    unlisted = tags - _tags(look.images)
     if unlisted:  # pushed or deleted meanwhile?
         look = relisting.look(cloud, repository)
-        unlisted -= _tags(look.images)
+        unlisted = tags - _tags(look.images)
     if unlisted and not unlisted.isdisjoint(reader.tags() or ()):
         raise Doubtful(
             f"The listing of {repository.full_name} lacks the image of the tag {min(unlisted)}, which the"

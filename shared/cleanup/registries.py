@@ -31,12 +31,13 @@ def of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
     """
     answers = ask(run.settings.services, lambda service: list(service.registries(cloud, folder_id)))
     if answers.failures and not any(answers.registries.values()):
-        *others, first = answers.failures.values()
+        first, *others = [answers.failures[name] for name in SERVICES if name in answers.failures]
         for error in others:
-            run.problem(error)
+            if error.code != NOT_FOUND:
+                run.problem(error)
         raise first
     for name, error in answers.failures.items():
-        if is_closed(error) or error.code == PERMISSION_DENIED:
+        if _is_unavailable(error):
             tell_unavailable(run, name, error)
         else:
             run.problem(error)
@@ -67,7 +68,8 @@ def named(run: Run, cloud: Cloud, registry_ids: list[str]) -> tuple[list[Registr
         found = _each_once(run, answers)
         registries.extend(found)
         others = {name: error for name, error in answers.failures.items() if error.code != NOT_FOUND}
-        closed.update({name: error for name, error in others.items() if found and is_closed(error)})
+        if found:
+            closed.update({name: error for name, error in others.items() if _is_unavailable(error)})
         if found:
             for name, error in others.items():
                 if name not in closed:
@@ -99,6 +101,11 @@ def ask(services: Collection[Service], question: Callable[[RegistryService], lis
 def is_closed(error: CallError) -> bool:
     """Whether the service cannot be asked at all: its host is gone, or has none of its API any more."""
     return error.status in GONE or (error.code == UNAVAILABLE and not error.status)
+
+
+def _is_unavailable(error: CallError) -> bool:
+    """Whether the other service may be worked in all the same."""
+    return is_closed(error) or error.code == PERMISSION_DENIED
 
 
 def tell_unavailable(run: Run, name: Service, error: CallError) -> None:

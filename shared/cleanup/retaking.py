@@ -8,14 +8,14 @@ vanished since the last look.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import cache
+from collections.abc import Callable, Collection
+from functools import cache, partial
 
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
 from shared.cloud.registry_services import service_of
 from shared.retention import guards, policies, rules
-from shared.retention.records import ALREADY_GONE, REMAINING, Image, Outcome, Policy, PolicyResult
+from shared.retention.records import ALREADY_GONE, REMAINING, DryRun, Image, Outcome, Policy, PolicyResult
 
 UNTAKEN = Outcome("remaining", kept_by="no policy and no rule takes it any more")
 
@@ -51,12 +51,18 @@ def leave_untaken(
         changed_tags = bool(going.keys() & lost)
         since = cloud.pace.clock() if lost else survey.listed_at
         again = _to_run_again(survey, rank=first or bool(lost), every=changed_tags)
-        taken |= _taken_by_policies(run, cloud, survey, again, since)
+        dry_run = partial(run.dry_runs.of, cloud, survey.repository, since=since)
+        taken |= _taken_by_policies(cloud, survey, again, dry_run, images)
     taken |= _taken_by_rules(run, survey, images)
+    unnamed = {
+        image.image_id
+        for image in images
+        if image.image_id in going and set(going[image.image_id].image.tags) - set(image.tags)
+    }
     spared = [
         candidate.image
         for image_id, candidate in going.items()
-        if not any(_takes(taken, reason, image_id) for reason in candidate.reasons)
+        if not any(_takes(taken, reason, image_id, unnamed) for reason in candidate.reasons)
     ]
     survey.settle({image.image_id: UNTAKEN for image in spared})
     if spared:
@@ -67,10 +73,14 @@ def leave_untaken(
         )
 
 
-def _takes(taken: dict[str, Collection[str] | None], reason: str, image_id: str) -> bool:
-    """Whether ``reason`` still takes the image; what goes with its image is the guards' business."""
+def _takes(
+    taken: dict[str, Collection[str] | None], reason: str, image_id: str, unnamed: Collection[str]
+) -> bool:
+    """Whether ``reason`` still takes the image; what goes with its image is the guards' business, unless it
+    has lost a tag, which may be what referred to its image.
+    """
     if reason.endswith(guards.FOLLOWS):
-        return True
+        return image_id not in unnamed
     ids = taken.get(reason, ())
     return ids is None or image_id in ids
 
@@ -85,14 +95,12 @@ def _to_run_again(survey: Survey, *, rank: bool, every: bool) -> set[str]:
 
 
 def _taken_by_policies(
-    run: Run, cloud: Cloud, survey: Survey, again: set[str], since: float
+    cloud: Cloud, survey: Survey, again: set[str], dry_run: Callable[[Policy], DryRun], images: list[Image]
 ) -> dict[str, Collection[str] | None]:
-    """By its reason, what each unchanged policy takes: the ids, or None for whatever it took at its dry run.
-
-    A dry run of those to run ``again`` has begun at ``since`` or later.
+    """By its reason, what each unchanged policy takes of the ``images``: the ids, or None for whatever it
+    took at its dry run. Those to run ``again`` are run dry.
     """
     service = service_of(survey.repository)
-    listed = cache(lambda: list(service.images(cloud, survey.repository)))
     now = {policy.policy_id: policy for policy in service.policies_of(cloud, survey.repository)}
     by_reason: dict[str, list[PolicyResult]] = {}
     for result in survey.results:
@@ -101,8 +109,7 @@ def _taken_by_policies(
 
     @cache
     def ids_of(policy: Policy) -> frozenset[str]:
-        dry_run = run.dry_runs.of(cloud, survey.repository, policy, since)
-        return frozenset(image.image_id for image, _ in service.taken(dry_run, listed))
+        return frozenset(image.image_id for image, _ in service.taken(dry_run(policy), lambda: images))
 
     taken: dict[str, Collection[str] | None] = {}
     for reason, results in by_reason.items():

@@ -76,7 +76,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
     def staying(images: Iterable[Image]) -> Iterator[Image]:
         for image in images:
             listed[image.image_id] = image.size_bytes
-            digests.append(blob_key(image.digest))
+            digests.extend(map(blob_key, (image.digest, *image.children)))
             created[image.created_at[:HOUR]] += 1
             if image.image_id not in survey.candidates:
                 yield image

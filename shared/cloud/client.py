@@ -17,12 +17,13 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
-import urllib3
 
 from shared.cloud import log
-from shared.cloud.connections import Connections, Raw, lost
+from shared.cloud.connecting import NoAnswer
+from shared.cloud.connections import Connections, lost
 from shared.cloud.pace import Pace, backoff
 from shared.cloud.reach import Server
+from shared.cloud.reading import Raw
 from shared.errors import (
     GRPC_NAMES,
     INTERNAL,
@@ -237,11 +238,11 @@ class Cloud:
         try:
             if not known.may_be_asked():
                 raise known.unreachable(service, call, self._setting)
-            if before:
-                before()
             seconds = min(self._timeout, self.pace.ends_at - sent_at, known.patience())
-            raw = server.send(method, path, content, sent, seconds, most=most or self._most)
-        except urllib3.exceptions.HTTPError as error:
+            raw = server.send(
+                method, path, content, sent, seconds, most=most or self._most, before=before or (lambda: None)
+            )
+        except NoAnswer as error:
             failure = lost(error, service, call)
             known.is_silent(failure.message)
             raise (
@@ -251,7 +252,7 @@ class Cloud:
             self.pace.leave()
         known.answers()
         if raw.status in SLOW_DOWN:
-            self.pace.slow_down(sent_at, _seconds(raw.headers.get("Retry-After")))
+            self.pace.slow_down(sent_at, _seconds(raw.headers.get("retry-after")))
         elif raw.status < 500:
             self.pace.succeeded()
         log.debug(f"{call}: {raw.status}")
@@ -297,7 +298,7 @@ def decoded(
     try:
         return _decoder(answer).decode(raw.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        kind = raw.headers.get("Content-Type", "no content type")
+        kind = raw.headers.get("content-type", "no content type")
         problem = (
             "is not of the documented form"
             if isinstance(error, msgspec.ValidationError)
@@ -322,7 +323,7 @@ def check(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]
     except (msgspec.DecodeError, UnicodeDecodeError):
         body = _ErrorBody()
     code = body.code if body.code in GRPC_NAMES else CODE_OF_STATUS.get(raw.status, 2)
-    kind = raw.headers.get("Content-Type", "no content type")
+    kind = raw.headers.get("content-type", "no content type")
     message = body.message or "; ".join(f"{error.code}: {error.message}" for error in body.errors)
     if 300 <= raw.status < 400:
         message = f"it answered with a redirect (HTTP {raw.status}), which is not followed"

@@ -43,7 +43,8 @@ class Deletion(msgspec.Struct):
     ``open`` maps an image id to the operation to ask for, or to "" when there is none to ask for: the answer
     got lost, or the operation is done. ``look`` is the repository afterwards, None when unknown. ``stopped``
     is why some images were not requested. Other images depend on the ``vital`` ones. ``unanswered`` deletes
-    were sent, and then given up.
+    were sent, and then given up. ``parted`` says by image id what is known of the tags of an image whose
+    deletion, piece by piece, was given up in between.
     """
 
     outcomes: dict[str, Outcome] = {}
@@ -53,6 +54,8 @@ class Deletion(msgspec.Struct):
     images: dict[str, Image] = {}
     vital: Collection[str] = ()
     unanswered: set[str] = set()
+    begun: set[str] = set()
+    parted: dict[str, str] = {}
 
 
 def delete(
@@ -115,6 +118,8 @@ def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
             pause = min(operations.LONGEST_PAUSE, pause * 1.5)
     except OutOfTime:
         _trust_operations(deletion)
+        unknown = dict.fromkeys(_in_between(deletion), "some of its tags may be gone")
+        deletion.parted.update(unknown)
         return
     except JanitorError as error:
         _trust_operations(deletion)
@@ -125,15 +130,25 @@ def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
 
 
 def _tell_of_lost_tags(deletion: Deletion) -> None:
-    """Adds to the message of a deletion that has failed which tags of its image are gone all the same."""
+    """Tells which tags are gone of an image whose deletion has failed or was given up in between."""
+    in_between = _in_between(deletion)
     for image in deletion.look.images if deletion.look else ():
         outcome, before = deletion.outcomes.get(image.image_id), deletion.images.get(image.image_id)
         lost = sorted(set(before.tags) - set(image.tags)) if before else []
-        if outcome and outcome.outcome == "failed" and lost:
-            message = (
-                f"{outcome.message}; of its tags {', '.join(lost)} is gone, {', '.join(image.tags)} is there"
-            )
+        if not lost:
+            continue
+        told = f"of its tags {', '.join(lost)} is gone, {', '.join(image.tags)} is there"
+        if image.image_id in in_between:
+            deletion.parted[image.image_id] = told
+        elif outcome and outcome.outcome == "failed":
+            message = f"{outcome.message}; {told}"
             deletion.outcomes[image.image_id] = msgspec.structs.replace(outcome, message=message)
+
+
+def _in_between(deletion: Deletion) -> set[str]:
+    """The images of several parts whose deletion was begun and given up, and that are not settled."""
+    begun = deletion.begun - deletion.outcomes.keys()
+    return {image_id for image_id in begun if len(deletion.images[image_id].parts) > 1}
 
 
 def _ask(
@@ -163,6 +178,7 @@ def _ask(
     except JanitorError:
         if sent:
             deletion.unanswered.add(image_id)
+            deletion.begun.add(image_id)
         raise
     else:
         _note(deletion, image_id, operation, service)

@@ -47,7 +47,6 @@ def start(level: str) -> None:
     """Log from ``level`` on; calling it again changes the level only."""
     logger.setLevel(LEVELS[level])
     logger.propagate = False
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # it logs whole URLs, and some are secrets
     if not logger.handlers:
         handler = _StandardError()
         handler.setFormatter(_Line())

@@ -22,8 +22,8 @@ import msgspec
 
 from shared.cloud import address
 from shared.cloud.client import PAGE, Cloud, check, decoded
-from shared.cloud.connections import Raw
 from shared.cloud.parallel import for_each
+from shared.cloud.reading import Raw
 from shared.cloud.registry_services import service_of
 from shared.cloud.registry_token import SignIn
 from shared.errors import INTERNAL, NOT_FOUND, CallError, TooLarge, short
@@ -241,7 +241,7 @@ class Manifests:
             return None
         call = f"GET {path}"
         tags = decoded(raw, _Tags, self._host.name, call, self._host.role, (header,)).tags or []
-        link = NEXT.search(", ".join(raw.headers.get_all("Link") or ()) if raw.headers else "")
+        link = NEXT.search(raw.headers.get("link", ""))
         return tags, self._next(link[1], path) if link else ""
 
     def _next(self, link: str, path: str) -> str:

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from shared.cloud.client import CODE_OF_STATUS, PAGE, RETRYABLE_STATUS, Cloud
-from shared.cloud.connections import Raw
+from shared.cloud.reading import Raw
 from shared.errors import (
     FAILED_PRECONDITION,
     INTERNAL,
@@ -118,7 +118,7 @@ def _ask(  # noqa: PLR0913 - all that a request is made of
 
 
 def _head(raw: Raw, call: str) -> Head:
-    etag = raw.headers.get("ETag", "")
+    etag = raw.headers.get("etag", "")
     if not etag:
         raise _nonsense("the answer has no ETag", call)
     return Head(etag, raw.headers.get(WRITER, ""))
@@ -133,7 +133,7 @@ def _check(raw: Raw, method: str, place: str, secret: str) -> None:
     if raw.status == 404 and (code == "NoSuchKey" or method == "HEAD"):  # which has no body
         return
     message = f"{code}: {error.findtext('{*}Message') or code}" if error is not None and code else ""
-    kind = raw.headers.get("Content-Type", "no content type")
+    kind = raw.headers.get("content-type", "no content type")
     message = message or f"HTTP {raw.status} with {kind} instead of an error in XML"
     number = FAILED_PRECONDITION if code == "NoSuchBucket" else CODE_OF_STATUS.get(raw.status, UNKNOWN)
     raise CallError(

@@ -19,8 +19,8 @@ import msgspec
 from shared.cloud import address
 from shared.cloud.address import PORTS, Address
 from shared.cloud.client import TOKEN, Cloud, check, decoded
-from shared.cloud.connections import Raw
 from shared.cloud.docker_host import DockerHost
+from shared.cloud.reading import Raw
 from shared.errors import INTERNAL, UNAUTHENTICATED, CallError, short
 
 PING = "GET /v2/"
@@ -68,7 +68,7 @@ class SignIn:
         answer = self._registry.persist(lambda _header: self._ping(), None)
         if answer.status == 200:
             return ""
-        scheme, _, rest = answer.headers.get("WWW-Authenticate", "").strip().partition(" ")
+        scheme, _, rest = answer.headers.get("www-authenticate", "").strip().partition(" ")
         pairs = [(name.lower(), quoted or plain) for name, quoted, plain in PARAMETER.findall(rest)]
         wanted = dict(pairs)
         if scheme.lower() == "bearer" and wanted.get("realm") and len(wanted) == len(pairs):

@@ -18,7 +18,7 @@ import msgspec
 from shared.cloud.client import Cloud
 from shared.cloud.operations import Operation
 from shared.cloud.pace import backoff
-from shared.deploy import api, storage, wanted
+from shared.deploy import api, package, storage, wanted
 from shared.deploy.api import Bucket, Item, Version
 from shared.deploy.deployment import Deployment
 from shared.deploy.found import Found
@@ -115,7 +115,9 @@ def _do(deployment: Deployment, change: Change, facts: Found) -> None:
             made = api.done(cloud, api.create(unrepeated, "bucket", body), f"making the bucket {name}")
             facts.buckets[name] = _response(made, Bucket)
         case CreateVersion(function=function, body=body):
-            operation = api.create_version(unrepeated, wanted.with_content(body, deployment.archive))
+            operation = api.create_version(
+                unrepeated, wanted.with_content(body, package.compiled(deployment.archive))
+            )
             made = api.done(cloud, operation, f"making a version of {function}", api.BUILD_AT_MOST)
             version = _response(made, Version)
             facts.versions.setdefault(function, []).append(version)

@@ -30,7 +30,7 @@ def check_folders(cloud: Cloud, config: Config, *, all_of_them: bool) -> None:
     if all_of_them:
         named.setdefault(settings.folder_id or config.folder_id, "folder_id")
         named.setdefault(settings.metrics.folder_id or config.folder_id, "metrics.folder_id")
-        named = dict.fromkeys(settings.guards.folders, "guards.folders") | named
+        named |= {each: "guards.folders" for each in settings.guards.folders if each not in named}
     for folder_id, key in named.items():
         check_folder(cloud, folder_id, f"named by {key}")
 

@@ -80,7 +80,7 @@ def grants(config: Config, registries: Collection[Registry], closed: Collection[
     ``registries`` are those that the settings are about; nothing is needed in a service that is ``closed``.
     """
     listed = [
-        *_finding(config, closed),
+        *_finding(config, registries, closed),
         *_cleaning(config, registries),
         *_in_use(config, registries),
         *_running(config),
@@ -89,14 +89,24 @@ def grants(config: Config, registries: Collection[Registry], closed: Collection[
     return list({grant[:3]: grant for grant in reversed(listed)}.values())[::-1]
 
 
-def _finding(config: Config, closed: Collection[Service]) -> Iterator[Grant]:
+def _finding(
+    config: Config, registries: Collection[Registry], closed: Collection[Service]
+) -> Iterator[Grant]:
+    """Every service is asked for every registry, which may have been migrated."""
     settings = config.settings
-    if settings.folder_id and not settings.registries:
-        folder = Target("folder", settings.folder_id)
-        for service in settings.services:
-            if service not in closed:
-                why = f"to find the folder's registries in {SERVICES[service].TITLE}"
-                yield Grant("functions", VIEWERS[service], folder, why)
+    for service in settings.services:
+        if service in closed:
+            continue
+        title = SERVICES[service].TITLE
+        if not settings.registries:
+            folder = Target("folder", settings.folder_id or "")
+            yield Grant("functions", VIEWERS[service], folder, f"to find the folder's registries in {title}")
+            continue
+        known = {registry.registry_id for registry in registries if registry.service == service}
+        for registry in sorted(registries, key=registry_target):
+            if registry.registry_id not in known:
+                why = f"to see whether {title} has the registry {registry.registry_id}"
+                yield Grant("functions", VIEWERS[service], Target("folder", registry.folder_id), why)
 
 
 def _cleaning(config: Config, registries: Collection[Registry]) -> Iterator[Grant]:

@@ -178,7 +178,10 @@ def close(
     index_children: bool,
     referrers: bool,
 ) -> dict[str, Kept]:
-    """``kept`` and every candidate that stays because of what stays: what it holds, and what refers to it."""
+    """``kept`` and every candidate that stays because of what stays: what it holds, and what refers to it.
+
+    What an index holds stays with it, also where the registry does not list it.
+    """
     by_digest = {image.digest: image for image in images}
     referring = _referring(by_digest, manifests) if referrers else {}
     kept = dict(kept)
@@ -187,10 +190,12 @@ def close(
     ]
     while staying:
         image = staying.pop()
-        bound: list[tuple[str, str]] = []
-        if index_children:
-            bound += [(digest, "index-child") for digest in _held(image.digest, manifests)]
-        bound += [(digest, "referrer") for digest in referring.get(image.digest, ())]
+        held = _held(image.digest, manifests)
+        unlisted = referring.keys() & held - by_digest.keys()
+        bound: list[tuple[str, str]] = [(digest, "index-child") for digest in held if index_children]
+        bound += [
+            (digest, "referrer") for of in (image.digest, *unlisted) for digest in referring.get(of, ())
+        ]
         for digest, guard in bound:
             other = by_digest.get(digest)
             if other and other.image_id in candidates and other.image_id not in kept:
@@ -228,13 +233,15 @@ def waves(going: Iterable[Image], manifests: Binding) -> list[list[Image]]:
     """
     by_digest = {image.digest: image for image in going}
     holders: dict[str, set[str]] = {}
-    subjects: dict[str, frozenset[str]] = {}
-    for digest, image in by_digest.items():
-        for held in (_held(digest, manifests) - {digest}) & by_digest.keys():
+    for digest in by_digest:
+        for held in _held(digest, manifests) - {digest}:
             holders.setdefault(held, set()).add(digest)
-        referred = (referred_to(image, manifests.get(digest, PLAIN)) - {digest}) & by_digest.keys()
-        if referred:
-            subjects[digest] = referred
+    subjects: dict[str, set[str]] = {}
+    for digest, image in by_digest.items():
+        for subject in referred_to(image, manifests.get(digest, PLAIN)):
+            first = {subject} if subject in by_digest else holders.get(subject, set())
+            if first - {digest}:
+                subjects.setdefault(digest, set()).update(first - {digest})
     ordered: list[list[Image]] = []
     waiting = dict.fromkeys(by_digest)
     while waiting:
@@ -294,6 +301,7 @@ def foreign_subjects(
     digests.
     """
     own = {image.digest for image in images}
+    own |= {digest for image in images for digest in _held(image.digest, manifests)}
     subjects = {
         candidate.image.image_id: referred_to(candidate.image, manifests.get(candidate.image.digest, PLAIN))
         for candidate in candidates

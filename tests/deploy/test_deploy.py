@@ -164,6 +164,7 @@ def test_the_roles_are_the_least_that_the_settings_need(folder: Folder) -> None:
     applied(
         folder,
         'registries = ["crp1"]\nguards = {in_use = "none", index_children = false, referrers = false}\n'
+        'services = ["container-registry"]\n'
         f'mode = "apply"\n[deploy]\nfolder_id = "{FOLDER}"\n',
     )
 

@@ -4,18 +4,22 @@ loads.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from shared.deploy import package, wanted
 from tests.conftest import Cloud, images, policy
 from tests.emulator.client import PROJECT_ROOT
 
 MOST_BYTES = 3_500_000
+THIS_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def deploy(
@@ -69,11 +73,63 @@ def test_the_archive_has_entry_points_at_its_root_and_shared_beside_them(tmp_pat
     assert len(names) == len(set(names))
     root = {name for name in names if "/" not in name}
     assert {"dry_run.py", "cleanup.py", "requirements.txt"} <= root
+    compiled = {name for name in names if "__pycache__" in name}
+    assert not [name for name in compiled if not name.endswith(".cpython-312.pyc")]
+    names = [name for name in names if name not in compiled]
     assert {name.split("/")[0] for name in names if "/" in name} == {"shared"}
     assert "shared/__init__.py" in names
     assert {f"shared/report/page/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
     assert not [name for name in names if name.endswith((".pyc", ".toml", ".sh", ".yaml"))]
     assert not [name for name in names if "test" in name or "__main__" in name or "emulator" in name]
+
+
+def unpacked(archive: bytes, directory: Path) -> Path:
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        opened.extractall(directory)
+    return directory
+
+
+def test_what_is_compiled_is_loaded_instead_of_its_source_and_is_the_same_each_time(tmp_path: Path) -> None:
+    sources = package.archive()
+    archive = package.compiled(sources, THIS_PYTHON)
+    bundle = unpacked(archive, tmp_path)
+    (bundle / "cleanup.py").write_text("raise SystemExit('the source was compiled')")
+    imported = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, cleanup, shared.errors; print(shared.errors.printable.__code__.co_filename)",
+        ],
+        cwd=bundle,
+        env={"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert package.compiled(sources, THIS_PYTHON) == archive
+    assert len(archive) < MOST_BYTES
+    assert (imported.returncode, imported.stdout.strip()) == (0, str(bundle / "shared/errors.py")), (
+        imported.stderr
+    )
+    assert len(list(bundle.rglob("*.py"))) == len(list(bundle.rglob("*.pyc")))
+
+
+def test_without_the_interpreter_of_the_runtime_nothing_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    sources = package.archive()
+    assert package.compiled(sources, "3.99") == sources
+
+    for content in ("exit 127", f'exec {sys.executable} "$@"'):
+        (tmp_path / "python3.99").write_text(f"#!/bin/sh\n{content}\n")
+        (tmp_path / "python3.99").chmod(0o755)
+        assert package.compiled(sources, "3.99") == sources
+
+
+def test_what_is_compiled_is_for_the_runtime_of_the_functions() -> None:
+    assert "python" + package.RUNTIME.replace(".", "") == wanted.RUNTIME
 
 
 def test_the_archive_goes_where_the_caller_stands(tmp_path: Path) -> None:
@@ -120,7 +176,19 @@ def test_a_start_with_the_functions_own_token_loads_no_more_than_it_needs(
 
     assert invocation.results[0]["status"] == "ok"
     loaded = {module.partition(".")[0] for module in invocation.modules}
-    assert not loaded & {"cryptography", "jwt", "rich", "jinja2", "dateutil", "argparse", "tests", "yaml"}
+    assert not loaded & {
+        "cryptography",
+        "jwt",
+        "rich",
+        "pygments",
+        "jinja2",
+        "dateutil",
+        "argparse",
+        "requests",
+        "urllib3",
+        "tests",
+        "yaml",
+    }
     assert "shared.report.terminal" not in invocation.modules
     assert "shared.deploy" not in invocation.modules
 

@@ -94,7 +94,10 @@ def test_registries_that_are_named_may_be_of_either_service(folder: Folder) -> N
 
     assert ours(folder, "crp2") == OLD_ROLES
     assert ours(folder, "crp3") == {"cloud-registry.viewer", PULLER, PUSHER}
-    assert ours(folder, "crp1") == ours(folder, FOLDER) == set()
+    assert ours(folder, "crp1") == set()
+    assert ours(folder, FOLDER) == {"container-registry.viewer", "cloud-registry.viewer"}
+    (call,) = folder.cloud.wind()
+    assert call["result"]["status"] == "ok", call["result"]
 
 
 def test_a_service_that_is_not_wanted_gets_and_keeps_no_role(folder: Folder) -> None:

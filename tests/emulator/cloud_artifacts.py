@@ -105,9 +105,10 @@ def index_entries(image: Image) -> list[dict[str, Any]]:
 
 def _platform_manifest(entry: dict[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {"manifestDescriptor": {"digest": entry["digest"]}}
-    if size := entry.get("size"):
+    size, platform_given = entry.get("size"), entry.get("platform")
+    if isinstance(size, int) and size:
         told["manifestDescriptor"]["size"] = str(size)
-    given = entry.get("platform") or {}
+    given = platform_given if isinstance(platform_given, dict) else {}
     names = {"architecture": "architecture", "os": "os", "os.version": "osVersion", "variant": "variant"}
     if platform := {name: str(given[key]) for key, name in names.items() if given.get(key)}:
         told["platform"] = platform

@@ -41,7 +41,7 @@ class CloudRepository:
     owner_of_digest: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     names_of_digest: dict[str, set[str]] = field(default_factory=dict)
-    _children: tuple[int, frozenset[str]] = (-1, frozenset())
+    _children: dict[object, frozenset[str]] = field(default_factory=dict)
 
     @property
     def short_name(self) -> str:
@@ -57,18 +57,24 @@ class CloudRepository:
     def tag_names(self) -> list[str]:
         return [name for name in self.artifacts if ":" not in name]
 
-    @property
-    def children(self) -> frozenset[str]:
-        """The digests that an index of the repository names."""
-        if self._children[0] != self.images.version:
-            entries = (
-                entry
-                for image in self.images.all()
-                if image.own_manifest is not None
-                for entry in index_entries(image)
-            )
-            self._children = (self.images.version, frozenset(entry["digest"] for entry in entries))
-        return self._children[1]
+    def children(self, version: int, *, of_tagged: bool) -> frozenset[str]:
+        """The digests that an index of the repository names, or one that has a tag or is named so itself.
+
+        `version` is the registry's.
+        """
+        if (version, of_tagged) not in self._children:
+            indexes = {image.digest: image for image in self.images.all() if image.own_manifest is not None}
+            waiting = [digest for digest in indexes if not of_tagged or self.has_tag(digest)]
+            named: set[str] = set()
+            while waiting:
+                fresh = {entry["digest"] for entry in index_entries(indexes[waiting.pop()])} - named
+                named |= fresh
+                waiting += fresh & indexes.keys()
+            self._children = {(version, of_tagged): frozenset(named)}
+        return self._children[(version, of_tagged)]
+
+    def has_tag(self, digest: str) -> bool:
+        return any(":" not in name for name in self.names_of_digest.get(digest, ()))
 
 
 @dataclass
@@ -304,15 +310,19 @@ class CloudRegistries:
         if node.kind != ARTIFACT or node.has_tag:
             return True
         repository = registry.repositories[node.parent[1:]]
-        is_child = node.name in repository.children
+        is_child = node.name in self._children_of(registry, repository)
         return self.switches.children_listed if is_child else self.switches.untagged_kept
+
+    def _children_of(self, registry: CloudRegistry, repository: CloudRepository) -> frozenset[str]:
+        return repository.children(registry.version, of_tagged=not self.switches.untagged_kept)
 
     def holds(self, repository_name: str, image: Image) -> bool:
         """Whether the image can be pulled: by the switches one that no tag and no index names may be gone."""
         repository = self.repository(repository_name)
-        if repository is None or self.switches.untagged_kept or image.digest in repository.children:
+        if repository is None or self.switches.untagged_kept or repository.has_tag(image.digest):
             return repository is not None
-        return any(":" not in name for name in repository.names_of_digest.get(image.digest, ()))
+        registry = self.by_id[repository_name.partition("/")[0]]
+        return image.digest in self._children_of(registry, repository)
 
     def shown(self, registry: CloudRegistry) -> Iterator[Artifact]:
         nodes = registry.by_path.values()

@@ -262,6 +262,29 @@ def test_the_signature_of_an_image_that_stays_stays(cloud: Cloud, rules: dict[st
     assert {row["guard"] for row in report["images"]} == {"referrer", None}
 
 
+@pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
+@pytest.mark.parametrize("place", ["app", "signatures"])
+def test_the_signature_of_a_child_of_an_index_that_stays_stays(
+    cloud: Cloud, rules: dict[str, str], listed: bool, place: str
+) -> None:
+    """As `cosign sign --recursive` makes them, also where the registry does not list an index's children."""
+    index = {"id": "multi", "tags": ["multi"], "age": "1d", "index": ["amd", "arm"]}
+    seed(cloud, registry(repository(old("amd"), old("arm"), index)))
+    children = cloud.emulator.state()["cloud_registries"]["crp2"]["repositories"]["app"]["images"]
+    digest = next(image["digest"] for image in children if image["id"] == "arm")
+    contents = {"app": [old("amd"), old("arm"), index], "signatures": [old("gone", "v1")]}
+    contents[place].append(old("sig", f"{digest.replace(':', '-')}.sig"))
+    seed(cloud, registry(*(repository(*held, name=name) for name, held in contents.items())))
+    cloud.emulator.behaviour(cloud_registry={"children_listed": listed})
+
+    report = cloud.clean(**rules)
+
+    assert cloud.emulator.cloud_image_ids() == {"amd", "arm", "multi", "sig"}
+    assert ("sig", "referrer") in {
+        (tag[-3:], row["guard"]) for row in report["images"] for tag in row["tags"]
+    }
+
+
 @pytest.mark.parametrize("keeps_id", [True, False])
 @pytest.mark.parametrize(
     "after", ["GET */artifacts", "GET */registries/crp2:listArtifacts", "GET */v2/crp2/app/tags/list"]
@@ -340,6 +363,27 @@ def test_a_part_that_cannot_be_deleted_leaves_the_image_and_is_told(
     [error] = report["errors"]
     assert "of its tags a is gone, b is there" in error["message"]
     assert report["status"] == "partial"
+
+
+@pytest.mark.slow
+def test_an_image_that_is_kept_amid_its_deletion_is_told_with_the_tags_that_it_has_lost(
+    cloud: Cloud, rules: dict[str, str]
+) -> None:
+    """The first of its two deletes takes so long that all is looked at again, and then an index holds it."""
+    seed(cloud, registry(repository(old("one", "a", "b"), {"id": "new", "tags": ["v9"], "age": "1d"})))
+    index = {"id": "multi", "tags": ["multi"], "age": "1h", "index": ["one"]}
+    push = {"push_artifact": {"registry_id": "crp2", "repository": "app", "image": index}}
+    cloud.emulator.behaviour(
+        faults=[{"match": f"DELETE {ARTIFACTS}/one.a", "delay_ms": 10_000}],
+        changes=[{"after": f"GET {ARTIFACTS}/one.a", "do": push}],
+    )
+
+    report = cloud.clean(**rules)
+
+    assert cloud.emulator.artifact_ids() == {"one.b", "new.v9", "multi.multi"}
+    assert outcomes(report) == {"app:a,b": "protected"}
+    assert_complains(report, "held-back", "of its tags a is gone, b is there")
+    assert codes(report)["partly-deleted"] == 1
 
 
 @pytest.mark.parametrize("role", ["cloud-registry.viewer"])

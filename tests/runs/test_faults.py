@@ -287,7 +287,7 @@ LOOKERS = [
         ),
         pytest.param(
             [*LOOKERS, "container-registry.editor"],
-            "partial",
+            "held-back",
             "container-registry.images.pusher",
             id="no deletes",
         ),

@@ -85,6 +85,7 @@ def test_a_run_that_wakes_up_after_another_took_its_registry_over_deletes_nothin
     place = {"STATE_BUCKET": BUCKET} if in_bucket else {"STATE_DIR": str(tmp_path)}
     with running(cloud, place) as first:
         wait_until(lambda: len(deletes(cloud)) > 10, "the first run deletes")
+        time.sleep(0.02)  # so that it waits for answers, and is not just about to send
         first.freeze()
         with running(cloud, place) as second:
             frozen_at = len(deletes(cloud))

@@ -31,7 +31,7 @@ def test_a_run_logs_its_calls_at_debug_and_its_end_with_its_totals(stocked: Clou
 
 
 def test_the_level_leaves_out_what_is_below_it(stocked: Cloud) -> None:
-    stocked.emulator.behaviour(faults=[{"match": "DELETE *", "status": 403, "code": 7}])
+    stocked.emulator.behaviour(faults=[{"match": "DELETE *", "status": 400, "code": 3}])
 
     lines = logged(stocked.call("cleanup", timer(), CLEANUP_MODE="apply", LOG_LEVEL="warn"))
 
@@ -42,7 +42,7 @@ def test_the_level_leaves_out_what_is_below_it(stocked: Cloud) -> None:
 def test_huge_and_odd_messages_of_the_cloud_fit_in_a_line(stocked: Cloud) -> None:
     odd = "a\nb\r\nc\u2028d\x00\x1b[31m" + "\N{FIRE}" * 50_000
     stocked.emulator.behaviour(
-        faults=[{"match": "DELETE *", "body": json.dumps({"code": 9, "message": odd}), "status": 400}]
+        faults=[{"match": "DELETE *", "body": json.dumps({"code": 3, "message": odd}), "status": 400}]
     )
 
     invocation = stocked.call("cleanup", timer(), CLEANUP_MODE="apply")

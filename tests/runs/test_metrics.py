@@ -134,6 +134,7 @@ def test_without_the_role_the_warning_names_it(cloud: Cloud, environment: dict[s
         "container-registry.admin",
         "container-registry.images.puller",
         "container-registry.images.pusher",
+        "cloud-registry.viewer",
     ]
     account, key = service_account("ajefew", FOLDER, roles)
     cloud.seed(

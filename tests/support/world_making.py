@@ -15,10 +15,10 @@ from typing import Any
 from tests.conftest import FOLDER
 from tests.emulator.images import Image
 from tests.emulator.manifests import OCI_INDEX, OCI_MANIFEST
-from tests.emulator.seed import state_from
 from tests.support.world_needs import needed, taken_by_policy, taken_by_rules
-from tests.support.world_replay import Replay
-from tests.support.world_trouble import Scene, forbidden_source, trouble_in
+from tests.support.world_replay import Replay, Snapshot
+from tests.support.world_services import Scene
+from tests.support.world_trouble import forbidden_source, trouble_in
 
 Document = dict[str, Any]
 
@@ -28,6 +28,7 @@ TAGS += ("feature-b-1", "stable", "latest", "prod")
 DELETE_TAGS = (".*", "v.*", "build-.*", "feature-.*", "(v|build-).*")
 KEEP_TAGS = ("v[12]", "stable|prod", "build-[37]", "latest")
 GROUP = "feature-(?P<group>[^-]+)-.*"
+HOSTS = ("cr.yandex", "registry.yandexcloud.net")
 ABSURD = "1970-01-01T00:00:00Z"
 CACHE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 DEEPEST = 3
@@ -46,29 +47,54 @@ class World:
 
 def world(seed: int) -> World:
     dice = random.Random(f"world {seed}")
-    registries = [_registry(dice, seed, number) for number in range(dice.choice((1, 1, 1, 2)))]
-    images = list(state_from({"registries": registries}).images.values())
+    count = dice.choice((1, 1, 1, 2))
+    kinds = _kinds(seed, count)
+    registries = [_registry(dice, seed, number, kind) for number, kind in enumerate(kinds)]
+    cloud: Document = {"registries": [], "cloud_registries": []}
+    for kind, registry in zip(kinds, registries, strict=True):
+        cloud[kind].append(registry)
+    switches = _switches(seed)
+    images = _images_in(cloud, switches)
     for registry in registries:
         _add_malformed(dice, registry, images)
         _add_signatures_elsewhere(dice, registry, images)
-    images = list(state_from({"registries": registries}).images.values())
-    workloads, settings = _workloads(dice, images), _settings(dice)
-    cloud = {"registries": registries, **workloads}
-    scene = Scene(registries, images, _likely_to_go(cloud, settings), workloads)
-    changes, faults = trouble_in(dice, scene)
+    images = _images_in(cloud, switches)
+    cloud |= _workloads(dice, images, {registry["id"] for registry in cloud["cloud_registries"]})
+    settings = _settings(dice)
+    begin = Replay(cloud, [], switches).end
+    changes, faults = trouble_in(dice, Scene(cloud, begin, _likely_to_go(begin, settings)))
     blind = dice.random() < 0.02
     behaviour: Document = {
         "changes": changes,
         "faults": [forbidden_source(dice), *faults] if blind else faults,
         "operation_ms": dice.choice((0, 0, 0, 40)),
         "v2_auth": dice.choice(("bearer", "basic", "none")),
+        "cloud_registry": switches,
     }
     return World(seed, cloud, settings, behaviour, blind)
 
 
-def _likely_to_go(cloud: Document, settings: Document) -> list[Image]:
+def _kinds(seed: int, count: int) -> list[str]:
+    """In which service each registry is: of a third of the worlds all are in Cloud Registry, or one is."""
+    dice = random.Random(f"services of world {seed}")
+    if count == 2 and dice.random() < 0.4:
+        return ["registries", "cloud_registries"]
+    return [dice.choice(("registries", "registries", "cloud_registries"))] * count
+
+
+def _switches(seed: int) -> Document:
+    """What nobody knows of Cloud Registry yet, one way or the other."""
+    dice = random.Random(f"switches of world {seed}")
+    names = ("children_listed", "untagged_kept", "deleted_listed", "retag_keeps_id", "retag_keeps_created_at")
+    return {name: dice.random() < 0.5 for name in (*names, "retained_in_dry_run", "registry_id_told")}
+
+
+def _images_in(cloud: Document, switches: Document) -> list[Image]:
+    return list(Replay(cloud, [], switches).end.images.values())
+
+
+def _likely_to_go(now: Snapshot, settings: Document) -> list[Image]:
     """What a clean-up would delete if nothing happened, at which others and the cloud's faults aim."""
-    now = Replay(cloud, []).end
     return [
         image
         for image in now.images.values()
@@ -78,7 +104,7 @@ def _likely_to_go(cloud: Document, settings: Document) -> list[Image]:
     ]
 
 
-def _registry(dice: random.Random, seed: int, number: int) -> Document:
+def _registry(dice: random.Random, seed: int, number: int, kind: str) -> Document:
     stem = f"crp{seed:06}{'ab'[number]}"
     names = dice.sample(REPOSITORIES, dice.choice((1, 1, 2, 3, 4)) if number == 0 else 1)
     repositories = [
@@ -90,12 +116,54 @@ def _registry(dice: random.Random, seed: int, number: int) -> Document:
         }
         for place, name in enumerate(names)
     ]
-    return {
+    registry: Document = {
         "id": stem.ljust(20, "0"),
         "folder_id": FOLDER,
         "name": f"registry-{number}",
         "repositories": repositories,
     }
+    if kind == "cloud_registries":
+        registry["policies"] = _registry_policies(random.Random(f"policies of {stem}"), stem)
+        for repository in repositories:
+            del repository["id"], repository["policies"]
+    return registry
+
+
+def _registry_policies(dice: random.Random, stem: str) -> list[Document]:
+    """Those of a registry in Cloud Registry."""
+    states = dice.choice((["ENABLED"], ["ENABLED"], ["ENABLED", "DISABLED"], ["DISABLED"], []))
+    return [
+        {
+            "id": f"{stem}p{place}".ljust(20, "0"),
+            "name": f"policy-{ {'ENABLED': 'active'}.get(state, 'disabled') }",
+            "state": state,
+            "rules": [_registry_rule(dice) for _ in range(dice.choice((1, 1, 2, 3)))],
+        }
+        for place, state in enumerate(states)
+    ]
+
+
+def _registry_rule(dice: random.Random) -> Document:
+    rule: Document = {}
+    if dice.random() < 0.4:
+        rule["versionRegexp"] = dice.choice((*DELETE_TAGS, "sha256-.*"))
+    if dice.random() < 0.3:
+        rule["pathPrefix"] = dice.choice(("team", "app"))
+    if dice.random() < 0.3:
+        rule["dockerFilters"] = {"tagStatus": dice.choice(("TAGGED", "UNTAGGED"))}
+    if dice.random() < 0.3:
+        keep: Document = {"keepByVersion": {"keepVersionsCount": dice.randint(1, 4)}}
+        return rule | dice.choice((keep, {"keepByAge": {"youngerThanDays": dice.choice((1, 7, 14))}}))
+    condition: Document = dice.choice(
+        (
+            {"olderThanDays": dice.choice((1, 7, 14))},
+            {"olderThanDays": dice.choice((1, 7, 14))},
+            {"versionCondition": {"versionsCountGreaterThan": dice.randint(1, 4)}},
+            {"always": True},
+        )
+    )
+    kind = dice.choice(("HARD_DELETE", "SOFT_DELETE"))
+    return rule | {"delete": {"type": kind, **condition}}
 
 
 def _policies(dice: random.Random, stem: str) -> list[Document]:
@@ -227,21 +295,22 @@ def _add_signatures_elsewhere(dice: random.Random, registry: Document, images: l
         )
 
 
-def reference_to(dice: random.Random, image: Image) -> tuple[str, str]:
+def reference_to(dice: random.Random, image: Image, host: str = HOSTS[0]) -> tuple[str, str]:
     """A reference to the image as a workload would have it, and the digest that it was resolved to, if that
     is known.
     """
-    path = f"cr.yandex/{image.name}"
+    path = f"{host}/{image.name}"
     if not image.tags or dice.random() < 0.25:
         return f"{path}@{image.digest}", ""
     return f"{path}:{dice.choice(image.tags)}", dice.choice(("", image.digest))
 
 
-def _workloads(dice: random.Random, images: list[Image]) -> Document:
+def _workloads(dice: random.Random, images: list[Image], in_cloud_registry: set[str]) -> Document:
     used = dice.sample(images, min(len(images), dice.choice((0, 1, 2, 3, 5))))
     made: Document = {"containers": [], "instances": [], "instance_groups": [], "clusters": []}
     for number, image in enumerate(used):
-        reference, digest = reference_to(dice, image)
+        hosts = HOSTS if image.name.partition("/")[0] in in_cloud_registry else HOSTS[:1]
+        reference, digest = reference_to(dice, image, hosts[number % len(hosts)])
         metadata = dice.choice(
             (
                 {"docker-compose": f"services:\n  web:\n    image: {reference}\n"},

@@ -8,6 +8,10 @@ import time
 from datetime import timedelta
 from typing import Any
 
+from yandex.cloud.cloudregistry.v1.lifecycle_policy_pb2 import ENABLED
+from yandex.cloud.cloudregistry.v1.lifecycle_policy_pb2 import LifecyclePolicy as CloudPolicy
+
+from tests.emulator import cloud_lifecycle
 from tests.emulator.clock import span_seconds
 from tests.emulator.images import Image
 from tests.emulator.lifecycle import affected_images
@@ -112,12 +116,25 @@ def _subjects_by_tag(image: Image) -> set[str]:
 
 def taken_by_policy(snapshot: Snapshot, image: Image, settings: Document) -> bool:
     apply = settings["lifecycle_policies"]["apply"]
+    registry_id = image.name.partition("/")[0]
+    if registry_id in snapshot.cloud_policies:
+        return any(
+            _takes_every_artifact(policy, snapshot, image, registry_id)
+            for policy in snapshot.cloud_policies[registry_id]
+            if policy.state == ENABLED or policy.name in apply
+        )
     images = sorted(snapshot.of_repository(image.name), key=lambda other: other.id)
     return any(
         image in affected_images(policy.rules, images, time.time())
         for policy in snapshot.policies[image.name]
         if policy.status == policy.ACTIVE or policy.name in apply
     )
+
+
+def _takes_every_artifact(policy: CloudPolicy, snapshot: Snapshot, image: Image, registry_id: str) -> bool:
+    verdicts = cloud_lifecycle.verdicts(policy.rules, snapshot.listed[registry_id], time.time())
+    taken = {row.artifact.id for row in verdicts if row.rule_type != cloud_lifecycle.RETAIN}
+    return set(snapshot.parts[image.id]) <= taken
 
 
 def covers(rule: Document, image: Image) -> bool:

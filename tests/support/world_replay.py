@@ -7,16 +7,20 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from yandex.cloud.cloudregistry.v1.lifecycle_policy_pb2 import LifecyclePolicy as CloudPolicy
 from yandex.cloud.containerregistry.v1.lifecycle_policy_pb2 import LifecyclePolicy
 
 from tests.emulator.changes import apply_change
+from tests.emulator.cloud_artifacts import ARTIFACT, Artifact
+from tests.emulator.cloud_registries import CloudRegistry, CloudRepository
 from tests.emulator.documents import DocumentError
 from tests.emulator.images import Image
 from tests.emulator.seed import state_from
 from tests.emulator.state import State
+from tests.emulator.switches import CloudRegistrySwitches
 
 Document = dict[str, Any]
 
@@ -26,7 +30,9 @@ SOURCES = {
     "instance_groups": "/compute/v1/instanceGroups",
     "clusters": "/managed-kubernetes/v1/clusters",
 }
-REFERENCE = re.compile(r"cr\.yandex/([a-z0-9/-]+)(?::([\w.-]+))?(?:@(sha256:[0-9a-f]{64}))?")
+REFERENCE = re.compile(
+    r"(?:cr\.yandex|registry\.yandexcloud\.net)/([a-z0-9/-]+)(?::([\w.-]+))?(?:@(sha256:[0-9a-f]{64}))?"
+)
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,26 @@ class Use:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The cloud from a place in the history on, until the next snapshot."""
+    """The cloud from a place in the history on, until the next snapshot.
+
+    An image of Cloud Registry has the id that the product gives it, the tags that it has then, and the time
+    at which it got the last of them; ``made_as`` is its id in the seed. ``parts`` are the ids of its
+    artifacts, ``listed`` those artifacts of a registry that the API tells of.
+    """
 
     place: int
     images: dict[str, Image]
     policies: dict[str, list[LifecyclePolicy]]
     uses: list[Use]
+    parts: dict[str, list[str]] = field(default_factory=dict)
+    made_as: dict[str, str] = field(default_factory=dict)
+    listed: dict[str, list[Artifact]] = field(default_factory=dict)
+    cloud_policies: dict[str, list[CloudPolicy]] = field(default_factory=dict)
+
+    def tells_of(self, image_id: str) -> bool:
+        """Whether the API tells of the image: it need not of an index's children."""
+        listed = {artifact.id for artifacts in self.listed.values() for artifact in artifacts}
+        return image_id not in self.parts or not listed.isdisjoint(self.parts[image_id])
 
     def of_repository(self, name: str) -> list[Image]:
         return [image for image in self.images.values() if image.name == name]
@@ -65,7 +85,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Removal:
-    """An image that the client under test removed; `place` is in the history, `asked` that of the call."""
+    """An image, or an artifact of it, that the client under test removed: the image as it was before.
+
+    `place` is in the history, `asked` that of the call.
+    """
 
     place: int
     asked: int
@@ -84,13 +107,14 @@ def uses_in(workloads: Document) -> list[Use]:
 
 
 class Replay:
-    """`snapshots`: the cloud after each change and removal; `removals`: what the client under test
-    deleted.
+    """`snapshots`: the cloud after each change and removal; `removals`: what the client under test deleted;
+    `by_others`: the images that went without it.
     """
 
-    def __init__(self, cloud: Document, history: list[Document]) -> None:
+    def __init__(self, cloud: Document, history: list[Document], switches: Document | None = None) -> None:
         self.history = history
         self._state = state_from(cloud)
+        self._state.cloud_registries.switches = CloudRegistrySwitches(**(switches or {}))
         self._uses = uses_in(cloud)
         self.snapshots = [_snapshot(self._state, self._uses, -1)]
         self.removals: list[Removal] = []
@@ -101,22 +125,37 @@ class Replay:
                 asked[entry["path"].rpartition("/")[2]] = place
             elif entry["kind"] == "change":
                 self._change(entry["do"])
-                self.snapshots.append(_snapshot(self._state, self._uses, place))
+                self._look(place)
             elif entry["kind"] == "removed" and entry["image_id"] in self._state.images:
                 image = self._state.images[entry["image_id"]]
                 self.removals.append(Removal(place, asked[image.id], image))
                 self._state.remove_image(image.id)
-                self.snapshots.append(_snapshot(self._state, self._uses, place))
+                self._look(place, image.id)
+            elif entry["kind"] == "artifact-removed":
+                self._remove_artifact(place, entry, asked)
         self._places = [snapshot.place for snapshot in self.snapshots]
 
+    def _remove_artifact(self, place: int, entry: Document, asked: dict[str, int]) -> None:
+        registries, artifact_id = self._state.cloud_registries, entry["artifact_id"]
+        node = registries.nodes.get(artifact_id)
+        if node is None or node.image is None or node.image.digest != entry["digest"]:
+            return  # the change before it was that
+        image = self.end.images[image_id_of(node.registry_id, node.parent, node.image)]
+        self.removals.append(Removal(place, asked[artifact_id], image))
+        registries.remove(artifact_id)
+        self._look(place, image.id)
+
     def _change(self, change: Document) -> None:
-        before = set(self._state.images)
         try:
             apply_change(self._state, change)
         except DocumentError:
             return  # the emulator could not make it either
         self._uses = self._uses + uses_in(change.get("run", {}))
-        self.by_others |= before - set(self._state.images)
+
+    def _look(self, place: int, removed: str = "") -> None:
+        before = set(self.end.images)
+        self.snapshots.append(_snapshot(self._state, self._uses, place))
+        self.by_others |= before - set(self.end.images) - {removed}
 
     def between(self, first: int, last: int) -> list[Snapshot]:
         """The cloud at the place `first` of the history, and after each change until just before the place
@@ -138,4 +177,35 @@ def _snapshot(state: State, uses: list[Use], place: int) -> Snapshot:
     policies = {
         repository.name: list(repository.policies.values()) for repository in state.repositories.values()
     }
-    return Snapshot(place, dict(state.images), policies, uses)
+    snapshot = Snapshot(place, dict(state.images), policies, uses)
+    registries = state.cloud_registries
+    for registry in registries.by_id.values():
+        listed = [node for node in registries.shown(registry) if node.kind == ARTIFACT]
+        snapshot.listed[registry.id] = listed
+        snapshot.cloud_policies[registry.id] = list(registry.policies.values())
+        for repository in registry.repositories.values():
+            for image in repository.images.all():
+                if registries.holds(repository.name, image):
+                    _add_image(snapshot, registry, repository, image)
+    return snapshot
+
+
+def _add_image(
+    snapshot: Snapshot, registry: CloudRegistry, repository: CloudRepository, image: Image
+) -> None:
+    names = sorted(repository.names_of_digest[image.digest])
+    artifacts = [repository.artifacts[name] for name in names]
+    image_id = image_id_of(registry.id, artifacts[0].parent, image)
+    snapshot.images[image_id] = replace(
+        image,
+        id=image_id,
+        tags=tuple(name for name in names if ":" not in name),
+        created_at=max(artifact.modified_at for artifact in artifacts),
+    )
+    snapshot.parts[image_id] = [artifact.id for artifact in artifacts]
+    snapshot.made_as[image_id] = image.id
+
+
+def image_id_of(registry_id: str, path: str, image: Image) -> str:
+    """The id that the product gives an image of Cloud Registry."""
+    return f"{registry_id}{path}@{image.digest}"

@@ -6,80 +6,58 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass
 from typing import Any
 
 from tests.emulator.images import Image
+from tests.support.world_services import Scene
 
 Document = dict[str, Any]
 
-LIST, DELETE = "GET /container-registry/v1/images", "DELETE /container-registry/v1/images/"
 SOURCES = ("/containers/v1/revisions", "/compute/v1/instances", "/compute/v1/instanceGroups")
 SLOW_MS = 800  # at the speed of the tests' clock, as long as 16 seconds
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What a world holds; `likely` are the images that a clean-up would delete if nothing happened."""
-
-    registries: list[Document]
-    images: list[Image]
-    likely: list[Image]
-    workloads: Document
-
-    def some(self, dice: random.Random) -> Image:
-        return dice.choice(self.likely if self.likely and dice.random() < 0.75 else self.images)
-
-    def beside(self, image: Image) -> list[Image]:
-        return [other for other in self.images if other.name == image.name and other.id != image.id]
-
-    def an_index(self, dice: random.Random) -> Image:
-        going = [image for image in self.likely if image.config is None]
-        indexes = [image for image in self.images if image.config is None]
-        return dice.choice(going or indexes or self.images)
 
 
 def trouble_in(dice: random.Random, scene: Scene) -> tuple[list[Document], list[Document]]:
     """The changes that others make, and the faults."""
     changes, faults = _plot(dice, scene) if dice.random() < 0.35 else ([], [])
     for number in range(dice.choice((0, 1, 1, 2, 2, 3, 5))):
-        changes.append({**_moment(dice), "do": _change(dice, number, scene)})
+        changes.append({**_moment(dice, scene), "do": _change(dice, number, scene)})
     faults += [_fault(dice, scene) for _ in range(dice.choice((0, 0, 1, 1, 2, 3)))]
     return changes, faults
 
 
 def _plot(dice: random.Random, scene: Scene) -> tuple[list[Document], list[Document]]:
     """Trouble that goes together."""
-    index, skip = scene.an_index(dice), dice.randint(0, 2)
+    index, skip, deletes = scene.an_index(dice), dice.randint(0, 2), f"{scene.calls(dice).deletes}*"
     if dice.random() < 0.05:  # the look at what runs becomes more than a minute old
-        late = {"match": f"{DELETE}*", "times": 5, "delay_ms": SLOW_MS}
-        runs = {"after": f"{DELETE}*", "do": {"run": _deployed(dice, 9, scene.some(dice))}}
+        late = {"match": deletes, "times": 5, "delay_ms": SLOW_MS}
+        runs = {"after": deletes, "do": {"run": _deployed(dice, 9, scene.some(dice))}}
         return [runs], [late]
     if dice.random() < 0.5:  # the index stays, and a list does not show it
         stays: Document = dice.choice(
             ({"status": 403, "code": 7}, {"operation_error": {"code": 9, "message": "it is locked"}})
         )
-        lie: Document = dice.choice(({"status": 200, "body": "{}"}, {"omit": [index.id]}))
-        of_repository = {"match": LIST, "query": f"repositoryName={index.name}"}
+        lie: Document = dice.choice(({"status": 200, "body": "{}"}, {"omit": scene.ids(index)}))
         return [], [
-            {"match": f"{DELETE}{index.id}", **stays},
-            {**of_repository, "skip": dice.choice((1, 2, 2, 3)), "times": 1, **lie},
+            {"match": scene.deleting(dice, index), **stays},
+            {**scene.listing(index), "skip": dice.choice((1, 2, 2, 3)), "times": 1, **lie},
         ]
-    late = {"match": f"{DELETE}*", "skip": skip, "times": 1, "delay_ms": SLOW_MS}
-    moment = {"after": f"{DELETE}*", "skip": max(0, skip - dice.randint(0, 1))}
+    late = {"match": deletes, "skip": skip, "times": 1, "delay_ms": SLOW_MS}
+    moment = {"after": deletes, "skip": max(0, skip - dice.randint(0, 1))}
     return [{**moment, "do": _change(dice, number, scene)} for number in (7, 8)], [late]
 
 
-def _moment(dice: random.Random) -> Document:
+def _moment(dice: random.Random, scene: Scene) -> Document:
+    calls = scene.calls(dice)
     after = dice.choice(
         (
-            LIST,
-            LIST,
-            f"{DELETE}*",
-            f"{DELETE}*",
-            "GET /v2/*/manifests/*",
-            "POST /container-registry/v1/dryRunLifecyclePolicy/*",
-            "GET /container-registry/v1/lifecyclePolicies",
+            calls.lists,
+            calls.lists,
+            f"{calls.deletes}*",
+            f"{calls.deletes}*",
+            f"{calls.manifests}*/manifests/*",
+            calls.dry_runs,
+            calls.policies,
         )
     )
     if dice.random() < 0.4:
@@ -89,49 +67,34 @@ def _moment(dice: random.Random) -> Document:
 
 def _change(dice: random.Random, number: int, scene: Scene) -> Document:
     image = scene.some(dice)
-    registry_id, _, repository = image.name.partition("/")
-    place = {"registry_id": registry_id, "repository": repository}
-    pushed = {"id": f"{registry_id.rstrip('0')}n{number}".ljust(20, "0"), "age": f"{50 + number}m"}
-    policies = _policies_at(scene.registries, registry_id, repository)
+    stem, image_id = image.name.partition("/")[0].rstrip("0"), scene.begin.made_as.get(image.id, image.id)
+    pushed = {"id": f"{stem}n{number}".ljust(20, "0"), "age": f"{50 + number}m"}
+    policies = scene.policies_of(image)
     kind = dice.choice(
         ("tag", "tag", "move", "hold", "hold", "sign", "run", "run", "delete", "policy", "push")
     )
     if kind == "policy" and policies:
         policy = dice.choice(policies)
         if dice.random() < 0.5:
-            return {"delete_policy": {"policy_id": policy["id"]}}
-        rules = [{"tag_regexp": "nothing-.*", "retained_top": 9}]
-        change = {"status": "DISABLED"} if dice.random() < 0.4 else {"rules": rules}
-        return {"put_policy": {**place, "policy": {**policy, **change}}}
+            return scene.without_policy(image, policy)
+        return scene.with_policy_changed(dice, image, policy)
     if kind == "move":
         named = [tag for other in scene.beside(image) for tag in other.tags if not tag.startswith("sha256-")]
-        tag = dice.choice(named or ["moved"])
-        return {"add_tag": {"image_id": image.id, "tag": tag}}
+        return scene.tagged(image, dice.choice(named or ["moved"]))
     if kind == "hold":
         tags = {"tags": [f"multi-{number}"]} if dice.random() < 0.8 else {}
-        return {"add_image": {**place, "image": {**pushed, **tags, "index": [image.id]}}}
+        return scene.pushed(image, {**pushed, **tags, "index": [image_id]})
     if kind == "sign":
         key = dice.choice(("subject", "signature_of"))
-        return {"add_image": {**place, "image": {**pushed, key: image.id, "layers": 1}}}
+        return scene.pushed(image, {**pushed, key: image_id, "layers": 1})
     if kind == "push":
-        return {"add_image": {**place, "image": {**pushed, "tags": [f"v{number + 20}"], "layers": 1}}}
+        return scene.pushed(image, {**pushed, "tags": [f"v{number + 20}"], "layers": 1})
     if kind == "delete":
         staying = [other for other in scene.beside(image) if other not in scene.likely]
-        return {"delete_image": {"image_id": dice.choice(staying or [image]).id}}
+        return scene.deleted(dice, dice.choice(staying or [image]))
     if kind == "run":
         return {"run": _deployed(dice, number, image)}
-    return {"add_tag": {"image_id": image.id, "tag": dice.choice(("important", f"v{number + 30}"))}}
-
-
-def _policies_at(registries: list[Document], registry_id: str, repository: str) -> list[Document]:
-    return [
-        policy
-        for registry in registries
-        if registry["id"] == registry_id
-        for contents in registry["repositories"]
-        if contents["name"] == repository
-        for policy in contents["policies"]
-    ]
+    return scene.tagged(image, dice.choice(("important", f"v{number + 30}")))
 
 
 def _deployed(dice: random.Random, number: int, image: Image) -> Document:
@@ -155,56 +118,57 @@ def _fault(dice: random.Random, scene: Scene) -> Document:
     if kind < 0.45:
         return _delete_fault(dice, scene)
     if kind < 0.7:
-        return _listing_fault(dice, scene.images)
+        return _listing_fault(dice, scene)
     if kind < 0.87:
-        return _manifest_fault(dice, scene.images)
-    return _source_fault(dice, scene.workloads)
+        return _manifest_fault(dice, scene)
+    return _source_fault(dice, scene.cloud)
 
 
 def _delete_fault(dice: random.Random, scene: Scene) -> Document:
     image = scene.an_index(dice) if dice.random() < 0.5 else scene.some(dice)
-    skip = dice.randint(0, 4)
+    skip, own, every = dice.randint(0, 4), scene.deleting(dice, image), f"{scene.calls_of(image).deletes}*"
     return dice.choice(
         (
-            {"match": f"{DELETE}{image.id}", "status": 403, "code": 7},
-            {"match": f"{DELETE}{image.id}", "status": 403, "code": 7},
-            {"match": f"{DELETE}{image.id}", "operation_error": {"code": 9, "message": "it is locked"}},
-            {"match": f"{DELETE}*", "skip": skip, "times": 2, "status": 500, "code": 13},
-            {"match": f"{DELETE}*", "skip": skip, "times": 1, "status": 429, "code": 8},
-            {"match": f"{DELETE}*", "skip": skip, "times": 1, "cut": "after"},
-            {"match": f"{DELETE}*", "skip": skip, "times": 1, "cut": "before"},
-            {"match": f"{DELETE}*", "skip": skip, "times": 1, "cut": "body"},
-            {"match": f"{DELETE}{image.id}", "status": 404, "code": 5},
-            {"match": f"{DELETE}*", "skip": skip, "times": 1, "delay_ms": SLOW_MS},
+            {"match": own, "status": 403, "code": 7},
+            {"match": own, "status": 403, "code": 7},
+            {"match": own, "operation_error": {"code": 9, "message": "it is locked"}},
+            {"match": every, "skip": skip, "times": 2, "status": 500, "code": 13},
+            {"match": every, "skip": skip, "times": 1, "status": 429, "code": 8},
+            {"match": every, "skip": skip, "times": 1, "cut": "after"},
+            {"match": every, "skip": skip, "times": 1, "cut": "before"},
+            {"match": every, "skip": skip, "times": 1, "cut": "body"},
+            {"match": own, "status": 404, "code": 5},
+            {"match": every, "skip": skip, "times": 1, "delay_ms": SLOW_MS},
         )
     )
 
 
-def _listing_fault(dice: random.Random, images: list[Image]) -> Document:
+def _listing_fault(dice: random.Random, scene: Scene) -> Document:
     """An empty or partial list that says 200, once; or a tagged image that no list shows."""
+    images = scene.images
     image = dice.choice(images)
     skip = dice.choice((0, 1, 1, 2, 2, 3))
-    of_repository = {"match": LIST, "query": f"repositoryName={image.name}", "skip": skip}
+    of_repository = {**scene.listing(image), "skip": skip}
     tagged = [other for other in images if other.tags]
     tagged_indexes = [other for other in tagged if other.config is None]
     hidden = dice.choice(tagged_indexes or tagged or images)
     if hidden.tags and dice.random() < 0.3:
-        return {"match": LIST, "query": f"repositoryName={hidden.name}", "omit": [hidden.id]}
-    some = [other.id for other in images if other.name == image.name and dice.random() < 0.5]
+        return {**scene.listing(hidden), "omit": scene.ids(hidden)}
+    some = [other for other in images if other.name == image.name and dice.random() < 0.5]
     return dice.choice(
         (
             {**of_repository, "times": 1, "status": 200, "body": "{}"},
-            {**of_repository, "times": 1, "omit": some or [image.id]},
-            {**of_repository, "times": 1, "omit": [image.id]},
+            {**of_repository, "times": 1, "omit": scene.ids(*(some or [image]))},
+            {**of_repository, "times": 1, "omit": scene.ids(image)},
             {**of_repository, "times": 2, "status": 503, "code": 14},
         )
     )
 
 
-def _manifest_fault(dice: random.Random, images: list[Image]) -> Document:
-    indexes = [image for image in images if image.config is None]
-    image = dice.choice(indexes if indexes and dice.random() < 0.7 else images)
-    one = {"match": f"GET /v2/{image.name}/manifests/{image.digest}"}
+def _manifest_fault(dice: random.Random, scene: Scene) -> Document:
+    indexes = [image for image in scene.images if image.config is None]
+    image = dice.choice(indexes if indexes and dice.random() < 0.7 else scene.images)
+    one = {"match": f"{scene.calls_of(image).manifests}{image.name}/manifests/{image.digest}"}
     return dice.choice(
         (
             {**one, "status": 404, "code": 5},

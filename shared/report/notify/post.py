@@ -14,11 +14,12 @@ import time
 from typing import Any
 
 import msgspec
-import urllib3
 
 from shared.auth.standard_webhooks import sign, signing_key
 from shared.cloud import address
-from shared.cloud.connections import Connections, Raw, lost
+from shared.cloud.connecting import NoAnswer
+from shared.cloud.connections import Connections, lost
+from shared.cloud.reading import Raw
 from shared.report.notify.text import News, details, opening
 from shared.report.report import ROWS, as_json
 from shared.settings.channels import Recipient, Slack, Telegram, Webhook
@@ -107,7 +108,7 @@ def deliver(recipient: Recipient, news: News, ends_at: float) -> str:
             max(0.1, ends_at - time.monotonic()),
             most=MOST_READ,
         )
-    except urllib3.exceptions.HTTPError as error:
+    except NoAnswer as error:
         return lost(error, "", "").message
     return _refusal(raw, (recipient.secret, sent.url, to.path))
 

@@ -13,7 +13,7 @@ DECODE_AT_ONCE = """
 import sys, threading
 from typing import Optional
 import msgspec
-from shared.cloud.connections import Raw
+from shared.cloud.reading import Raw
 from shared.cloud.client import decoded
 
 sys.setswitchinterval(1e-6)

@@ -13,6 +13,7 @@ from shared.retention.guards import (
     Kept,
     close,
     following,
+    foreign_subjects,
     grace,
     keep_tag,
     referred_to,
@@ -43,6 +44,7 @@ from tests.support.lettered_images import (
     tag_of,
 )
 
+UNLISTED = [image("index", "v1"), image("sig", tag_of("arm", ".sig"))]
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
@@ -57,6 +59,20 @@ CLOSE: dict[str, tuple[list[Image], str, dict[str, Manifest], str, dict[str, str
         {"amd": "index-child", "arm": "index-child"},
     ),
     "one child of an index that stays": (PLATFORMS, "amd", HELD, "", {"amd": "index-child"}),
+    "the signature of a child that is not listed": (
+        UNLISTED,
+        "sig",
+        binding(index=index("amd", "arm")),
+        "",
+        {"sig": "referrer"},
+    ),
+    "the signature of a child that is not listed, which goes with its index": (
+        UNLISTED,
+        "index sig",
+        binding(index=index("amd", "arm")),
+        "",
+        {},
+    ),
     "an index that goes with its children": (PLATFORMS, "index amd arm", HELD, "", {}),
     "an index in use keeps its children": (
         PLATFORMS,
@@ -241,6 +257,11 @@ WAVES: dict[str, tuple[list[Image], dict[str, Manifest], list[set[str]]]] = {
         SIGNING,
         [{"app"}, {"sig", "att", "sbom", "fallback"}, {"artifact"}],
     ),
+    "an index, then the signature of a child that is not listed": (
+        UNLISTED,
+        binding(index=index("amd", "arm")),
+        [{"index"}, {"sig"}],
+    ),
     "the children alone": (PLATFORMS[1:], HELD, [{"amd", "arm"}]),
     "an index that says something of what it holds": (
         [image("a"), image("b"), image("c")],
@@ -256,6 +277,16 @@ def test_deletions_come_in_waves(
     going: list[Image], manifests: dict[str, Manifest], expected: list[set[str]]
 ) -> None:
     assert [{one.image_id for one in wave} for wave in waves(going, manifests)] == expected
+
+
+def test_a_signature_of_what_an_index_here_holds_is_not_one_of_another_repository() -> None:
+    images = [*UNLISTED, image("other", tag_of("far", ".sig"))]
+
+    foreign = foreign_subjects(
+        images, candidates(images, "sig other").values(), binding(index=index("amd", "arm"))
+    )
+
+    assert foreign == {"other": {digest("far")}}
 
 
 # --- keep-tag and grace ---
