@@ -21,7 +21,7 @@ SHELLS = ("bash", "zsh", "fish")
 COMPLETION = (
     'what a shell must read to complete commands and options: eval "$(registry-janitor completion bash)"'
 )
-DEPLOY = "deploys to Yandex Cloud what cleans up there: plan, apply, status, destroy"
+DEPLOY = "puts the clean-up into Yandex Cloud: plan, apply, destroy, status"
 
 if sys.version_info < OLDEST:
     sys.exit(f"Python 3.11 or later is needed; {sys.executable} is {sys.version.split()[0]}.")
