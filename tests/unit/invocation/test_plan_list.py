@@ -11,11 +11,12 @@ import pytest
 
 from functions.__main__ import main
 from shared.auth import plan_links
+from shared.report.contract import PlanRow
 from shared.report.report import Heading, empty, head
-from shared.retention.plan import Planned
 from shared.state import plans
 from shared.state.directory import StateDir
 from shared.state.plans import REJECTED, Decision
+from tests.support.pages import image
 from tests.support.plans import VALID
 
 NOW = datetime.now(UTC)
@@ -33,7 +34,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateDir:
 def kept(state: StateDir, made_at: datetime, *outcomes: str) -> str:
     """The id of a plan that has an image of each outcome."""
     rows = [
-        Planned(f"i{number}", "crp1", "app", f"sha256:{number}", (), "", 1, outcome, ("rule r",))
+        msgspec.convert(image(number, outcome=outcome, reasons=["policy old-builds"]), PlanRow)
         for number, outcome in enumerate(outcomes)
     ]
     report = head(empty(Heading("r1", "plan", made_at), made_at))
@@ -47,11 +48,13 @@ def listed(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return found
 
 
-def test_open_plans_are_listed_and_no_others(state: StateDir, capsys: pytest.CaptureFixture[str]) -> None:
+def test_open_plans_are_listed_and_no_others(
+    state: StateDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     kept(state, NOW - VALID - timedelta(hours=1), "would-delete")
     plans.decide(state, kept(state, NOW - timedelta(days=3), *["would-delete"] * 2), Decision(REJECTED))
     changed = kept(state, NOW - timedelta(days=2), *["would-delete"] * 3)
-    file = Path(state.path) / f"plans/{changed}.json"
+    file = tmp_path / f"plans/{changed}.json"
     file.write_bytes(file.read_bytes() + b" ")
     first = kept(state, NOW - timedelta(days=1), *["would-delete"] * 4, "protected")
     second = kept(state, NOW, *["would-delete"] * 5)
