@@ -27,6 +27,7 @@ from shared.cloud.docker_host import DockerHost
 from shared.cloud.operations import Operation, wait
 from shared.cloud.slices import in_slices
 from shared.errors import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, CallError
+from shared.retention import rule_words
 from shared.retention.records import DryRun, Image, Policy, Registry, Repository, Service, Sighting
 
 SERVICE, TITLE = "registry", "Cloud Registry"
@@ -198,7 +199,8 @@ def policies(cloud: Cloud, registry_id: str) -> Iterator[Policy]:
             definition = hashlib.sha256(rules.encode()).hexdigest()
             status = {"ENABLED": "ACTIVE"}.get(policy.state, policy.state)
             ranks = not policy.rules or any(map(_ranks, policy.rules))
-            yield Policy(policy.id, policy.name, "", status, definition, ranks)
+            says = tuple(map(rule_words.of_cloud, policy.rules or ()))
+            yield Policy(policy.id, policy.name, "", status, definition, ranks, says)
 
 
 def policies_of(cloud: Cloud, repository: Repository) -> Iterator[Policy]:

@@ -27,6 +27,7 @@ from shared.errors import (
     UNIMPLEMENTED,
     CallError,
 )
+from shared.retention import rule_words
 from shared.retention.records import (
     DryRun,
     Image,
@@ -179,7 +180,16 @@ def _policies(cloud: Cloud, place: dict[str, str]) -> Iterator[Policy]:
             ranks = not policy.rules or any(
                 not isinstance(rule, dict) or "retainedTop" in rule for rule in policy.rules
             )
-            yield Policy(policy.id, policy.name, policy.repository_id, policy.status, definition, ranks)
+            says = tuple(map(_words, policy.rules or ()))
+            yield Policy(policy.id, policy.name, policy.repository_id, policy.status, definition, ranks, says)
+
+
+def _words(rule: Any) -> str:
+    """What a rule of a policy says, "" if it is not understood."""
+    try:
+        return rule_words.of_native(_native(msgspec.convert(rule, _Rule, strict=False)))
+    except (msgspec.ValidationError, CallError, ValueError, OverflowError):
+        return ""
 
 
 def native_policies(cloud: Cloud, registry_id: str) -> Iterator[tuple[Policy, tuple[NativeRule, ...]]]:

@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from shared.cloud import log
 from shared.errors import JanitorError, SettingsError
-from shared.invocation import by_hand, migration_by_hand, plan_list, read_only, task
+from shared.invocation import by_hand, hints, migration_by_hand, plan_list, read_only, task
 from shared.report import terminal
 from shared.settings import settings
 
@@ -30,6 +31,9 @@ class Option(msgspec.Struct, frozen=True):
     name: str
     how: dict[str, Any]
     instead_of_json: bool = False
+
+
+VERBOSE = Option("--verbose", {"action": "store_true", "help": "show every image"}, instead_of_json=True)
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -49,6 +53,7 @@ COMMANDS = (
         "dry-run --listing images.json",
         by_hand.dry_run,
         (
+            VERBOSE,
             Option(
                 "--diff",
                 {"metavar": "FILE", "help": "what another settings file would newly take and newly keep"},
@@ -64,19 +69,24 @@ COMMANDS = (
         "dry runs, guards, deletes in mode apply, report",
         "cleanup --config shop.toml",
         partial(by_hand.run, task.CLEANUP),
+        (VERBOSE,),
     ),
     Command(
         "plan",
         "what a clean-up would delete, kept in the state directory until it is applied; deletes nothing",
         "plan --json > plan.json",
         partial(by_hand.run, task.PLAN),
+        (VERBOSE,),
     ),
     Command(
         "apply",
         "deletes what PLAN_ID says, as far as it is unchanged and still to be deleted",
         "apply 20261125T030000000000Z-4f2a9c0d1e2b3a4f5061728394a5b6c7",
         partial(by_hand.run, task.APPLY_BY_HAND),
-        (Option("plan_id", {"metavar": "PLAN_ID", "help": "the id that a plan's report gives"}),),
+        (
+            VERBOSE,
+            Option("plan_id", {"metavar": "PLAN_ID", "help": "the id that a plan's report gives"}),
+        ),
     ),
     Command(
         "report",
@@ -84,6 +94,7 @@ COMMANDS = (
         "report --html report.html",
         read_only.report_kept,
         (
+            VERBOSE,
             Option(
                 "--html",
                 {"metavar": "FILE", "type": Path, "help": "write it to FILE as a page"},
@@ -154,11 +165,18 @@ COMMANDS = (
 def carry_out_command(options: argparse.Namespace) -> int:
     """Does what the options say and returns the exit status."""
     terminal.choose_color(options.color)
+    if sys.stderr.isatty() and not os.environ.get("LOG_LEVEL"):
+        log.mute()
+    environment: dict[str, str] = {}
     try:
-        status: int = options.act(options, configured(options))
+        environment = configured(options)
+        status: int = options.act(options, environment)
     except JanitorError as error:
         print(error, file=sys.stderr)
-        return error.exit_status
+        status = error.exit_status
+    hint = hints.of_settings(status, environment) if environment else ""
+    if hint:
+        print(hint, file=sys.stderr)
     return status
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from shared.auth import yc
-from shared.invocation.finish import plan_link
+from shared.invocation.plan_link import plan_link
 from shared.invocation.task import Invocation
 from shared.report import terminal
 from shared.report.contract import Report
