@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shared.auth import yc
 from shared.auth.environment import read_access
 from shared.invocation import open_plans, page_file
 from shared.invocation.task import Invocation
@@ -18,7 +19,7 @@ from shared.state import history, plans
 
 def report_kept(options: Namespace, environment: Mapping[str, str]) -> int:
     """Shows the report of a run that the state keeps, or writes it as a page."""
-    invocation = Invocation(environment)
+    invocation = Invocation(environment, yc.SignedIn())
     configured = invocation.settings
     state = report.kept_in(invocation.store(configured))
     legend = Legend(folder_id=configured.folder_id or "", says=of_rules(configured.rules))
