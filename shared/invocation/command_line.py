@@ -14,7 +14,7 @@ import msgspec
 
 from shared.cloud import log
 from shared.errors import JanitorError, SettingsError
-from shared.invocation import by_hand, hints, migration_by_hand, plan_list, read_only, task
+from shared.invocation import by_hand, hints, migration_by_hand, read_only, task
 from shared.report import terminal
 from shared.settings import settings
 
@@ -91,6 +91,7 @@ COMMANDS = (
     Command(
         "plans",
         "the plans that wait for a decision, with their ids, links and until when",
+        "plans --json",
         read_only.plans_open,
     ),
     Command(
@@ -107,13 +108,6 @@ COMMANDS = (
             ),
             Option("run_id", {"metavar": "RUN_ID", "nargs": "?", "help": "a run; the last one by default"}),
         ),
-    ),
-    Command(
-        "plans",
-        "the plans that can still be approved, with the links to their pages (where WEBHOOK_URL and"
-        " WEBHOOK_SECRET are set) and until when",
-        "plans --json",
-        plan_list.show,
     ),
     Command(
         "validate",

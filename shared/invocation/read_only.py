@@ -40,7 +40,7 @@ def write_page(file: Path, kept: report.Report, trend: list[history.Row], legend
 
 def plans_open(options: Namespace, environment: Mapping[str, str]) -> int:
     """Shows the plans that wait for a decision, with links where there is a webhook."""
-    invocation, now = Invocation(environment), datetime.now(UTC)
+    invocation, now = Invocation(environment, yc.SignedIn()), datetime.now(UTC)
     configured, key = invocation.settings, invocation.access.webhook_key
     state = plans.kept_in(invocation.store(configured))
     waiting = open_plans.open_plans(state, configured, key, now)

@@ -77,16 +77,6 @@ def save(
     return plan_id
 
 
-def open_plans(state: Store, now: datetime, valid: timedelta) -> list[str]:
-    """The ids of the plans that may be carried out, oldest first. Raises StateError."""
-    names = [name.removeprefix(FOLDER).removesuffix(".json") for name in state.names(FOLDER)]
-    return [
-        name
-        for name in sorted(names)
-        if ID.fullmatch(name) and f"{name}.decision" not in names and _is_open(state, name, now, valid)
-    ]
-
-
 def _is_open(state: Store, plan_id: str, now: datetime, valid: timedelta) -> bool:
     try:
         check_open(state, plan_id, now, valid)
