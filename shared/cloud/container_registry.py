@@ -18,6 +18,7 @@ import msgspec
 
 from shared.cloud.client import Cloud, part
 from shared.cloud.docker_host import DockerHost
+from shared.cloud.listing import Known, Listing
 from shared.cloud.operations import Operation, wait
 from shared.errors import (
     FAILED_PRECONDITION,
@@ -121,7 +122,7 @@ class _Image(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Images(msgspec.Struct, rename="camel"):
-    images: list[_Image] | None = None
+    items: list[msgspec.Raw] | None = msgspec.field(default=None, name="images")
     next_page_token: str = ""
 
 
@@ -135,6 +136,12 @@ class _DryRun(msgspec.Struct, rename="camel"):
 
 
 _DRY_RUN = msgspec.json.Decoder(_DryRun)
+_IMAGES = Listing(
+    SERVICE,
+    VIEWER,
+    msgspec.json.Decoder(_Images, strict=False),
+    msgspec.json.Decoder(_Image, strict=False),
+)
 
 
 def registry(cloud: Cloud, registry_id: str) -> Registry:
@@ -232,12 +239,9 @@ def _seconds(text: str) -> float:
         ) from None
 
 
-def images(cloud: Cloud, repository: Repository) -> Iterator[Image]:
+def images(cloud: Cloud, repository: Repository, known: Known | None = None) -> Iterator[Image]:
     """Every image of the repository. Its order is the server's."""
-    for page in cloud.pages(
-        SERVICE, f"{ROOT}/images", _Images, role=VIEWER, params={"repositoryName": repository.full_name}
-    ):
-        yield from map(_image, page.images or ())
+    return _IMAGES.read(cloud, f"{ROOT}/images", {"repositoryName": repository.full_name}, _image, known)
 
 
 def listed(document: Any) -> tuple[str, Image]:
