@@ -163,7 +163,7 @@ def show_plans(waiting: Sequence[Any], link: str) -> None:
         return
     for plan in waiting:
         say(plan.says, style="bold")
-        say(f"  until {plan.valid_until}: python -m functions apply {plan.plan_id}")
+        say(f"  until {plan.valid_until}: {PROGRAM} apply {plan.plan_id}")
         if plan.link:
             say(f"  {plan.link}")
     if link:

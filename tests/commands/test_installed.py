@@ -64,7 +64,7 @@ def test_what_is_installed_works_on_its_own(running_emulator: RunningEmulator, t
     (tmp_path / "images.json").write_text(json.dumps([{**image, "created_at": "2026-01-01T00:00:00Z"}]))
     tried = folder.shell(f"{janitor} dry-run --listing images.json --json")
     assert [row["outcome"] for row in json.loads(tried.out)["images"]] == ["would-delete"]
-    assert folder.shell(f"{janitor} plans").out == "No plan is open in STATE_DIR (state).\n"
+    assert folder.shell(f"{janitor} plans").out == "No plan waits for a decision.\n"
 
     folder.settings(SIMPLE)
     planned, by_the_script = folder.shell(f"{janitor} deploy plan"), folder.run("plan")
