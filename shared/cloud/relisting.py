@@ -42,11 +42,19 @@ def settled(cloud: Cloud, repository: Repository, seen: Look, expected: Sighting
 
     Raises CallError, and Doubtful when an image that two listings lack answers all the same.
     """
-    if not missing(seen.images, expected):
-        return seen
-    seen = look(cloud, repository)
-    check_gone(cloud, repository, [expected[image_id] for image_id in missing(seen.images, expected)])
-    return seen
+    return again(cloud, repository, seen, expected) if missing(seen.images, expected) else seen
+
+
+def again(cloud: Cloud, repository: Repository, seen: Look, expected: Sightings) -> Look:
+    """A newer look than ``seen``, that lacks none of the images of ``seen`` and none of the ``expected`` ones
+    but those that are really gone.
+
+    Raises CallError, and Doubtful when one that it lacks answers all the same.
+    """
+    known = {**sightings(seen.images), **expected}
+    newer = look(cloud, repository)
+    check_gone(cloud, repository, [known[image_id] for image_id in missing(newer.images, known)])
+    return newer
 
 
 def missing(images: Iterable[Image], expected: Collection[str]) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shared.auth import yc
 from shared.auth.environment import read_access
 from shared.invocation import open_plans, page_file
 from shared.invocation.task import Invocation
@@ -18,7 +19,7 @@ from shared.state import history, plans
 
 def report_kept(options: Namespace, environment: Mapping[str, str]) -> int:
     """Shows the report of a run that the state keeps, or writes it as a page."""
-    invocation = Invocation(environment)
+    invocation = Invocation(environment, yc.SignedIn())
     configured = invocation.settings
     state = report.kept_in(invocation.store(configured))
     legend = Legend(folder_id=configured.folder_id or "", says=of_rules(configured.rules))
@@ -39,7 +40,7 @@ def write_page(file: Path, kept: report.Report, trend: list[history.Row], legend
 
 def plans_open(options: Namespace, environment: Mapping[str, str]) -> int:
     """Shows the plans that wait for a decision, with links where there is a webhook."""
-    invocation, now = Invocation(environment), datetime.now(UTC)
+    invocation, now = Invocation(environment, yc.SignedIn()), datetime.now(UTC)
     configured, key = invocation.settings, invocation.access.webhook_key
     state = plans.kept_in(invocation.store(configured))
     waiting = open_plans.open_plans(state, configured, key, now)
