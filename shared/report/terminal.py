@@ -149,9 +149,9 @@ def show(report: Report, legend: Legend | None = None, *, verbose: bool = False)
 def _show_problems(say: Print, report: Report | MigrationReport) -> None:
     if report.warnings or report.errors:
         say("")
-    for warning in report.warnings:
+    for warning in sorted(report.warnings, key=lambda notice: (notice.code, notice.message)):
         say(f"warning: {sentence.short_digests(warning.message)}", style="yellow")
-    for problem in report.errors:
+    for problem in sorted(report.errors, key=lambda problem: (problem.where, problem.message)):
         say(f"error: {sentence.short_digests(problem.message)}", style="red")
 
 
