@@ -1,6 +1,6 @@
 """What a clean-up would do now. Deletes nothing, whatever the mode says.
 
-Entry point ``dry_run.handler``; events and the report are described in the README.
+Entry point ``dry_run.handler``; events are described in docs/settings.md, the report in docs/commands.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The way in from outside: signed calls, the pages of plans with their approval, and unsigned events.
 
 Entry point ``webhook.handler``. It deletes what an approved plan names, and what a signed ``cleanup`` does in
-mode ``apply``; the README describes the calls.
+mode ``apply``; docs/plans.md describes the calls.
 """
 
 from __future__ import annotations

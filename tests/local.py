@@ -14,21 +14,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-import msgspec
 import yaml
 
-from shared.report import terminal
-from shared.report.contract import Report
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator, emulator, service_account
 
 SEED = Path(__file__).with_name("local.yaml")
 FOLDER = "b1gdemo0000000000000"
+BUCKET = "janitor-demo-state"
 SETTINGS = f"""folder_id = "{FOLDER}"
 mode = "MODE"
 
 [deploy]
 schedule = "0 3 ? * * *"
-state_bucket = "janitor-demo-state"
+state_bucket = "{BUCKET}"
 """
 
 
@@ -52,13 +50,13 @@ def main() -> int:
         print("\n1. ./deploy.sh apply, with these settings:\n")
         deploy(settings, "dry-run", environment, "apply", "--yes")
         print("\n2. Time goes on to the timer's next run. The mode is dry-run:\n")
-        run(cloud)
+        run(cloud, environment)
         print("\n   Nothing was deleted. The registry still holds:")
         contents(cloud)
         print('\n3. The settings now say mode = "apply"; ./deploy.sh apply again:\n')
         deploy(settings, "apply", environment, "apply", "--yes")
         print("\n4. Time goes on to the next run:\n")
-        run(cloud)
+        run(cloud, environment)
         print("\n   The registry now holds:")
         contents(cloud)
         print(
@@ -84,13 +82,15 @@ def deploy(settings: Path, mode: str, environment: dict[str, str], *arguments: s
         sys.exit(status)
 
 
-def run(cloud: RunningEmulator) -> None:
+def run(cloud: RunningEmulator, environment: dict[str, str]) -> None:
     """The timer's next run, and its report."""
     [call] = cloud.wind()
     if call["status"] != "ok":
         print(json.dumps(call["error"], indent=2), *(line["message"] for line in call["log"]), sep="\n")
         sys.exit(1)
-    terminal.show(msgspec.convert(call["result"], Report), most=6)
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "functions", "report"]
+    subprocess.run(command, env={**environment, "FOLDER_ID": FOLDER, "STATE_BUCKET": BUCKET}, check=False)
 
 
 def contents(cloud: RunningEmulator) -> None:

@@ -14,7 +14,7 @@ from shared.cleanup import integrity, protection, read_only, retaking
 from shared.cleanup.run import Run, Survey
 from shared.cloud import relisting
 from shared.cloud.client import Cloud
-from shared.cloud.image_deletion import Deletion, delete
+from shared.cloud.image_deletion import Batch, Deletion, delete
 from shared.cloud.parallel import Progress, for_each
 from shared.cloud.registry_services import service_of
 from shared.cloud.relisting import Look, Sightings
@@ -72,17 +72,6 @@ def open_and_delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], surv
             survey.leave("journal")
 
 
-class Batch(msgspec.Struct, frozen=True):
-    """What may be deleted by the last look at the repository, and until when (monotonic).
-
-    On the ``vital`` images, by id, others depend.
-    """
-
-    images: list[Image]
-    vital: set[str]
-    until: float
-
-
 class Guarded(msgspec.Struct, frozen=True):
     """What the guards have decided on last: these images, what ran at that time (monotonic), and so many
     outcomes that were settled after that; with the images' manifests.
@@ -127,7 +116,8 @@ def _delete_batches(
     reserve = SETTLING + 2 * (cloud.pace.clock() - began_at)
     first = True
     while True:
-        look, batch = _next_batch(run, cloud, survey, look, before, first=first)
+        batch = _next_batch(run, cloud, survey, look, before, first=first)
+        look = batch.look
         if not batch.images:
             break
         first, before = False, relisting.sightings(look.images)
@@ -142,7 +132,7 @@ def _delete_batches(
 
 def _next_batch(
     run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, *, first: bool
-) -> tuple[Look, Batch]:
+) -> Batch:
     """What may be deleted now, by a look that is still fresh once everything was asked again.
 
     Reading manifests, asking policies and looking at what runs may take long; the repository is then listed
@@ -161,9 +151,9 @@ def _next_batch(
         until = look.at + FRESH
         if not images or cloud.pace.clock() < until - LEAST_SECONDS:
             break
-        look = relisting.look(cloud, survey.repository)
+        look = relisting.look(cloud, survey.repository, look)
     vital = guards.needed_by_others(images, look.images, guarded.manifests)
-    return look, Batch(images, vital, max(until, cloud.pace.clock() + LEAST_SECONDS))
+    return Batch(look, images, vital, max(until, cloud.pace.clock() + LEAST_SECONDS))
 
 
 def _expected(survey: Survey, before: Sightings) -> dict[str, Sighting]:
@@ -228,7 +218,7 @@ def _delete_batch(
     if run.journal:
         rows = ((image, survey.candidates[image.image_id].reasons) for image in batch.images)
         number = run.journal.intend(survey.repository, rows, survey.registry.service)
-    deletion = delete(cloud, survey.repository, batch.images, before_each, vital=batch.vital, deleted=deleted)
+    deletion = delete(cloud, survey.repository, batch, before_each, deleted)
     record(run, survey, deletion)
     if run.journal:
         run.journal.settle(number, deletion.outcomes)

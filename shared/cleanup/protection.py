@@ -93,7 +93,7 @@ def with_all_tags(run: Run, cloud: Cloud, repository: Repository, look: Look) ->
     tags = set(reader.tags() or ())
     unlisted = tags - _tags(look.images)
     if unlisted:  # pushed or deleted meanwhile?
-        look = relisting.look(cloud, repository)
+        look = relisting.again(cloud, repository, look, {})
         unlisted = tags - _tags(look.images)
     if unlisted and not unlisted.isdisjoint(reader.tags() or ()):
         raise Doubtful(

@@ -72,6 +72,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
     listed: dict[str, int] = {}
     digests = array("Q")
     created: Counter[str] = Counter()
+    believed = True
 
     def staying(images: Iterable[Image]) -> Iterator[Image]:
         for image in images:
@@ -88,13 +89,14 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
         )
         if survey.candidates or survey.taken_by_active or survey.rules or run.plan:
             images = list(images)
-            decide(run, cloud, survey, images)
+            believed = decide(run, cloud, survey, images)
         keys = layer_keys(staying(images))
     except CallError as error:
         run.problem(error)
         survey.restock({})
         return
-    run.note_digests(survey.repository.full_name, digests)
+    if believed:
+        run.note_digests(survey.repository.full_name, digests)
     run.note_created(survey.registry.registry_id, created)
     survey.count(len(listed), sum(listed.values()))
     run.stays(survey.registry.registry_id, keys)
@@ -107,21 +109,24 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
         )
 
 
-def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
+def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> bool:
     """Adds what the rules take of the repository's ``images``, and settles what a guard keeps.
 
-    Raises CallError.
+    Returns whether the listing lacks none that is there, as far as is known. Raises CallError.
     """
     take_by_rules(run, survey, images)
-    taken = survey.candidates
+    taken, believed = survey.candidates, True
     approved_plan.restock(run.plan, survey, images)
     try:
         relisting.check_understood(survey.repository, images)
         unlisted = approved_plan.unlisted(run.plan, survey, images)
+        missing = relisting.missing(images, taken)
+        unlisted |= {image_id: taken[image_id].image.sighting() for image_id in missing}
         relisting.check_gone(cloud, survey.repository, unlisted.values())
     except Doubtful as error:
         run.hold_back("guard-unavailable", str(error))
         survey.leave("guard-unavailable")
+        believed = False
     approved_plan.leave_changed(run.plan, survey, taken, images)
     protection.leave_unseen(run, survey)
     try:
@@ -134,6 +139,7 @@ def decide(run: Run, cloud: Cloud, survey: Survey, images: list[Image]) -> None:
     if run.settings.mode == "apply" and survey.going():
         survey.note_sightings(images)
     active_policies.warn_of_active_policies(run, cloud, survey, images)
+    return believed
 
 
 def take_by_rules(run: Run, survey: Survey, images: list[Image]) -> None:

@@ -84,20 +84,38 @@ class Nodes(msgspec.Struct, rename="camel"):
 
 
 class Artifacts(msgspec.Struct, rename="camel"):
-    artifacts: list[Artifact] | None = None
+    items: list[msgspec.Raw] | None = msgspec.field(default=None, name="artifacts")
     next_page_token: str = ""
 
 
 def images_of(repository: Repository, nodes: Iterable[Artifact]) -> Iterator[Image]:
     """The images that the nodes of one repository make up, each with all its tags."""
-    by_digest: dict[str, list[Artifact]] = {}
+    return together(image for node in nodes if (image := image_of(repository, node)))
+
+
+def together(images: Iterable[Image]) -> Iterator[Image]:
+    """Those images of one artifact each that have the same digest, as one; an index has the size of those
+    that it names.
+    """
+    by_id: dict[str, list[Image]] = {}
     sizes: dict[str, int] = {}
-    for artifact in nodes:
-        if _is_image(artifact):
-            by_digest.setdefault(artifact.digest or artifact.id, []).append(artifact)
-            sizes[artifact.digest] = _size(artifact.docker)
-    for artifacts in by_digest.values():
-        yield _image(repository, artifacts, sizes)
+    for image in images:
+        by_id.setdefault(image.image_id, []).append(image)
+        sizes[image.digest] = image.size_bytes
+    for same in by_id.values():
+        yield same[0] if len(same) == 1 and not same[0].children else _together(same, sizes)
+
+
+def _together(images: list[Image], sizes: dict[str, int]) -> Image:
+    first = images[0]
+    children = set(first.children)
+    return msgspec.structs.replace(
+        first,
+        tags=tuple(sorted(tag for image in images for tag in image.tags)),
+        created_at=max((image.created_at for image in images), key=order),
+        size_bytes=sum(sizes.get(child, 0) for child in children) if children else sizes[first.digest],
+        parts=tuple(part for image in images for part in image.parts),
+    )
 
 
 def _is_image(artifact: Artifact) -> bool:
@@ -116,28 +134,29 @@ def _size(docker: _Docker) -> int:
     return sum(blobs.values())
 
 
-def _image(repository: Repository, artifacts: list[Artifact], sizes: dict[str, int]) -> Image:
-    first = artifacts[0]
-    docker = first.docker
+def image_of(repository: Repository, artifact: Artifact) -> Image | None:
+    """The image that an artifact is of, with its tag alone; None for what is no image."""
+    if not _is_image(artifact):
+        return None
+    docker, digest, tag = artifact.docker, artifact.digest, artifact.tag
     manifest = docker.image_manifest or _ImageManifest()
     children = tuple(
         child.manifest_descriptor.digest.lower()
         for child in (docker.manifest_list.manifests if docker.manifest_list else None) or ()
         if child.manifest_descriptor and child.manifest_descriptor.digest
     )
-    size = sum(sizes.get(digest, 0) for digest in set(children)) if children else sizes[first.digest]
     keys_and_sizes = [
         number for blob in manifest.layers or () for number in (blob_key(blob.digest), max(blob.size, 0))
     ]
     return Image(
-        f"{repository.full_name}@{first.digest}" if first.digest else first.id,
-        first.digest,
-        tuple(sorted(artifact.tag for artifact in artifacts if artifact.tag)),
-        max((_written_at(artifact) for artifact in artifacts), key=order),
-        size,
+        f"{repository.full_name}@{digest}" if digest else artifact.id,
+        digest,
+        (tag,) if tag else (),
+        _written_at(artifact),
+        _size(docker),
         array("Q", keys_and_sizes).tobytes(),
         blob_key(manifest.config.digest) if manifest.config and manifest.config.digest else 0,
-        tuple(artifact.id for artifact in artifacts),
+        (artifact.id,),
         children,
     )
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import copy
 import re
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -21,6 +20,7 @@ import msgspec
 from shared.cloud import log
 from shared.cloud.connecting import NoAnswer
 from shared.cloud.connections import Connections, lost
+from shared.cloud.decoding import Answer, Decoder, decoder
 from shared.cloud.pace import Pace, backoff
 from shared.cloud.reach import Server
 from shared.cloud.reading import Raw
@@ -43,8 +43,6 @@ TIMEOUT = 30.0
 CODE_OF_STATUS = {400: 3, 401: 16, 403: 7, 404: 5, 409: 10, 429: 8, 499: 1, 500: 13, 501: 12, 503: 14, 504: 4}
 SLOW_DOWN = frozenset({429, 503})
 RETRYABLE_STATUS = frozenset({429, 500, 502, 503, 504})
-
-Answer = TypeVar("Answer")
 
 
 class Credentials(Protocol):
@@ -114,7 +112,7 @@ class Cloud:
         method: str,
         service: str,
         path: str,
-        answer: type[Answer],
+        answer: type[Answer] | Decoder[Answer],
         *,
         params: dict[str, Any] | None = None,
         body: dict[str, Any] | None = None,
@@ -169,7 +167,7 @@ class Cloud:
         self,
         service: str,
         path: str,
-        answer: type[Answer],
+        answer: type[Answer] | Decoder[Answer],
         *,
         role: str,
         params: dict[str, Any] | None = None,
@@ -279,24 +277,17 @@ def part(text: str) -> str:
     return quote(text, safe="")
 
 
-_decoders: dict[Any, Any] = {}
-_decoders_lock = threading.Lock()
-
-
-def _decoder(answer: type[Answer]) -> msgspec.json.Decoder[Answer]:
-    decoder = _decoders.get(answer)
-    if decoder is None:
-        with _decoders_lock:
-            decoder = _decoders.setdefault(answer, msgspec.json.Decoder(answer, strict=False))
-    return decoder  # type: ignore[no-any-return]
-
-
 def decoded(
-    raw: Raw, answer: type[Answer], service: str, call: str, role: str, secrets: tuple[str, ...]
+    raw: Raw,
+    answer: type[Answer] | Decoder[Answer],
+    service: str,
+    call: str,
+    role: str,
+    secrets: tuple[str, ...],
 ) -> Answer:
     check(raw, service, call, role, secrets)
     try:
-        return _decoder(answer).decode(raw.body)
+        return decoder(answer).decode(raw.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         kind = raw.headers.get("content-type", "no content type")
         problem = (
@@ -319,7 +310,7 @@ def check(raw: Raw, service: str, call: str, role: str, secrets: tuple[str, ...]
     if raw.status == 200:
         return
     try:
-        body = _decoder(_ErrorBody).decode(raw.body)
+        body = decoder(_ErrorBody).decode(raw.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         body = _ErrorBody()
     code = body.code if body.code in GRPC_NAMES else CODE_OF_STATUS.get(raw.status, 2)

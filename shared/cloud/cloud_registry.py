@@ -16,17 +16,20 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from shared.cloud import operations
-from shared.cloud.artifacts import Artifact, Artifacts, Nodes, images_of, order
+from shared.cloud.artifacts import Artifact, Artifacts, Nodes, image_of, order, together
 from shared.cloud.client import Cloud, part
 from shared.cloud.docker_host import DockerHost
+from shared.cloud.listing import Known, Listing
 from shared.cloud.operations import Operation, wait
 from shared.cloud.slices import in_slices
 from shared.errors import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, CallError
+from shared.retention import rule_words
 from shared.retention.records import DryRun, Image, Policy, Registry, Repository, Service, Sighting
 
 SERVICE, TITLE = "registry", "Cloud Registry"
@@ -91,6 +94,12 @@ class _AffectedArtifacts(msgspec.Struct, rename="camel"):
 
 
 _DRY_RUN = msgspec.json.Decoder(_DryRun)
+_ARTIFACTS = Listing(
+    SERVICE,
+    VIEWER,
+    msgspec.json.Decoder(Artifacts, strict=False),
+    msgspec.json.Decoder(Artifact, strict=False),
+)
 TAKEN_BY = ("SOFT_DELETE", "HARD_DELETE")
 
 
@@ -140,16 +149,11 @@ def repositories(cloud: Cloud, registry_id: str) -> Iterator[Repository]:
         yield Repository(path, registry_id, f"{registry_id}/{path.strip('/')}", NAME)
 
 
-def images(cloud: Cloud, repository: Repository) -> Iterator[Image]:
+def images(cloud: Cloud, repository: Repository, known: Known | None = None) -> Iterator[Image]:
     """Every image of the repository, with all its tags."""
-    pages = cloud.pages(
-        SERVICE,
-        f"{ROOT}/registries/{part(repository.registry_id)}:listArtifacts",
-        Artifacts,
-        role=VIEWER,
-        params={"path": repository.repository_id or f"/{repository.name}"},
-    )
-    return images_of(repository, (artifact for page in pages for artifact in page.artifacts or ()))
+    path = f"{ROOT}/registries/{part(repository.registry_id)}:listArtifacts"
+    params = {"path": repository.repository_id or f"/{repository.name}"}
+    return together(_ARTIFACTS.read(cloud, path, params, partial(image_of, repository), known))
 
 
 def repository_of(cloud: Cloud, image_id: str) -> str:  # noqa: ARG001 - the id tells it
@@ -198,7 +202,8 @@ def policies(cloud: Cloud, registry_id: str) -> Iterator[Policy]:
             definition = hashlib.sha256(rules.encode()).hexdigest()
             status = {"ENABLED": "ACTIVE"}.get(policy.state, policy.state)
             ranks = not policy.rules or any(map(_ranks, policy.rules))
-            yield Policy(policy.id, policy.name, "", status, definition, ranks)
+            says = tuple(map(rule_words.of_cloud, policy.rules or ()))
+            yield Policy(policy.id, policy.name, "", status, definition, ranks, says)
 
 
 def policies_of(cloud: Cloud, repository: Repository) -> Iterator[Policy]:

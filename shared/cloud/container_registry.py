@@ -18,6 +18,7 @@ import msgspec
 
 from shared.cloud.client import Cloud, part
 from shared.cloud.docker_host import DockerHost
+from shared.cloud.listing import Known, Listing
 from shared.cloud.operations import Operation, wait
 from shared.errors import (
     FAILED_PRECONDITION,
@@ -27,6 +28,7 @@ from shared.errors import (
     UNIMPLEMENTED,
     CallError,
 )
+from shared.retention import rule_words
 from shared.retention.records import (
     DryRun,
     Image,
@@ -120,7 +122,7 @@ class _Image(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Images(msgspec.Struct, rename="camel"):
-    images: list[_Image] | None = None
+    items: list[msgspec.Raw] | None = msgspec.field(default=None, name="images")
     next_page_token: str = ""
 
 
@@ -134,6 +136,12 @@ class _DryRun(msgspec.Struct, rename="camel"):
 
 
 _DRY_RUN = msgspec.json.Decoder(_DryRun)
+_IMAGES = Listing(
+    SERVICE,
+    VIEWER,
+    msgspec.json.Decoder(_Images, strict=False),
+    msgspec.json.Decoder(_Image, strict=False),
+)
 
 
 def registry(cloud: Cloud, registry_id: str) -> Registry:
@@ -179,7 +187,16 @@ def _policies(cloud: Cloud, place: dict[str, str]) -> Iterator[Policy]:
             ranks = not policy.rules or any(
                 not isinstance(rule, dict) or "retainedTop" in rule for rule in policy.rules
             )
-            yield Policy(policy.id, policy.name, policy.repository_id, policy.status, definition, ranks)
+            says = tuple(map(_words, policy.rules or ()))
+            yield Policy(policy.id, policy.name, policy.repository_id, policy.status, definition, ranks, says)
+
+
+def _words(rule: Any) -> str:
+    """What a rule of a policy says, "" if it is not understood."""
+    try:
+        return rule_words.of_native(_native(msgspec.convert(rule, _Rule, strict=False)))
+    except (msgspec.ValidationError, CallError, ValueError, OverflowError):
+        return ""
 
 
 def native_policies(cloud: Cloud, registry_id: str) -> Iterator[tuple[Policy, tuple[NativeRule, ...]]]:
@@ -222,12 +239,9 @@ def _seconds(text: str) -> float:
         ) from None
 
 
-def images(cloud: Cloud, repository: Repository) -> Iterator[Image]:
+def images(cloud: Cloud, repository: Repository, known: Known | None = None) -> Iterator[Image]:
     """Every image of the repository. Its order is the server's."""
-    for page in cloud.pages(
-        SERVICE, f"{ROOT}/images", _Images, role=VIEWER, params={"repositoryName": repository.full_name}
-    ):
-        yield from map(_image, page.images or ())
+    return _IMAGES.read(cloud, f"{ROOT}/images", {"repositoryName": repository.full_name}, _image, known)
 
 
 def listed(document: Any) -> tuple[str, Image]:

@@ -11,7 +11,7 @@ image depends, the listing is enough. A delete that was refused has failed, what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -36,23 +36,35 @@ NOT_THERE = Outcome(
 UNANSWERED = Outcome("failed", message="its deletion was not answered", code=UNKNOWN)
 
 
+class Batch(msgspec.Struct, frozen=True):
+    """What may be deleted by the last look at the repository, and until when (monotonic).
+
+    On the ``vital`` images, by id, others depend.
+    """
+
+    look: Look
+    images: list[Image]
+    vital: set[str]
+    until: float
+
+
 class Deletion(msgspec.Struct):
     """What is known of the deletes of one repository: outcomes by image id, and the deletes that are still
     open.
 
     ``open`` maps an image id to the operation to ask for, or to "" when there is none to ask for: the answer
     got lost, or the operation is done. ``look`` is the repository afterwards, None when unknown. ``stopped``
-    is why some images were not requested. Other images depend on the ``vital`` ones. ``unanswered`` deletes
-    were sent, and then given up. ``parted`` says by image id what is known of the tags of an image whose
-    deletion, piece by piece, was given up in between.
+    is why some images were not requested. ``unanswered`` deletes were sent, and then given up. ``parted``
+    says by image id what is known of the tags of an image whose deletion, piece by piece, was given up in
+    between.
     """
 
+    batch: Batch
     outcomes: dict[str, Outcome] = {}
     open: dict[str, str] = {}
     look: Look | None = None
     stopped: JanitorError | None = None
     images: dict[str, Image] = {}
-    vital: Collection[str] = ()
     unanswered: set[str] = set()
     begun: set[str] = set()
     parted: dict[str, str] = {}
@@ -61,19 +73,17 @@ class Deletion(msgspec.Struct):
 def delete(
     cloud: Cloud,
     repository: Repository,
-    images: list[Image],
+    batch: Batch,
     before_each: Callable[[], None],
-    *,
-    vital: Collection[str] = (),
-    deleted: Callable[[], None] = lambda: None,
+    deleted: Callable[[], None],
 ) -> Deletion:
-    """Deletes ``images``. ``before_each`` is called just before a delete is sent, and may stop all by a
-    JanitorError.
+    """Deletes the images of the batch. ``before_each`` is called just before a delete is sent, and may stop
+    all by a JanitorError.
 
     An image without an outcome afterwards was not requested, or its operation is not done.
     """
-    service, closely = service_of(repository), len(images) <= FEW
-    deletion = Deletion(images={image.image_id: image for image in images}, vital=vital)
+    service, closely = service_of(repository), len(batch.images) <= FEW
+    deletion = Deletion(batch, images={image.image_id: image for image in batch.images})
 
     def ask(image: Image) -> None:
         if refused_alike(service, deletion):
@@ -83,7 +93,7 @@ def delete(
         deleted()
 
     try:
-        for_each(images, ask, cloud.concurrency)
+        for_each(batch.images, ask, cloud.concurrency)
     except JanitorError as error:
         deletion.stopped = error
     settle(cloud, repository, deletion)
@@ -105,7 +115,7 @@ def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
     message, code = f"its deletion is not done after {SETTLE_WAIT:.0f} s; the next run looks again", UNKNOWN
     try:
         while deletion.open or deletion.look is None:
-            deletion.look = relisting.look(cloud, repository)
+            deletion.look = relisting.look(cloud, repository, deletion.look or deletion.batch.look)
             _strike_gone(cloud, repository, deletion)
             deletion.unanswered.clear()
             waited = cloud.pace.clock() - started
@@ -226,7 +236,7 @@ def _agrees(deletion: Deletion, image_id: str) -> bool:
     """Whether the answer to the delete itself says that the image is gone, or nothing depends on it."""
     outcome = deletion.outcomes.get(image_id)
     if outcome is None and image_id in deletion.open:
-        return image_id not in deletion.vital
+        return image_id not in deletion.batch.vital
     return outcome is STILL_LISTED or outcome is NOT_THERE
 
 

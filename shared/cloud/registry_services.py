@@ -11,6 +11,7 @@ from typing import Protocol
 from shared.cloud import cloud_registry, container_registry
 from shared.cloud.client import Cloud
 from shared.cloud.docker_host import DockerHost
+from shared.cloud.listing import Known
 from shared.cloud.operations import Operation
 from shared.retention.records import DryRun, Image, Policy, Registry, Repository, Service, Sighting
 
@@ -38,7 +39,8 @@ class RegistryService(Protocol):
 
     def repositories(self, cloud: Cloud, registry_id: str) -> Iterator[Repository]: ...
 
-    def images(self, cloud: Cloud, repository: Repository) -> Iterator[Image]: ...
+    def images(self, cloud: Cloud, repository: Repository, known: Known | None = None) -> Iterator[Image]:
+        """Every image of the repository; ``known`` is of an earlier listing, and at the end of this one."""
 
     def repository_of(self, cloud: Cloud, image_id: str) -> str:
         """The full name of the image's repository."""

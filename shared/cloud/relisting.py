@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from shared.cloud.client import Cloud
+from shared.cloud.listing import Known
 from shared.cloud.parallel import for_each
 from shared.cloud.registry_services import service_of
 from shared.errors import Doubtful
@@ -23,18 +24,22 @@ Sightings = Mapping[str, Sighting]
 
 
 class Look(msgspec.Struct, frozen=True):
-    """The images of a repository, and the monotonic time as of which they are known."""
+    """The images of a repository, the monotonic time as of which they are known, and what the next look need
+    not decode again.
+    """
 
     images: list[Image]
     at: float
+    known: Known = {}
 
 
-def look(cloud: Cloud, repository: Repository) -> Look:
-    """Lists the repository. Raises CallError, Doubtful."""
+def look(cloud: Cloud, repository: Repository, before: Look | None = None) -> Look:
+    """Lists the repository; what is listed as ``before`` is the same object. Raises CallError, Doubtful."""
     began_at = cloud.pace.clock()
-    images = list(service_of(repository).images(cloud, repository))
+    known = dict(before.known) if before else {}
+    images = list(service_of(repository).images(cloud, repository, known))
     check_understood(repository, images)
-    return Look(images, max(began_at, cloud.pace.clock() - QUICK))
+    return Look(images, max(began_at, cloud.pace.clock() - QUICK), known)
 
 
 def settled(cloud: Cloud, repository: Repository, seen: Look, expected: Sightings) -> Look:
@@ -42,11 +47,19 @@ def settled(cloud: Cloud, repository: Repository, seen: Look, expected: Sighting
 
     Raises CallError, and Doubtful when an image that two listings lack answers all the same.
     """
-    if not missing(seen.images, expected):
-        return seen
-    seen = look(cloud, repository)
-    check_gone(cloud, repository, [expected[image_id] for image_id in missing(seen.images, expected)])
-    return seen
+    return again(cloud, repository, seen, expected) if missing(seen.images, expected) else seen
+
+
+def again(cloud: Cloud, repository: Repository, seen: Look, expected: Sightings) -> Look:
+    """A newer look than ``seen``, that lacks none of the images of ``seen`` and none of the ``expected`` ones
+    but those that are really gone.
+
+    Raises CallError, and Doubtful when one that it lacks answers all the same.
+    """
+    known = {**sightings(seen.images), **expected}
+    newer = look(cloud, repository, seen)
+    check_gone(cloud, repository, [known[image_id] for image_id in missing(newer.images, known)])
+    return newer
 
 
 def missing(images: Iterable[Image], expected: Collection[str]) -> set[str]:
@@ -89,9 +102,9 @@ def sightings(images: Iterable[Image]) -> dict[str, Sighting]:
 
 def lost_tags(before: Sightings, images: Iterable[Image]) -> set[str]:
     """The ids of the images that have fewer tags than before."""
-    unseen = Sighting("")
-    return {
-        image.image_id
-        for image in images
-        if not set(before.get(image.image_id, unseen).tags).issubset(image.tags)
-    }
+    lost: set[str] = set()
+    for image in images:
+        seen = before.get(image.image_id)
+        if seen is not None and seen.tags != image.tags and not set(seen.tags).issubset(image.tags):
+            lost.add(image.image_id)
+    return lost

@@ -12,6 +12,7 @@ from shared.cleanup.run import Run
 from shared.cloud import log
 from shared.errors import JanitorError
 from shared.invocation import finish, opening, preparation
+from shared.invocation.plan_link import plan_link
 from shared.invocation.task import Task
 from shared.report import report
 from shared.settings.channels import Recipient, recipients
@@ -51,7 +52,7 @@ def carry_out(task: Task) -> tuple[report.Report, JanitorError | None]:
         document = finish.report_of(heading, run, error, None if task.all_rows else report.ROWS)
         if run:
             key = task.invocation.access.webhook_key
-            run.lead_to(finish.plan_link(key, run.settings, document.plan_id))
+            run.lead_to(plan_link(key, run.settings, document.plan_id))
             document = finish.end(run, document, audience, ends_at, remembers=task.kind.remembered)
         return document, error
     finally:

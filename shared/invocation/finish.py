@@ -13,18 +13,17 @@ from pathlib import Path
 
 import msgspec
 
-from shared.auth import plan_links
 from shared.cleanup import layer_counting
 from shared.cleanup.run import Run
 from shared.cloud import log
 from shared.errors import JanitorError, StateError
 from shared.report import report as reports
 from shared.report.announce import announce
+from shared.report.legend import of_run
 from shared.report.report import Report
 from shared.retention import plan
 from shared.retention.moments import duration
 from shared.settings.channels import Recipient
-from shared.settings.settings import Settings
 from shared.state import history, plans
 from shared.state.expiry import sweep
 
@@ -91,7 +90,7 @@ def with_plan(run: Run, report: Report) -> Report:
     }
     if not takers:
         return report
-    head = plans.head(takers, reports.head(report))
+    head = plans.head(takers, reports.head(report), msgspec.to_builtins(of_run(run)))
     try:
         valid = duration(run.settings.plans.valid_for)
         state = plans.kept_in(run.journal.state if run.journal else None)
@@ -99,15 +98,9 @@ def with_plan(run: Run, report: Report) -> Report:
     except StateError as error:
         run.refuse("plan-not-kept", f"The plan could not be kept. {error}")
         return msgspec.structs.replace(report, status="refused")
+    page = f"; its page is at {run.settings.webhook_url}" if run.settings.webhook_url else ""
+    log.info(f"A plan waits for a decision{page}; the command plans gives its link.", plan_id=plan_id)
     return msgspec.structs.replace(report, plan_id=plan_id)
-
-
-def plan_link(key: bytes, settings: Settings, plan_id: str | None) -> str:
-    """The address of the plan's page, if there can be one."""
-    if not key or not settings.webhook_url or not plan_id:
-        return ""
-    ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
-    return plan_links.link(settings.webhook_url, key, plan_id, ends_at)
 
 
 def report_of(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from shared.cleanup import migration
 from shared.cleanup.run import Run
 from shared.cloud.client import Cloud
-from shared.invocation import by_hand, page_file, task
+from shared.invocation import page_file, task, watched
 from shared.report import terminal
 from shared.report.migration import migration_report
 from shared.retention.migration import RegistryMigration
@@ -21,11 +21,10 @@ def show(options: Namespace, environment: Mapping[str, str]) -> int:
     def look(run: Run, cloud: Cloud) -> None:
         registries.extend(migration.look(run, cloud))
 
-    report, status = by_hand.reported(task.LOOK_BY_HAND, environment, look=look)
+    ended = watched.ended(task.LOOK_BY_HAND, environment, look=look)
     if not registries:
-        terminal.print_report(report, as_json=options.json)
-        return status
-    made = migration_report(report, registries)
+        return watched.show(options, ended)
+    made = migration_report(ended.report, registries)
     if options.html:
         from shared.report.page import page  # imported here: nothing else here needs Jinja
 
@@ -34,4 +33,4 @@ def show(options: Namespace, environment: Mapping[str, str]) -> int:
         terminal.print_json(made)
     else:
         terminal.show_migration(made)
-    return max(status, int(any(registry.differences for registry in registries)))
+    return max(ended.status, int(any(registry.differences for registry in registries)))

@@ -10,6 +10,7 @@ from shared.auth import sources
 from shared.cleanup.run import Run
 from shared.cloud.client import Cloud
 from shared.cloud.pace import Pace
+from shared.cloud.reach import Reach
 from shared.errors import StateError
 from shared.invocation.task import Invocation
 from shared.retention import moments
@@ -20,6 +21,7 @@ from shared.state.manifest_memory import ManifestMemory
 
 TELLING, TELLING_SHARE = 3.0, 0.1
 WRITING = 1.0
+PATIENCE_BY_HAND = 8.0
 
 
 def open_journal(run: Run, invocation: Invocation) -> None:
@@ -49,6 +51,8 @@ def open_cloud(run: Run, invocation: Invocation) -> Cloud:
     Raises SettingsError or CredentialsError.
     """
     pace = Pace(run.settings.limits.concurrency, works_until(invocation.ends_at, run.settings))
+    if invocation.ends_at == float("inf"):  # no function: somebody waits for it
+        pace.reach = Reach(pace.clock, PATIENCE_BY_HAND)
     cloud = Cloud(invocation.access.api_endpoint, pace)
     run.ask(cloud)
     sources.sign_in(cloud, invocation.access, invocation.context)

@@ -7,19 +7,20 @@ for an hour each, so that nothing that follows links, as crawlers and previews d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from shared.auth import plan_links
 from shared.errors import PlanRefused, RequestRefused
-from shared.invocation import http_call, task
+from shared.invocation import carried_out, http_call, task
 from shared.invocation.answer import http_status
 from shared.invocation.carry_out import carry_out
 from shared.invocation.http_call import Call
 from shared.invocation.task import Invocation
 from shared.report.contract import Report
+from shared.report.legend import Legend
 from shared.retention.moments import duration, timestamp
 from shared.state import history, plans
 from shared.state.plans import ID, REJECTED, Decision
@@ -61,10 +62,14 @@ def serve(call: Call, invocation: Invocation, key: bytes) -> dict[str, Any]:
 def _page(call: Call, invocation: Invocation, key: bytes, now: datetime) -> dict[str, Any]:
     settings, plan_id = invocation.settings, call.query["plan"]
     state = plans.kept_in(invocation.store(settings))
-    shown = plans.report(plan_id, plans.text(state, plan_id), Report)
+    file = plans.text(state, plan_id)
+    planned, legend = plans.report(plan_id, file, Report), plans.legend(file, Legend)
     ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
     decided = plans.decision(state, plan_id)
+    done = carried_out.report(state, planned, decided) if decided else None
     state_text = f"This plan {decided}." if decided else ""
+    if done and not done.finished_at:
+        state_text = "The run that carries this plan out has not ended; load the page again to see more."
     if not state_text and now >= ends_at:
         state_text = "This plan has run out."
     if not state_text and settings.mode == "dry-run":
@@ -81,7 +86,12 @@ def _page(call: Call, invocation: Invocation, key: bytes, now: datetime) -> dict
     return _html(
         200,
         _pages().plan_page(
-            shown, plan=about, approve=None if state_text else approve, trend=history.trend(state)
+            done or planned,
+            plan=about,
+            approve=None if state_text else approve,
+            trend=history.trend(state),
+            legend=legend,
+            planned=planned if done else None,
         ),
     )
 
@@ -101,10 +111,18 @@ def _approve(plan_id: str, invocation: Invocation) -> dict[str, Any]:
     if error and status >= 400:
         return message(status, str(error), {})
     settings = invocation.settings
+    state = plans.kept_in(invocation.store(settings))
+    file = plans.text(state, plan_id)
     ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
-    about = _about(plan_id, ends_at, "You have approved this plan; here is what came of it.")
-    trend = history.trend(plans.kept_in(invocation.store(settings)))
-    return _html(status, _pages().plan_page(report, plan=about, approve=None, trend=trend))
+    page = _pages().plan_page(
+        report,
+        plan=_about(plan_id, ends_at, "You have approved this plan; here is what came of it."),
+        approve=None,
+        trend=history.trend(state),
+        legend=plans.legend(file, Legend),
+        planned=plans.report(plan_id, file, Report),
+    )
+    return _html(status, page)
 
 
 def _reject(plan_id: str, invocation: Invocation) -> dict[str, Any]:
@@ -131,6 +149,11 @@ def message(status: int, text: str, headers: Mapping[str, str]) -> dict[str, Any
     """A small page that says what came of a call."""
     title = "Done" if status < 400 else TITLES.get(status, "Not served")
     return _html(status, _pages().message_page(title, text, status), headers)
+
+
+def listed(open_ones: Sequence[object]) -> dict[str, Any]:
+    """The page of all open plans."""
+    return _html(200, _pages().plans_page(open_ones))
 
 
 def _html(status: int, page: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -7,31 +7,48 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shared.auth import yc
 from shared.auth.environment import read_access
-from shared.invocation import page_file
+from shared.invocation import open_plans, page_file
 from shared.invocation.task import Invocation
 from shared.report import report, terminal
+from shared.report.legend import Legend, of_rules
 from shared.settings import deploy_table, hard_tags, settings
-from shared.state import history
+from shared.state import history, plans
 
 
 def report_kept(options: Namespace, environment: Mapping[str, str]) -> int:
     """Shows the report of a run that the state keeps, or writes it as a page."""
-    invocation = Invocation(environment)
-    state = report.kept_in(invocation.store(invocation.settings))
+    invocation = Invocation(environment, yc.SignedIn())
+    configured = invocation.settings
+    state = report.kept_in(invocation.store(configured))
+    legend = Legend(folder_id=configured.folder_id or "", says=of_rules(configured.rules))
     kept = report.kept(state, options.run_id)
     if options.html:
-        write_page(options.html, kept, history.trend(state))
+        write_page(options.html, kept, history.trend(state), legend)
     else:
-        terminal.print_report(kept, as_json=options.json)
+        terminal.print_report(kept, legend, as_json=options.json, verbose=options.verbose)
     return report.EXIT_STATUS[kept.status]
 
 
-def write_page(file: Path, kept: report.Report, trend: list[history.Row]) -> None:
+def write_page(file: Path, kept: report.Report, trend: list[history.Row], legend: Legend) -> None:
     """Writes the report as a page. Raises SettingsError when the file cannot be written."""
     from shared.report.page import page  # imported here: nothing else here needs Jinja
 
-    page_file.write(file, page.report_page(kept, trend))
+    page_file.write(file, page.report_page(kept, trend, legend=legend))
+
+
+def plans_open(options: Namespace, environment: Mapping[str, str]) -> int:
+    """Shows the plans that wait for a decision, with links where there is a webhook."""
+    invocation, now = Invocation(environment, yc.SignedIn()), datetime.now(UTC)
+    configured, key = invocation.settings, invocation.access.webhook_key
+    state = plans.kept_in(invocation.store(configured))
+    waiting = open_plans.open_plans(state, configured, key, now)
+    if options.json:
+        terminal.print_json(waiting)
+    else:
+        terminal.show_plans(waiting, open_plans.list_link(key, configured, now))
+    return 0
 
 
 def check(options: Namespace, environment: Mapping[str, str]) -> int:

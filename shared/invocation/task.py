@@ -102,8 +102,8 @@ APPLY_BY_HAND = Kind("apply", has_plan=True)
 LOOK_BY_HAND = Kind("dry-run", announced=False, kept=False, remembered=False)
 
 
-def _nothing(cloud: Cloud) -> None:
-    """What happens before the work of a run that nobody can stop."""
+def _nothing(run: Run, cloud: Cloud) -> None:
+    """What happens before the work of a run that nobody watches."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +119,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     plan_id: str | None = None
     look: Work | None = None
     all_rows: bool = False
-    begin: Callable[[Cloud], None] = _nothing
+    begin: Work = _nothing
     progress: Progress = job.untold
 
     def __post_init__(self) -> None:
@@ -130,7 +130,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     def work(self, run: Run, cloud: Cloud) -> None:
         """Does the work; what becomes of a plan's images is always accounted for. Raises JanitorError."""
-        self.begin(cloud)
+        self.begin(run, cloud)
         if self.kind.has_plan:
             job.carry_out_plan(run, cloud, self.progress)
         elif self.look:
@@ -164,17 +164,17 @@ def unsigned_push(invocation: Invocation, only: frozenset[RepositoryName], look:
 
 def by_hand(
     kind: Kind,
-    environment: Mapping[str, str],
+    invocation: Invocation,
     *,
     plan_id: str | None = None,
     look: Work | None = None,
-    begin: Callable[[Cloud], None] = _nothing,
+    begin: Work = _nothing,
     progress: Progress = job.untold,
 ) -> Task:
     """What somebody does on the command line; the report lists every image."""
     return Task(
         kind=kind,
-        invocation=Invocation(environment),
+        invocation=invocation,
         plan_id=plan_id,
         look=look,
         all_rows=True,

@@ -1,25 +1,37 @@
-"""The report for a person at a terminal: progress bars on standard error, tables on standard output."""
+"""The report for a person at a terminal: progress bars on standard error, the rest on standard output.
+
+Names and tags come from strangers: they are printed as text, never as markup or control codes.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from shared.cleanup.explanation import Explained
 from shared.cloud.parallel import Progress
-from shared.report import migration
-from shared.report.contract import ImageRow, PolicyRow, Report
+from shared.report import lists, migration, sentence
+from shared.report.contract import Report
 from shared.report.difference import Difference
+from shared.report.legend import Legend
 from shared.report.migration import MigrationReport
-from shared.report.report import HELD
-from shared.report.summary import size, summary
+from shared.report.summary import summary
+from shared.report.tables import Column, table
 
+PROGRAM = "registry-janitor" if Path(sys.argv[0]).stem == "registry-janitor" else "python -m functions"
+COLOR: dict[str, Any] = {
+    "choices": ("auto", "always", "never"),
+    "default": "auto",
+    "help": "colours on standard output: auto (the default) has them on a terminal, without NO_COLOR",
+}
 SHOWN = 40
 PIPE_WIDTH = 120
 EXPLAINED = {
@@ -34,7 +46,6 @@ RULE_SAYS = {
     "undated": "matches it and cannot judge it: its creation time cannot be believed",
     "does-not-match": "does not match it",
 }
-NARROW = ("created", "size", "status")
 COLOURS = {
     "ok": "green",
     "held-back": "yellow",
@@ -43,181 +54,240 @@ COLOURS = {
     "refused": "red",
     "failed": "red",
 }
+Row = TypeVar("Row")
+Print = Callable[..., None]
+
+
+def choose_color(when: str) -> None:
+    """Has colours ``always``, ``never`` or, with ``auto``, as the environment says."""
+    if when != "auto":
+        os.environ.pop("NO_COLOR", None)
+        os.environ.pop("FORCE_COLOR", None)
+        os.environ["FORCE_COLOR" if when == "always" else "NO_COLOR"] = "1"
 
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Progress bars while standard error is a terminal; nothing at all elsewhere."""
+    """Progress bars with rates while standard error is a terminal; nothing at all elsewhere."""
     if not sys.stderr.isatty():
         yield lambda _what, _done, _total: None
         return
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
+    class Rate(rich.ProgressColumn):
+        def render(self, task: rich.Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:,.0f}/s" if speed else "")
+
+    columns = (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        Rate(),
+        rich.TimeRemainingColumn(compact=True),
+    )
+    with rich.Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {"": bars.add_task("asking the cloud", total=None)}
 
         def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
+                bars.update(tasks[""], visible=False)
                 tasks[what] = bars.add_task(what, total=total)
             bars.update(tasks[what], completed=max(done, bars.tasks[tasks[what]].completed))
 
-        yield show
+        try:
+            yield show
+        finally:
+            bars.update(tasks[""], visible=False)
 
 
 def print_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
-def print_report(report: Report, *, as_json: bool) -> None:
+def print_report(report: Report, legend: Legend, *, as_json: bool, verbose: bool = False) -> None:
     if as_json:
         print_json(report)
     else:
-        show(report)
+        show(report, legend, verbose=verbose)
 
 
-def show(report: Report, most: int = SHOWN) -> None:
-    """Prints the report, with ``most`` of its images.
-
-    Names and tags come from strangers: they are printed as text, never as markup or control codes.
-    """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    console.print(Text(f"{report.mode}: {report.status}", style=f"bold {COLOURS[report.status]}"))
-    if report.policies:
-        console.print(_table(Table, Text, "Policies", _POLICY_COLUMNS, report.policies))
+def show(report: Report, legend: Legend | None = None, *, verbose: bool = False) -> None:
+    """Prints the report: what was done, in each repository, what stays and why; ``verbose``: every image."""
+    say, width = _printer()
+    style = COLOURS[report.status]
+    say(sentence.sentence(report, legend), style=f"bold {style}")
+    say(f"{report.mode}: {report.status} ({sentence.status(report)})", style=style)
+    _show_table(say, width, "Repositories", lists.REPOSITORIES, lists.repositories(report))
+    others = lists.unchanged(report)
+    if others:
+        say(f"In {others:,} other {'repository' if others == 1 else 'repositories'} nothing goes.")
+    if report.images_truncated:
+        say(f"This report lists {len(report.images):,} of {report.totals.candidates:,} images.")
+    _show_table(say, width, "Held back", lists.HELD, sentence.held(report)[sentence.FIRST :])
+    if verbose:
+        _show_table(say, width, "Images", lists.images(legend), lists.newest_first(report.images))
+    else:
+        rows = lists.notable(report)
+        _show_table(say, width, "What stays", lists.stays(), rows[:SHOWN])
+        if len(rows) > SHOWN:
+            say(f"… and {len(rows) - SHOWN:,} more that stay")
+    _show_table(say, width, "Policies", lists.policies(legend), report.policies)
+    _show_problems(say, report)
+    say("")
+    say(summary(report))
     if report.images:
-        rows = sorted(report.images, key=_weight)[:most]
-        console.print(_table(Table, Text, "Images", _IMAGE_COLUMNS, rows))
-        if report.totals.candidates > most:
-            console.print(f"… and {report.totals.candidates - most} more (--json lists them all)")
-    for warning in report.warnings:
-        console.print(Text(f"warning: {_plain(warning.message)}", style="yellow"))
-    for problem in report.errors:
-        console.print(Text(f"error: {_plain(problem.message)}", style="red"))
-    console.print(Text(summary(report)))
+        say("Sizes in the tables add up the images; a layer that several share is freed once, with the last.")
+    if report.images and not verbose:
+        say("--verbose shows every image, --json everything.")
     if report.mode == "plan" and report.plan_id:
-        console.print(Text(f"To carry this out: python -m functions apply {report.plan_id}"))
+        say(f"To carry this out: {PROGRAM} apply {report.plan_id}")
+
+
+def _show_problems(say: Print, report: Report | MigrationReport) -> None:
+    if report.warnings or report.errors:
+        say("")
+    for warning in report.warnings:
+        say(f"warning: {sentence.short_digests(warning.message)}", style="yellow")
+    for problem in report.errors:
+        say(f"error: {sentence.short_digests(problem.message)}", style="red")
+
+
+def show_plans(waiting: Sequence[Any], link: str) -> None:
+    """Prints the plans that wait for a decision; ``link`` leads to the page of all of them, or is ""."""
+    say, _ = _printer()
+    if not waiting:
+        say("No plan waits for a decision.")
+        return
+    for plan in waiting:
+        say(plan.says, style="bold")
+        say(f"  until {plan.valid_until}: {PROGRAM} apply {plan.plan_id}")
+        if plan.link:
+            say(f"  {plan.link}")
+    if link:
+        say(f"All of them, for a day, for whoever may approve them: {link}")
+
+
+def show_validated(report: Report, legend: Legend) -> None:
+    """Prints whether the images of the repositories are whole."""
+    say, _ = _printer()
+    place = sentence.places(report, legend) or "the registries"
+    damaged = sum(warning.code in lists.DAMAGE for warning in report.warnings)
+    if report.status == "failed" or not report.totals.images:
+        first, style = "Nothing could be validated." if report.errors else "There are no images.", "red"
+    elif damaged:
+        first, style = f"{damaged:,} of {report.totals.images:,} images in {place} are damaged.", "yellow"
+    else:
+        looked = f"{report.totals.images:,} images in {place}"
+        first, style = f"Every index has its images and every signature its image: {looked}.", "green"
+    if report.errors and report.totals.images:
+        first, style = f"{first} Not everything could be looked at.", "yellow"
+    say(first, style=f"bold {style}")
+    _show_problems(say, report)
 
 
 def show_difference(difference: Difference) -> None:
     """Prints how two settings files differ."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    say, width = _printer()
+    taken, kept = len(difference.newly_taken), len(difference.newly_kept)
+    say(f"{taken:,} images newly taken, {kept:,} newly kept", style="bold")
     for title, rows in (
         ("Newly taken", difference.newly_taken),
         ("Newly kept", difference.newly_kept),
     ):
-        if rows:
-            console.print(_table(Table, Text, title, _IMAGE_COLUMNS, rows[:SHOWN]))
+        _show_table(say, width, title, lists.images(None), lists.newest_first(rows)[:SHOWN])
         if len(rows) > SHOWN:
-            console.print(f"… and {len(rows) - SHOWN} more (--json lists them all)")
+            say(f"… and {len(rows) - SHOWN:,} more (--json lists them all)")
     messages = [notice.message for notice in difference.warnings]
     for message in messages + [problem.message for problem in difference.errors]:
-        console.print(Text(_plain(message), style="yellow"))
-    taken, kept = len(difference.newly_taken), len(difference.newly_kept)
-    console.print(f"{taken} images newly taken, {kept} newly kept")
+        say(message, style="yellow")
 
 
 def show_explained(images: list[Explained]) -> None:
     """Prints what every policy, rule and guard says about images."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    say, _ = _printer()
     for image in images:
         tags = ", ".join(image.tags) or "untagged"
-        place = f"{image.registry_id}/{image.repository}"
-        console.print(Text(_plain(f"{place}: {image.digest}"), style="bold"))
-        console.print(Text(_plain(f"  {image.image_id}, {tags}, created at {image.created_at}")))
+        say(f"{image.registry_id}/{image.repository}: {image.digest}", style="bold")
+        say(f"  {image.image_id}, {tags}, created at {image.created_at}")
         for policy in image.policies:
             name = policy.policy_name or policy.policy_id
             verb = "takes it" if policy.takes else "does not take it"
             applied = "" if policy.applied else ", and is not applied here"
-            console.print(Text(_plain(f"  policy {name} ({policy.status}) {verb}{applied}")))
+            say(f"  policy {name} ({policy.status}) {verb}{applied}")
         for rule in image.rules:
-            console.print(Text(_plain(f"  rule {rule.rule} {RULE_SAYS[rule.says]}")))
+            say(f"  rule {rule.rule} {RULE_SAYS[rule.says]}")
         for guard in image.guards:
-            console.print(Text(_plain(f"  guard {guard.guard} keeps it: {guard.kept_by}")))
+            say(f"  guard {guard.guard} keeps it: {guard.kept_by}")
         if not image.guards:
-            console.print(Text("  no guard keeps it"))
-        console.print(Text(f"  {EXPLAINED[image.outcome]}", style="bold"))
+            say("  no guard keeps it")
+        say(f"  {EXPLAINED[image.outcome]}", style="bold")
 
 
 def show_migration(report: MigrationReport) -> None:
     """Prints what of the registries has moved, and what becomes of their policies."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-
+    say, width = _printer()
     for registry in report.registries:
         style = "bold green" if registry.arrived else "bold yellow"
-        name = f"{registry.registry_id} ({registry.name}): {migration.headline(registry)}"
-        console.print(Text(_plain(name), style=style))
-        for sentence in migration.sentences(registry):
-            console.print(Text(f"  {_plain(sentence)}"))
-        for table in migration.tables(registry):
-            columns: Columns[list[str]] = {
-                head: partial(_cell, place) for place, head in enumerate(table.heads)
-            }
-            console.print(_table(Table, Text, table.title, columns, table.rows[:SHOWN]))
-            if len(table.rows) > SHOWN:
-                console.print(f"… and {len(table.rows) - SHOWN} more (--json lists them all)")
+        say(f"{registry.registry_id} ({registry.name}): {migration.headline(registry)}", style=style)
+        for line in migration.sentences(registry):
+            say(f"  {line}")
+        for each in migration.tables(registry):
+            columns: list[Column[list[str]]] = [
+                Column(head, partial(_cell, place)) for place, head in enumerate(each.heads)
+            ]
+            _show_table(say, width, each.title, columns, each.rows[:SHOWN])
+            if len(each.rows) > SHOWN:
+                say(f"… and {len(each.rows) - SHOWN:,} more (--json lists them all)")
         for doubt in migration.doubts(registry):
-            console.print(Text(f"  doubt: {_plain(doubt)}", style="yellow"))
+            say(f"  doubt: {doubt}", style="yellow")
         for title, text in migration.texts(registry):
-            console.print(Text(f"{title}:", style="bold"))
+            say(f"{title}:", style="bold")
             sys.stdout.write("\n".join(map(_plain, text.split("\n"))) + "\n")
-    for warning in report.warnings:
-        console.print(Text(f"warning: {_plain(warning.message)}", style="yellow"))
-    for problem in report.errors:
-        console.print(Text(f"error: {_plain(problem.message)}", style="red"))
+    _show_problems(say, report)
 
 
 def _cell(place: int, row: list[str]) -> str:
     return row[place]
 
 
-Row = TypeVar("Row")
-Columns = dict[str, Callable[[Row], str]]
-_POLICY_COLUMNS: Columns[PolicyRow] = {
-    "repository": lambda row: row.repository,
-    "policy": lambda row: row.policy_name or row.policy_id,
-    "status": lambda row: row.status,
-    "applied": lambda row: "yes" if row.applied else "no",
-    "takes": lambda row: str(row.candidates),
-}
-_IMAGE_COLUMNS: Columns[ImageRow] = {
-    "repository": lambda row: row.repository,
-    "tags": lambda row: ", ".join(row.tags) or "(untagged)",
-    "created": lambda row: row.created_at[:10],
-    "size": lambda row: size(row.size_bytes),
-    "outcome": lambda row: f"{row.outcome} ({row.guard})" if row.guard else row.outcome,
-    "reason": lambda row: f"{row.reason}; kept by {row.kept_by}" if row.kept_by else row.reason,
-}
+def _printer() -> tuple[Print, int]:
+    """What prints a line of strange text as text, and how wide a line may be."""
+    from rich.console import Console
+    from rich.text import Text
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # for whoever runs the command; rich would end the process
+
+    console = Output(
+        highlight=False,
+        width=None if sys.stdout.isatty() else PIPE_WIDTH,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",  # NO_COLOR leaves out bold letters too
+    )
+
+    def say(text: str, style: str = "") -> None:
+        console.print(Text(_plain(text), style=style))
+
+    return say, console.width
 
 
-def _weight(row: ImageRow) -> int:
-    """What needs a look comes first."""
-    return HELD.index(row.outcome) if row.outcome in HELD else len(HELD)
+def _show_table(
+    say: Print, width: int, title: str, columns: Sequence[Column[Row]], rows: Iterable[Row]
+) -> None:
+    shown = [msgspec.structs.replace(column, cell=partial(_plain_cell, column.cell)) for column in columns]
+    lines = list(table(shown, rows, width))
+    if len(lines) > 1:
+        say("")
+        say(title, style="bold")
+        for number, line in enumerate(lines):
+            say(line, style="dim" if not number else "")
 
 
-def _table(table_type: Any, text_type: Any, title: str, columns: Columns[Row], rows: list[Row]) -> Any:
-    table = table_type(title=title, title_justify="left")
-    for name in columns:
-        table.add_column(name, no_wrap=name in NARROW)
-    for row in rows:
-        table.add_row(*(text_type(_plain(cell(row))) for cell in columns.values()))
-    return table
+def _plain_cell(cell: Callable[[Any], str], row: Any) -> str:
+    return _plain(cell(row))
 
 
 def _plain(text: str) -> str:

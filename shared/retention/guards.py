@@ -23,6 +23,7 @@ REFERRER_TAG = re.compile(r"(sha256)-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
 Binding = Mapping[str, Manifest]
 Row = TypeVar("Row")
 FOLLOWS = ", with its image"
+NOTHING: frozenset[str] = frozenset()
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
@@ -52,9 +53,11 @@ def grace(image: Image, span: timedelta, now: datetime) -> Kept | None:
 
 def referred_to(image: Image, manifest: Manifest) -> frozenset[str]:
     """The digests that the image refers to, by its manifest or by its tags."""
-    by_tag = (REFERRER_TAG.fullmatch(tag) for tag in image.tags)
-    digests = {f"{match[1]}:{match[2]}" for match in by_tag if match}
-    return frozenset(digests | {manifest.refers_to} if manifest.refers_to else digests)
+    digests = frozenset({manifest.refers_to}) if manifest.refers_to else NOTHING
+    for tag in image.tags:
+        if tag.startswith("sha256-") and (match := REFERRER_TAG.fullmatch(tag)):
+            digests = digests | {f"{match[1]}:{match[2]}"}
+    return digests
 
 
 class Guarding(msgspec.Struct, frozen=True):
@@ -186,12 +189,15 @@ def close(
     referring = _referring(by_digest, manifests) if referrers else {}
     kept = dict(kept)
     staying = [
-        image for image in by_digest.values() if image.image_id not in candidates or image.image_id in kept
+        image
+        for digest, image in by_digest.items()
+        if (image.image_id not in candidates or image.image_id in kept)
+        and (digest in referring or manifests.get(digest, PLAIN).holds)
     ]
     while staying:
         image = staying.pop()
         held = _held(image.digest, manifests)
-        unlisted = referring.keys() & held - by_digest.keys()
+        unlisted = [digest for digest in held if digest not in by_digest]
         bound: list[tuple[str, str]] = [(digest, "index-child") for digest in held if index_children]
         bound += [
             (digest, "referrer") for of in (image.digest, *unlisted) for digest in referring.get(of, ())

@@ -48,7 +48,7 @@ class Policy(msgspec.Struct, frozen=True):
     rules. Without a ``repository_id`` it is about every repository of its registry.
 
     One that ``ranks`` keeps so many of the newest images, so that what it takes depends on which others there
-    are.
+    are. ``says`` has the words of each of its rules, in their order.
     """
 
     policy_id: str
@@ -57,6 +57,7 @@ class Policy(msgspec.Struct, frozen=True):
     status: str
     definition: str = ""
     ranks: bool = True
+    says: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

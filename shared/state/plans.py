@@ -4,10 +4,10 @@
 ``plans/<plan id>.decision``   whether it was carried out or rejected; whoever creates this object has
                                decided
 
-A plan's file is one JSON object, ``{"created_at": ..., "takers": ..., "report": ..., "images": [...]}``, an
-image a line. The id of a plan is the moment at which it was made, and a hash of all that follows
-``created_at``. If anybody changes the file, the id fits it no longer. Plans that say the same have the same
-hash.
+A plan's file is one JSON object, ``{"created_at": ..., "legend": ..., "takers": ..., "report": ...,
+"images": [...]}``, an image a line. The id of a plan is the moment at which it was made, and a hash of all
+that follows ``created_at``. If anybody changes the file, the id fits it no longer. Plans that say the same
+have the same hash.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ CARRIED_OUT, REJECTED = "carried out", "rejected"
 ID = re.compile(r"([0-9]{8}T[0-9]{12}Z)-([0-9a-f]{32})", re.ASCII)
 STAMP = "%Y%m%dT%H%M%S%fZ"
 Report = TypeVar("Report", bound=msgspec.Struct)
+Legend = TypeVar("Legend", bound=msgspec.Struct)
 DIFFERS = ("run_id", "plan_id", "started_at", "finished_at", "retries", "images", "images_truncated")
 
 
@@ -131,6 +132,25 @@ def check_undecided(state: Store, plan_id: str) -> None:
         raise PlanRefused(f"The plan {plan_id} {decided}; a plan runs once. Make a new plan.")
 
 
+def open_ids(state: Store, now: datetime, valid: timedelta) -> list[str]:
+    """The ids of the plans that nobody has decided about and that have not run out, newest first.
+
+    Raises StateError.
+    """
+    names = set(state.names(FOLDER))
+    ids = [name.removeprefix(FOLDER).removesuffix(".json") for name in names if name.endswith(".json")]
+    return sorted(
+        (
+            plan_id
+            for plan_id in ids
+            if ID.fullmatch(plan_id)
+            and f"{FOLDER}{plan_id}.decision" not in names
+            and now < ends_at(plan_id, valid)
+        ),
+        reverse=True,
+    )
+
+
 def ends_at(plan_id: str, valid: timedelta) -> datetime:
     return made_at(plan_id) + valid
 
@@ -167,16 +187,22 @@ class _Reported(msgspec.Struct):
     images: msgspec.Raw
 
 
-def head(takers: Mapping[str, Takers], report: Mapping[str, Any]) -> dict[str, Any]:
+class _Explained(msgspec.Struct):
+    legend: dict[str, Any] = {}
+
+
+def head(
+    takers: Mapping[str, Takers], report: Mapping[str, Any], legend: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """All of the file but the moment and the images. Runs that decide the same have the same head.
 
-    ``report`` is the report as JSON.
+    ``report`` is the report as JSON, ``legend`` what its ids and reasons mean to people.
     """
     same = {name: value for name, value in report.items() if name not in DIFFERS}
     same["policies"] = [{**policy, "dry_run_result_id": ""} for policy in report["policies"]]
     for name in ("policies", "warnings", "errors"):
         same[name] = sorted(same[name], key=lambda row: json.dumps(row, sort_keys=True))
-    return {"takers": takers, "report": same}
+    return {"takers": takers, "report": same, **({"legend": legend} if legend else {})}
 
 
 def beginning(made_at: datetime) -> bytes:
@@ -231,6 +257,11 @@ def report(plan_id: str, text: bytes, kind: type[Report]) -> Report:
     rows = {"images": file.images, "images_truncated": False}
     document = {"run_id": "", "plan_id": plan_id, **moment, **file.report, **rows}
     return msgspec.json.decode(msgspec.json.encode(document), type=kind)
+
+
+def legend(text: bytes, kind: type[Legend]) -> Legend:
+    """What the ids and the reasons in the plan's file mean to people, as a ``kind``."""
+    return msgspec.convert(msgspec.json.decode(text, type=_Explained).legend, kind)
 
 
 def kept_in(state: Store | None) -> Store:

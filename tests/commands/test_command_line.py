@@ -36,9 +36,10 @@ def test_a_dry_run_ends_with_0_and_shows_policies_and_images(stocked: Cloud) -> 
 
     assert ended.returncode == 0
     assert stocked.left() == {"new", "old", "older"}
-    for text in ("dry-run: ok", "team-a/app", "old-builds", "drafts", "DISABLED", "would-delete", "older"):
+    assert ended.stdout.startswith("Would delete 2 of 3 images in registry main (crp1), which would free ")
+    for text in ("dry-run: ok", "team-a/app", "old-builds", "drafts", "DISABLED", "3 images, 2 candidates"):
         assert text in ended.stdout
-    assert "3 images, 2 candidates" in ended.stdout
+    assert "would-delete" not in ended.stdout
 
 
 def test_a_clean_up_ends_with_0_and_deletes_in_mode_apply_alone(stocked: Cloud) -> None:
@@ -48,7 +49,15 @@ def test_a_clean_up_ends_with_0_and_deletes_in_mode_apply_alone(stocked: Cloud) 
     ended = run(stocked, "cleanup", CLEANUP_MODE="apply")
 
     assert (ended.returncode, stocked.left()) == (0, {"new"})
-    assert "2 deleted" in ended.stdout
+    assert ended.stdout.startswith("Deleted 2 of 3 images in registry main (crp1), freed ")
+
+
+def test_verbose_shows_every_image_newest_first(stocked: Cloud) -> None:
+    shown = run(stocked, "dry-run", "--verbose").stdout
+
+    assert shown.count("would-delete") == 2
+    assert 0 < shown.find("team-a/app:old ") < shown.find("team-a/app:older")
+    assert "policy old-builds: tags .*, all but the newest 1" in shown
 
 
 def test_json_is_all_there_is_on_standard_output_with_every_row(cloud: Cloud) -> None:
@@ -253,6 +262,72 @@ def test_an_interrupt_ends_the_run_without_a_traceback(stocked: Cloud) -> None:
     assert "Traceback" not in out + err
 
 
+def test_an_interrupt_amid_deletions_says_what_was_done_and_what_is_left(cloud: Cloud) -> None:
+    cloud.seed(
+        {
+            "name": "app",
+            "policies": [policy(tag_regexp=".*", retained_top=50)],
+            "images": [{"series": 400, "tags": ["b-{n}"]}],
+        }
+    )
+    cloud.emulator.behaviour(faults=[{"match": "DELETE *", "delay_ms": 100}])
+    with subprocess.Popen(
+        command("cleanup"),
+        cwd=PROJECT_ROOT,
+        env=environment(cloud, CLEANUP_MODE="apply", CONCURRENCY="2"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        until(lambda: len(cloud.left()) < 395)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+
+    gone = 400 - len(cloud.left())
+    first, second, *_ = out.splitlines()
+    assert first.startswith(f"Deleted {gone} of 400 images in registry main (crp1), freed ")
+    assert first.endswith(f"; left {350 - gone}")
+    assert second == "apply: unfinished (out of time, or interrupted: not all of it was done)"
+    assert process.returncode == 4
+
+
+def test_a_validation_is_no_dry_run(stocked: Cloud) -> None:
+    shown = run(stocked, "validate").stdout
+
+    assert shown == (
+        "Every index has its images and every signature its image: 3 images in registry main (crp1).\n"
+    )
+
+
+def test_it_is_said_where_settings_were_looked_for(tmp_path: Path) -> None:
+    for arguments in (["dry-run"], ["dry-run", "--json"], ["report"]):
+        ended = run_in(tmp_path, *arguments)
+
+        assert ended.returncode == 2
+        assert f"there is no {tmp_path / 'janitor.toml'}" in ended.stderr.replace("\n", " ")
+    (tmp_path / "janitor.toml").write_text("")
+    assert "janitor.toml, and" not in run_in(tmp_path, "dry-run").stderr
+
+
+def test_a_token_that_is_not_taken_is_said_to_be_renewed(stocked: Cloud) -> None:
+    ended = run(stocked, "dry-run", IAM_TOKEN="t1.nobody")
+
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("Nothing was looked at.\n")
+    assert "yc iam create-token" in ended.stderr
+    assert "t1.nobody" not in ended.stdout + ended.stderr
+
+
+def test_an_api_that_is_down_is_named_before_anybody_gives_up(stocked: Cloud) -> None:
+    began_at = time.monotonic()
+    ended = run(stocked, "dry-run", YC_API_ENDPOINT="http://127.0.0.1:9", IAM_TOKEN="t1.x")
+
+    assert ended.returncode == 1
+    assert "http://127.0.0.1:9 cannot be reached" in ended.stdout
+    assert "YC_API_ENDPOINT" in ended.stdout
+    assert time.monotonic() - began_at < 14  # 15 s of patience are for functions
+
+
 def test_names_from_strangers_are_printed_as_text(cloud: Cloud) -> None:
     hostile = [
         "[red]alarm[/red]",
@@ -272,7 +347,7 @@ def test_names_from_strangers_are_printed_as_text(cloud: Cloud) -> None:
         }
     )
 
-    ended = run(cloud, "dry-run")
+    ended = run(cloud, "dry-run", "--verbose")
 
     assert ended.returncode == 0
     shown = ended.stdout
@@ -295,5 +370,5 @@ def test_a_long_list_is_cut_and_says_how_to_see_all_of_it(cloud: Cloud) -> None:
     ended = run(cloud, "dry-run")
 
     assert "150 candidates" in ended.stdout
-    assert "--json" in ended.stdout
-    assert ended.stdout.count("would-delete") < 100
+    assert "--verbose" in ended.stdout
+    assert len(ended.stdout.splitlines()) < 40

@@ -12,6 +12,7 @@ import pytest
 
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator, service_account
 from tests.support.deployments import ELSEWHERE, FOLDER, QUEUE, SIMPLE, TOKEN, WHOLE, Folder
+from tests.support.documentation import blocks_of
 
 LABELS = {"app": "registry-janitor", "deployment": "registry-janitor"}
 
@@ -44,15 +45,9 @@ def script(folder: Folder, name: str, line: str) -> None:
     (folder.directory / name).chmod(0o700)
 
 
-def readme_blocks() -> list[tuple[str, str]]:
-    """The deploy section's blocks of code, each with its language."""
-    readme = (PROJECT_ROOT / "README.md").read_text()
-    section = readme.partition("## Put it into the cloud\n")[2].partition("\n## ")[0]
-    return re.findall(r"```(\w+)\n(.*?)```", section, re.DOTALL)
-
-
 def test_what_the_readme_says_works_as_it_stands(folder: Folder) -> None:
-    (_, settings), (_, first), (_, second) = readme_blocks()
+    settings, first = (block.text for block in blocks_of("README.md", heading="Put it into the cloud"))
+    second = blocks_of("docs/deployment.md", "sh")[1].text
     script(folder, "deploy.sh", f'exec {shlex.quote(f"{PROJECT_ROOT}/deploy.sh")} "$@"')
     script(folder, "yc", f'[ "$*" = "iam create-token" ] && echo {TOKEN}')
     path = {"IAM_TOKEN": "", "PATH": f"{folder.directory}:/usr/bin:/bin"}

@@ -158,7 +158,7 @@ def test_a_plan_of_five_thousand_images_is_looked_at_and_carried_out_once(
     with served(cloud, tmp_path) as plan:
         page.goto(plan.link())
         expect(page.get_by_role("heading", level=1)).to_have_text(
-            f"Delete {going:,} of {count_before:,} images?"
+            f"Delete {going:,} of {count_before:,} images in registry main?"
         )
         page.get_by_role("searchbox").fill("onerror=")
         assert page.locator(".tags code").all_text_contents() == [HOSTILE[0]]
@@ -176,7 +176,7 @@ def test_a_plan_of_five_thousand_images_is_looked_at_and_carried_out_once(
         expect(page.get_by_role("heading", level=1)).to_contain_text("deleted", timeout=60_000)
         assert (
             page.get_by_role("heading", level=1).inner_text()
-            == f"{going:,} of {count_before:,} images deleted"
+            == f"{going:,} of the plan's {going:,} images deleted in registry main"
         )
         assert len(cloud.left()) == 2
         deletes = plan.deletes()
@@ -229,7 +229,9 @@ def test_nothing_but_the_pages_own_button_approves_and_it_is_said_why(
 
         page.goto(plan.link())
         approve(page)
-        expect(page.get_by_role("heading", level=1)).to_have_text("2 of 3 images deleted")
+        expect(page.get_by_role("heading", level=1)).to_have_text(
+            "2 of the plan's 2 images deleted in registry main"
+        )
         assert cloud.left() == {"new"}
 
 

@@ -90,6 +90,23 @@ def test_an_index_that_every_listing_lacks_keeps_its_images(cloud: Cloud) -> Non
     assert_adds_up(report)
 
 
+def test_an_index_that_most_listings_lack_keeps_its_images(cloud: Cloud) -> None:
+    """One of the lists has it, and lacks another image that all others have."""
+    index = {"id": "multi", "tags": ["multi"], "age": "1d", "index": ["amd", "arm"]}
+    other = {"id": "v9", "tags": ["v9"], "age": "1d"}
+    children = [{"id": name, "age": "40d"} for name in ("amd", "arm")]
+    rule = policy(untagged=True, expire_period="24h")
+    cloud.seed({"name": "app", "policies": [rule], "images": [*children, index, other]})
+    once = {"match": LISTING, "skip": 1, "times": 1, "omit": ["v9"]}
+    cloud.emulator.behaviour(faults=[once, {"match": LISTING, "omit": ["multi"]}])
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.left() == {"amd", "arm", "multi", "v9"}
+    assert report["status"] == "held-back"
+    assert_adds_up(report)
+
+
 def test_an_image_that_the_delete_says_is_not_there_but_is_listed_has_failed(cloud: Cloud) -> None:
     cloud.seed(app(index("multi", "amd"), *untagged("amd")))
     cloud.emulator.behaviour(faults=[{"match": "DELETE */images/multi", "status": 404, "code": 5}])

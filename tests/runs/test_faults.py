@@ -17,17 +17,10 @@ from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outc
 from tests.emulator.client import service_account
 from tests.support.cloud import push, timer
 from tests.support.commands import slow_deletes
+from tests.support.kinds import KINDS, Kind, outcomes_by_tag
 
 API = "/container-registry/v1"
-CALLS = [
-    f"GET {API}/registries",
-    f"GET {API}/lifecyclePolicies",
-    f"GET {API}/repositories",
-    f"POST {API}/dryRunLifecyclePolicy/*",
-    f"GET {API}/dryRunLifecyclePolicyResults/*",
-    f"GET {API}/images",
-    f"DELETE {API}/images/*",
-]
+either = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
 def deletes(cloud: Cloud) -> list[dict[str, Any]]:
@@ -66,16 +59,19 @@ PASSING: dict[str, dict[str, Any]] = {
 }
 
 
+@either
 @pytest.mark.parametrize("effect", PASSING.values(), ids=PASSING)
-def test_a_fault_that_passes_at_every_kind_of_call_is_survived(cloud: Cloud, effect: dict[str, Any]) -> None:
-    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "a", "b", "c", "d")})
-    cloud.emulator.behaviour(faults=[{"match": call, "times": 1, **effect} for call in CALLS])
+def test_a_fault_that_passes_at_every_kind_of_call_is_survived(
+    cloud: Cloud, kind: Kind, effect: dict[str, Any]
+) -> None:
+    kind.seed(cloud, {"name": "app", "policies": [policy()], "images": images("new", "a", "b", "c", "d")})
+    cloud.emulator.behaviour(faults=[{"match": call, "times": 1, **effect} for call in kind.calls])
 
     report = cloud.clean()
 
-    assert cloud.left() == {"new"}
+    assert kind.names_left(cloud) == {"new"}
     assert (report["status"], report["errors"]) == ("ok", [])
-    assert outcomes(report) == dict.fromkeys("abcd", "deleted")
+    assert outcomes_by_tag(report) == dict.fromkeys("abcd", "deleted")
     assert_adds_up(report)
 
 
@@ -102,8 +98,9 @@ def test_a_rate_limit_is_kept_to_by_waiting(cloud: Cloud) -> None:
     assert (report["status"], report["totals"]["deleted"]) == ("ok", 119)
 
 
-def test_one_call_in_five_that_fails_changes_nothing_of_the_result(cloud: Cloud) -> None:
-    cloud.seed(builds(300, kept=20), builds(30, kept=10, name="web"))
+@either
+def test_one_call_in_five_that_fails_changes_nothing_of_the_result(cloud: Cloud, kind: Kind) -> None:
+    kind.seed(cloud, builds(300, kept=20), builds(30, kept=10, name="web"))
     kinds: list[dict[str, Any]] = [
         {"status": 503, "code": 14},
         {"status": 429, "code": 8},
@@ -112,28 +109,30 @@ def test_one_call_in_five_that_fails_changes_nothing_of_the_result(cloud: Cloud)
         {"html": 502},
     ]
     cloud.emulator.behaviour(
-        faults=[{"match": f"* {API}/*", "share": 0.2 / len(kinds), **kind} for kind in kinds]
+        faults=[{"match": f"* {kind.api}/*", "share": 0.2 / len(kinds), **fault} for fault in kinds]
     )
 
     report = cloud.clean(MAX_SHARE="1")
 
-    assert len(cloud.left("app")) == 20
-    assert tags_left(cloud) == {f"b-{n}" for n in range(1, 21)}
-    assert len(cloud.left("web")) == 10
-    assert (report["status"], report["totals"]["deleted"]) == ("ok", 280 + 20)
+    deleted = [(row["repository"], *row["tags"]) for row in report["images"] if row["outcome"] == "deleted"]
+    taken = {("app", f"b-{n}") for n in range(21, 301)} | {("web", f"b-{n}") for n in range(11, 31)}
+    assert (len(deleted), set(deleted)) == (len(taken), taken)
+    assert len(kind.names_left(cloud)) == 20 + 10
+    assert report["status"] == "ok"
     assert report["totals"]["already_gone"] == 0
     assert_adds_up(report)
 
 
 @pytest.mark.slow
-def test_a_delete_whose_answer_never_arrives_counts_as_deleted(cloud: Cloud) -> None:
-    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old", "older")})
-    cloud.emulator.behaviour(faults=[{"match": "DELETE */images/old", "cut": "after"}])
+@either
+def test_a_delete_whose_answer_never_arrives_counts_as_deleted(cloud: Cloud, kind: Kind) -> None:
+    kind.seed(cloud, {"name": "app", "policies": [policy()], "images": images("new", "old", "older")})
+    cloud.emulator.behaviour(faults=[{"match": kind.delete("old"), "cut": "after"}])
 
     report = cloud.clean()
 
-    assert cloud.left() == {"new"}
-    assert outcomes(report) == {"old": "deleted", "older": "deleted"}
+    assert kind.names_left(cloud) == {"new"}
+    assert outcomes_by_tag(report) == {"old": "deleted", "older": "deleted"}
     assert report["status"] == "ok"
     assert_adds_up(report)
 
@@ -159,39 +158,43 @@ def test_an_api_that_answers_html_gives_one_clear_error(cloud: Cloud, http_statu
     assert len(error["message"]) < 500
 
 
-def test_an_image_that_may_not_be_deleted_is_told_and_the_others_go(cloud: Cloud) -> None:
-    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "a", "b", "c")})
-    cloud.emulator.behaviour(
-        faults=[{"match": "DELETE */images/b", "status": 403, "code": 7, "message": "Permission denied"}]
-    )
+@either
+def test_an_image_that_may_not_be_deleted_is_told_and_the_others_go(cloud: Cloud, kind: Kind) -> None:
+    kind.seed(cloud, {"name": "app", "policies": [policy()], "images": images("new", "a", "b", "c")})
+    refusal = {"status": 403, "code": 7, "message": "Permission denied"}
+    cloud.emulator.behaviour(faults=[{"match": kind.delete("b"), **refusal}])
 
     report = cloud.clean()
 
-    assert cloud.left() == {"new", "b"}
-    assert outcomes(report) == {"a": "deleted", "b": "failed", "c": "deleted"}
-    assert_complains(report, "partial", "Permission denied", "container-registry.images.pusher")
+    assert kind.names_left(cloud) == {"new", "b"}
+    assert outcomes_by_tag(report) == {"a": "deleted", "b": "failed", "c": "deleted"}
+    assert_complains(report, "partial", "Permission denied", kind.pusher)
     (error,) = report["errors"]
-    assert (error["where"], error["code"], error["image_id"]) == (f"DELETE {API}/images/b", 7, "b")
+    (failed,) = [row["image_id"] for row in report["images"] if row["outcome"] == "failed"]
+    assert (error["code"], error["image_id"]) == (7, failed)
+    assert error["where"].startswith(f"DELETE {kind.api}/")
+    assert failed in error["where"]
     assert_adds_up(report)
 
 
+@either
 @pytest.mark.parametrize("operation_ms", [0, 300])
 @pytest.mark.parametrize("before_done", [False, True])
 def test_an_operation_that_fails_is_told_with_its_message(
-    cloud: Cloud, operation_ms: int, before_done: bool
+    cloud: Cloud, kind: Kind, operation_ms: int, before_done: bool
 ) -> None:
-    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "a", "b", "c")})
+    kind.seed(cloud, {"name": "app", "policies": [policy()], "images": images("new", "a", "b", "c")})
     error = {"code": 9, "message": "the image is locked", "before_done": before_done}
     cloud.emulator.behaviour(
-        operation_ms=operation_ms, faults=[{"match": "DELETE */images/b", "operation_error": error}]
+        operation_ms=operation_ms, faults=[{"match": kind.delete("b"), "operation_error": error}]
     )
 
     report = cloud.clean()
 
-    assert cloud.left() == {"new", "b"}
-    assert outcomes(report) == {"a": "deleted", "b": "failed", "c": "deleted"}
+    assert kind.names_left(cloud) == {"new", "b"}
+    assert outcomes_by_tag(report) == {"a": "deleted", "b": "failed", "c": "deleted"}
     assert_complains(report, "partial", "the image is locked")
-    assert (report["errors"][0]["image_id"], report["errors"][0]["code"]) == ("b", 9)
+    assert [error["code"] for error in report["errors"]] == [9]
     assert_adds_up(report)
 
 
@@ -213,47 +216,31 @@ def test_a_dry_run_that_fails_leaves_its_repository_alone_and_the_others_are_cle
     assert_adds_up(report)
 
 
-def test_a_repository_that_cannot_be_listed_again_is_left_alone(cloud: Cloud) -> None:
-    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "old")})
-    cloud.emulator.behaviour(
-        faults=[
-            {
-                "match": f"GET {API}/images",
-                "skip": 1,
-                "status": 403,
-                "code": 7,
-                "message": "Permission denied",
-            }
-        ]
-    )
+@either
+def test_a_repository_that_cannot_be_listed_again_is_left_alone(cloud: Cloud, kind: Kind) -> None:
+    kind.seed(cloud, {"name": "app", "policies": [policy()], "images": images("new", "old")})
+    refusal = {"status": 403, "code": 7, "message": "Permission denied"}
+    cloud.emulator.behaviour(faults=[{"match": kind.lists, "skip": kind.looks - 1, **refusal}])
 
     report = cloud.clean()
 
-    assert cloud.left() == {"new", "old"}
+    assert kind.names_left(cloud) == {"new", "old"}
     assert deletes(cloud) == []
-    assert_complains(report, "partial", "container-registry.viewer")
-    assert outcomes(report) == {"old": "remaining"}
+    assert_complains(report, "partial", kind.viewer)
+    assert outcomes_by_tag(report) == {"old": "remaining"}
     assert_adds_up(report)
 
 
-def test_a_listing_that_fails_after_the_deletes_does_not_make_them_undone(cloud: Cloud) -> None:
-    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "a", "b")})
-    cloud.emulator.behaviour(
-        faults=[
-            {
-                "match": f"GET {API}/images",
-                "skip": 2,
-                "status": 403,
-                "code": 7,
-                "message": "Permission denied",
-            }
-        ]
-    )
+@either
+def test_a_listing_that_fails_after_the_deletes_does_not_make_them_undone(cloud: Cloud, kind: Kind) -> None:
+    kind.seed(cloud, {"name": "app", "policies": [policy()], "images": images("new", "a", "b")})
+    refusal = {"status": 403, "code": 7, "message": "Permission denied"}
+    cloud.emulator.behaviour(faults=[{"match": kind.lists, "skip": kind.looks, **refusal}])
 
     report = cloud.clean()
 
-    assert cloud.left() == {"new"}
-    assert outcomes(report) == {"a": "deleted", "b": "deleted"}
+    assert kind.names_left(cloud) == {"new"}
+    assert outcomes_by_tag(report) == {"a": "deleted", "b": "deleted"}
     assert_adds_up(report)
 
 
@@ -333,25 +320,26 @@ def test_no_time_at_all_deletes_nothing(cloud: Cloud) -> None:
     assert_adds_up(report)
 
 
+@either
 @pytest.mark.parametrize(
     "effect",
     [{"hang": True}, {"operation_never_done": True}],
     ids=["a call that hangs", "an operation without end"],
 )
 def test_a_delete_without_an_end_does_not_outlast_the_invocation(
-    cloud: Cloud, effect: dict[str, Any]
+    cloud: Cloud, kind: Kind, effect: dict[str, Any]
 ) -> None:
-    cloud.seed({"name": "app", "policies": [policy()], "images": images("new", "a", "b", "c")})
-    cloud.emulator.behaviour(faults=[{"match": "DELETE */images/b", **effect}])
+    kind.seed(cloud, {"name": "app", "policies": [policy()], "images": images("new", "a", "b", "c")})
+    cloud.emulator.behaviour(faults=[{"match": kind.delete("b"), **effect}])
 
     started = time.monotonic()
     report = cloud.clean(timeout=8)
     took = time.monotonic() - started
 
     assert took < 8.5
-    assert cloud.left() == {"new", "b"}
+    assert kind.names_left(cloud) == {"new", "b"}
     assert report["status"] == "unfinished"
-    assert outcomes(report)["b"] == "remaining"
+    assert outcomes_by_tag(report)["b"] == "remaining"
     assert_adds_up(report)
 
 

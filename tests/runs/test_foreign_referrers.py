@@ -53,6 +53,23 @@ def test_they_stay_while_any_repository_has_their_image(signed: Cloud) -> None:
     assert_adds_up(report)
 
 
+def test_they_stay_though_the_list_of_their_image_is_empty_once(cloud: Cloud) -> None:
+    old = [{"id": name, "age": "40d", "tags": [name]} for name in ("v1", "v2")]
+    app = {"name": "app", "policies": [policy("app", tag_regexp="v2", expire_period="24h")], "images": old}
+    cloud.seed(app)
+    signatures = [signature("v1", digests(cloud)["v1"])]
+    cloud.seed(app, {"name": "signatures", "policies": [policy(**OLD)], "images": signatures})
+    empty = {"match": "GET /container-registry/v1/images", "query": "repositoryName=crp1/app"}
+    cloud.emulator.behaviour(faults=[{**empty, "times": 1, "status": 200, "body": "{}"}])
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.left() == {"v1", "v2", "v1-sig"}
+    assert outcomes(report) == {"v2": "remaining", "v1-sig": "protected"}
+    assert report["status"] == "held-back"
+    assert_adds_up(report)
+
+
 def test_they_stay_after_a_push_to_their_own_repository_alone(signed: Cloud) -> None:
     event = {
         "messages": [

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.conftest import Cloud, assert_adds_up, assert_complains, images, outcomes, policy
-from tests.emulator.client import PROJECT_ROOT
 from tests.support.cloud import push
 
 
@@ -248,36 +247,3 @@ def test_what_is_gone_meanwhile_makes_the_rest_stay(cloud: Cloud, config: Any) -
     assert cloud.left() == {"c", "d"}
     assert outcomes(report) == {"c": "remaining", "d": "remaining", "e": "deleted"}
     assert "no-longer-taken" in {row["code"] for row in report["warnings"]}
-
-
-def recipes() -> str:
-    """The rules of the README."""
-    readme = (PROJECT_ROOT / "README.md").read_text()
-    return readme.partition("\n## Rules\n")[2].partition("```toml\n")[2].partition("```")[0]
-
-
-def test_the_recipes_of_the_readme_do_what_they_say(cloud: Cloud, tmp_path: Path) -> None:
-    branch = [{"id": f"login-{n:02}", "tags": [f"feature-login-{n:02}"], "age": f"{n}d"} for n in range(20)]
-    other = [{"id": "log-in", "tags": ["feature-log-in-a1"], "age": "90d"}]
-    app = [
-        *branch,
-        *other,
-        {"id": "pr-new", "tags": ["pr-7"], "age": "2d"},
-        {"id": "pr-old", "tags": ["pr-6"], "age": "4d"},
-        {"id": "pr-released", "tags": ["pr-5", "v1.2.3"], "age": "400d"},
-        {"id": "release", "tags": ["v1.2.2"], "age": "400d"},
-        {"id": "untagged-new", "tags": [], "age": "20h"},
-        {"id": "untagged-old", "tags": [], "age": "26h"},
-    ]
-    exception = [{"id": "a-young", "tags": [], "age": "26h"}, {"id": "a-old", "tags": [], "age": "31d"}]
-    cloud.seed({"name": "app", "images": app}, {"name": "team-a/app", "images": exception})
-    file = tmp_path / "janitor.toml"
-    file.write_text(recipes())
-
-    report = cloud.clean(JANITOR_CONFIG=str(file))
-
-    gone = {f"login-{n}" for n in range(10, 20)} | {"pr-old", "untagged-old", "a-old"}
-    everything = {image["id"] for image in (*app, *exception)}
-    assert cloud.left() == everything - gone
-    assert report["status"] == "ok"
-    assert report["warnings"] == []

@@ -16,6 +16,7 @@ from shared.state import journal
 from shared.state.store import Store
 from tests.conftest import BUCKET, Cloud, outcomes, policy
 from tests.emulator.client import PROJECT_ROOT
+from tests.support.kinds import left
 
 KEPT = 50
 GONE = ("deleted", "already-gone")
@@ -95,7 +96,7 @@ def wait_until(happened: Callable[[], bool], what: str) -> None:
 
 
 def wait_for_deletes(cloud: Cloud, before: set[str]) -> None:
-    wait_until(lambda: cloud.left() != before, "a delete")
+    wait_until(lambda: left(cloud) != before, "a delete")
 
 
 def codes(report: dict[str, Any]) -> set[str]:

@@ -55,8 +55,9 @@ def world(seed: int) -> World:
         cloud[kind].append(registry)
     switches = _switches(seed)
     images = _images_in(cloud, switches)
+    single = [image for image in images if image.config]  # nobody looks for an index where none is said to be
     for registry in registries:
-        _add_malformed(dice, registry, images)
+        _add_malformed(dice, registry, images if switches["children_listed"] else single)
         _add_signatures_elsewhere(dice, registry, images)
     images = _images_in(cloud, switches)
     cloud |= _workloads(dice, images, {registry["id"] for registry in cloud["cloud_registries"]})

@@ -115,6 +115,9 @@ def _subjects_by_tag(image: Image) -> set[str]:
 
 
 def taken_by_policy(snapshot: Snapshot, image: Image, settings: Document) -> bool:
+    """Whether an applied policy takes the image now, or would if what was taken before were there still: a
+    policy ranks what it takes together.
+    """
     apply = settings["lifecycle_policies"]["apply"]
     registry_id = image.name.partition("/")[0]
     if registry_id in snapshot.cloud_policies:
@@ -123,18 +126,24 @@ def taken_by_policy(snapshot: Snapshot, image: Image, settings: Document) -> boo
             for policy in snapshot.cloud_policies[registry_id]
             if policy.state == ENABLED or policy.name in apply
         )
-    images = sorted(snapshot.of_repository(image.name), key=lambda other: other.id)
+    there = snapshot.of_repository(image.name)
+    before = [other for other in snapshot.removed_images if other.name == image.name]
     return any(
-        image in affected_images(policy.rules, images, time.time())
+        image in affected_images(policy.rules, sorted(images, key=lambda other: other.id), time.time())
         for policy in snapshot.policies[image.name]
         if policy.status == policy.ACTIVE or policy.name in apply
+        for images in (there, there + before)
     )
 
 
 def _takes_every_artifact(policy: CloudPolicy, snapshot: Snapshot, image: Image, registry_id: str) -> bool:
-    verdicts = cloud_lifecycle.verdicts(policy.rules, snapshot.listed[registry_id], time.time())
-    taken = {row.artifact.id for row in verdicts if row.rule_type != cloud_lifecycle.RETAIN}
-    return set(snapshot.parts[image.id]) <= taken
+    listed, removed = snapshot.listed[registry_id], snapshot.removed.get(registry_id, [])
+    for artifacts in (listed, [*listed, *removed]):
+        verdicts = cloud_lifecycle.verdicts(policy.rules, artifacts, time.time())
+        taken = {row.artifact.id for row in verdicts if row.rule_type != cloud_lifecycle.RETAIN}
+        if set(snapshot.parts[image.id]) <= taken:
+            return True
+    return False
 
 
 def covers(rule: Document, image: Image) -> bool:

@@ -58,7 +58,8 @@ class Snapshot:
 
     An image of Cloud Registry has the id that the product gives it, the tags that it has then, and the time
     at which it got the last of them; ``made_as`` is its id in the seed. ``parts`` are the ids of its
-    artifacts, ``listed`` those artifacts of a registry that the API tells of.
+    artifacts, ``listed`` those artifacts of a registry that the API tells of, ``removed`` those that the
+    client under test has removed by then, ``removed_images`` such images of Container Registry.
     """
 
     place: int
@@ -68,6 +69,8 @@ class Snapshot:
     parts: dict[str, list[str]] = field(default_factory=dict)
     made_as: dict[str, str] = field(default_factory=dict)
     listed: dict[str, list[Artifact]] = field(default_factory=dict)
+    removed: dict[str, list[Artifact]] = field(default_factory=dict)
+    removed_images: list[Image] = field(default_factory=list)
     cloud_policies: dict[str, list[CloudPolicy]] = field(default_factory=dict)
 
     def tells_of(self, image_id: str) -> bool:
@@ -116,6 +119,7 @@ class Replay:
         self._state = state_from(cloud)
         self._state.cloud_registries.switches = CloudRegistrySwitches(**(switches or {}))
         self._uses = uses_in(cloud)
+        self._removed: dict[str, list[Artifact]] = {}
         self.snapshots = [_snapshot(self._state, self._uses, -1)]
         self.removals: list[Removal] = []
         self.by_others: set[str] = set()
@@ -143,6 +147,7 @@ class Replay:
         image = self.end.images[image_id_of(node.registry_id, node.parent, node.image)]
         self.removals.append(Removal(place, asked[artifact_id], image))
         registries.remove(artifact_id)
+        self._removed.setdefault(node.registry_id, []).append(node)
         self._look(place, image.id)
 
     def _change(self, change: Document) -> None:
@@ -155,6 +160,9 @@ class Replay:
     def _look(self, place: int, removed: str = "") -> None:
         before = set(self.end.images)
         self.snapshots.append(_snapshot(self._state, self._uses, place))
+        of_container_registry = [removal.image for removal in self.removals if "@" not in removal.image.id]
+        self.end.removed_images.extend(of_container_registry)
+        self.end.removed.update({name: list(nodes) for name, nodes in self._removed.items()})
         self.by_others |= before - set(self.end.images) - {removed}
 
     def between(self, first: int, last: int) -> list[Snapshot]:

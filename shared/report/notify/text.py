@@ -10,7 +10,7 @@ import msgspec
 
 from shared.errors import printable
 from shared.report.contract import Report
-from shared.report.summary import summary
+from shared.report.sentence import held, sentence
 from shared.settings.channels import On
 
 SHOWN = 3
@@ -45,16 +45,23 @@ def opening(news: News) -> list[str]:
     if news.link:
         waits = news.report.mode == "plan" and news.report.plan_id
         link = [f"The plan waits for approval: {news.link}" if waits else f"See {news.link}"]
-    return [headline(news), summary(news.report), *link]
+    return [headline(news), sentence(news.report, names=False), *link]
 
 
 def details(news: News) -> list[str]:
-    """The worst of its errors and warnings."""
+    """What holds images back, and the worst of its errors and warnings."""
     report = news.report
+    held_back = [
+        f"held back {one.count:,} in {plain(one.where)}: {plain(one.why)}" for one in held(report)[:SHOWN]
+    ]
     lines = [f"error: {plain(problem.message)}" for problem in report.errors]
     lines += [f"warning: {plain(warning.message)}" for warning in report.warnings]
     more = len(lines) - SHOWN
-    return lines[:SHOWN] + ([f"… and {more} more in the report of run {report.run_id}"] if more > 0 else [])
+    return (
+        held_back
+        + lines[:SHOWN]
+        + ([f"… and {more} more in the report of run {report.run_id}"] if more > 0 else [])
+    )
 
 
 def plain(text: str) -> str:

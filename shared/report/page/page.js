@@ -42,8 +42,7 @@
     for (const field of ["repository", "image_id", "outcome", "guard", "note", "reason"]) put(field, row[field]);
     put("created", row.created.slice(0, 10));
     put("size", size(row.bytes));
-    put("digest", row.digest.length > 19 ? `${row.digest.slice(0, 19)}…` : row.digest);
-    made.querySelector("[data-field=digest]").title = row.digest;
+    put("digest", row.digest);
     made.querySelector("[data-field=tags]").append(...row.tags.flatMap((tag) => {
       const code = document.createElement("code");
       code.textContent = tag;

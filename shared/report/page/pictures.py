@@ -35,11 +35,17 @@ class Repository(msgspec.Struct):
     go: int = 0
     go_bytes: int = 0
     kept: int = 0
+    held: int = 0
 
     @property
     def before(self) -> list[Part]:
         return _parts(
-            {"stay": self.images - self.kept - self.go, "kept": self.kept, "go": self.go}, self.images
+            {
+                "stay": self.images - self.kept - self.held - self.go,
+                "kept": self.kept + self.held,
+                "go": self.go,
+            },
+            self.images,
         )
 
     @property
@@ -91,9 +97,10 @@ def repositories(report: Report) -> Repositories:
             repository.go += 1
             repository.go_bytes += image.size_bytes
         repository.kept += image.outcome == "protected"
+        repository.held += image.outcome == "remaining"
     touched = sorted(
-        (repository for repository in every.values() if repository.go or repository.kept),
-        key=lambda repository: (-repository.go, -repository.kept, repository.name),
+        (repository for repository in every.values() if repository.go or repository.kept or repository.held),
+        key=lambda repository: (-repository.go, -repository.kept, -repository.held, repository.name),
     )
     return Repositories(touched[:PICTURED], len(touched[PICTURED:]), len(every) - len(touched))
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 
 from shared.report.contract import ImageRow, Report
 from shared.report.page.words import visible
+from shared.report.sentence import guard, short_digests
 
 FIRST = 100
 ORDER = ("failed", "remaining", "would-delete", "deleted", "already-gone", "protected")
@@ -63,17 +65,20 @@ class Texts:
         return self._places[shown]
 
 
-def pack(report: Report, room: int | None) -> Rows:
-    """The rows, those that need a look first, as many as fit into ``room`` bytes of JSON in JSON; all of them
-    for None.
+def pack(report: Report, room: int | None, says: Mapping[str, str] | None = None) -> Rows:
+    """The rows, those that need a look first, by repository and the newest first there: as many as fit into
+    ``room`` bytes of JSON in JSON; all of them for None. ``says`` has the words of reasons.
     """
     several = len({row.registry_id for row in report.images}) > 1
     messages = {problem.image_id: problem.message for problem in report.errors if problem.image_id}
     texts = Texts()
     packed: list[Packed] = []
-    for image in sorted(report.images, key=lambda image: ORDER.index(image.outcome)):
+    reasons = {reason: f"{reason}: {words}" for reason, words in (says or {}).items()}
+    newest_first = sorted(report.images, key=lambda image: image.created_at, reverse=True)
+    for image in sorted(newest_first, key=_group):
         known = len(texts.texts)
-        row = _pack(image, texts, messages.get(image.image_id, ""), several=several)
+        why = reasons.get(image.reason, image.reason)
+        row = _pack(image, texts, messages.get(image.image_id, ""), why, several=several)
         if room is not None:
             room -= _cost(row) + sum(map(_cost, texts.texts[known:]))
             if room < 0:
@@ -91,7 +96,11 @@ def pack(report: Report, room: int | None) -> Rows:
     )
 
 
-def _pack(row: ImageRow, texts: Texts, message: str, *, several: bool) -> Packed:
+def _group(row: ImageRow) -> tuple[int, str, str]:
+    return ORDER.index(row.outcome), row.registry_id, row.repository
+
+
+def _pack(row: ImageRow, texts: Texts, message: str, why: str, *, several: bool) -> Packed:
     return (
         visible(row.image_id),
         texts.place(f"{row.registry_id}/{row.repository}" if several else row.repository),
@@ -100,9 +109,9 @@ def _pack(row: ImageRow, texts: Texts, message: str, *, several: bool) -> Packed
         _minute(row.created_at),
         row.size_bytes,
         texts.place(row.outcome),
-        texts.place(row.reason),
-        texts.place(row.guard),
-        texts.place(row.kept_by or message),
+        texts.place(why),
+        texts.place(guard(row.guard) if row.guard else ""),
+        texts.place(short_digests(row.kept_by or message)),
     )
 
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from shared.report.contract import Report
+from shared.report.legend import Legend
+from shared.report.sentence import FIRST, Held, going, guard, held, places, short_digests
 from shared.report.summary import size
 
 STATUS = {
@@ -52,50 +54,74 @@ def _is_plain(sign: str) -> bool:
     return sign.isprintable() and not unicodedata.category(sign).startswith("M")
 
 
-def going(report: Report) -> int:
-    """How many images went, or would go."""
-    totals = report.totals
-    if report.mode == "apply":
-        return totals.deleted
-    return totals.candidates - totals.protected - totals.remaining
-
-
-def headline(report: Report, *, asks: bool) -> str:
+def headline(report: Report, *, asks: bool, legend: Legend | None = None) -> str:
     """The page's title; ``asks``: the reader is to approve or reject."""
-    count, images = going(report), report.totals.images
+    count, images = going(report), many(report.totals.images)
+    where = f" in {place}" if (place := _place(report, legend)) else ""
     if report.mode == "apply":
-        return f"{number(count)} of {many(images)} deleted" if count else "Nothing was deleted"
+        so_far = "" if report.finished_at else " so far"
+        of = f"the plan's {many(report.totals.candidates)}" if report.plan_id else images
+        return (
+            f"{number(count)} of {of} deleted{where}{so_far}"
+            if count
+            else f"Nothing was deleted{where}{so_far}"
+        )
     if not count:
-        return "Nothing to delete"
+        return f"Nothing to delete{where}"
     if asks:
-        return f"Delete {number(count)} of {many(images)}?"
-    return f"{number(count)} of {many(images)} would be deleted"
+        return f"Delete {number(count)} of {images}{where}?"
+    return f"{number(count)} of {images} would be deleted{where}"
+
+
+def _place(report: Report, legend: Legend | None) -> str:
+    """The registries, without the id of one that has a name."""
+    return places(report, legend).partition(" (")[0]
+
+
+def where(report: Report, legend: Legend | None) -> str:
+    """The registries with their names, and the folder."""
+    folder = f"folder {legend.folder_id}" if legend and legend.folder_id else ""
+    return " · ".join(filter(None, (places(report, legend), folder)))
 
 
 def status(report: Report) -> str:
-    return (STATUS_AFTER if report.mode == "apply" else STATUS)[report.status]
+    """What the status means; warnings are not passed over."""
+    if not report.finished_at and report.mode == "apply":
+        return "At work, or cut off"
+    words = (STATUS_AFTER if report.mode == "apply" else STATUS)[report.status]
+    if report.status != "ok" or not report.warnings:
+        return words
+    count = len(report.warnings)
+    return f"{words}, with {number(count)} {'warning' if count == 1 else 'warnings'}"
 
 
-def numbers(report: Report) -> list[Number]:
-    """How much goes, what that frees, how much is kept; and how many images need a look, if any do."""
+def chip(report: Report) -> str:
+    """The status that gives the chip its colour."""
+    return "warned" if report.status == "ok" and report.warnings else report.status
+
+
+def numbers(report: Report, planned: Report | None = None) -> list[Number]:
+    """How much goes, what that frees, how much is kept; and how many images need a look, if any do; beside
+    what was ``planned``.
+    """
     totals, apply = report.totals, report.mode == "apply"
-    guards = Counter(row.guard for row in report.images if row.guard)
+    guards = Counter(guard(row.guard) for row in report.images if row.guard)
     shown = [
         Number(
             "Deleted" if apply else "To delete",
             number(going(report)),
-            f"of {many(totals.images)} looked at",
+            f"of {number(going(planned))} planned" if planned else f"of {many(totals.images)} looked at",
             "go",
         ),
         Number(
             "Freed" if apply else "Would be freed",
             size(totals.reclaimed_bytes),
-            "really, shared layers once",
+            f"of {size(planned.totals.reclaimed_bytes)} planned" if planned else "really, shared layers once",
         ),
         Number(
             "Protected",
             number(totals.protected),
-            ", ".join(f"{guard} {number(count)}" for guard, count in guards.most_common()) or "by guards",
+            ", ".join(f"{words} {number(count)}" for words, count in guards.most_common()) or "by guards",
             "kept",
         ),
     ]
@@ -103,9 +129,10 @@ def numbers(report: Report) -> list[Number]:
     if price:
         saved = f"{price.reclaimed_per_month:,.2f}"
         shown.insert(2, Number("Saved" if apply else "Would be saved", saved, f"{price.currency} a month"))
+    held_back = held(report)
     for count, title, note, kind in (
         (totals.failed, "Failed", "see the errors", "bad"),
-        (totals.remaining, "Left", "for the next run", ""),
+        (totals.remaining, "Held back" if held_back else "Left", _left(report, held_back), ""),
         (totals.already_gone, "Already gone", "before this run", ""),
     ):
         if count:
@@ -113,8 +140,18 @@ def numbers(report: Report) -> list[Number]:
     return shown
 
 
-def short(digest: str) -> str:
-    return f"{digest[:19]}…" if len(digest) > 19 else digest
+def _left(report: Report, held_back: list[Held]) -> str:
+    """What keeps the images that are left."""
+    if not held_back:
+        return "a plan runs once: make a new one" if report.plan_id else "for the next run"
+    named = ", ".join(f"{one.why} {number(one.count)}" for one in held_back[:FIRST])
+    return f"{named} and more" if len(held_back) > FIRST else named
+
+
+def stays(report: Report) -> str:
+    """Which images an approval leaves, and why; "" if there are none."""
+    kept = [f"{number(one.count)} in {one.where}: {short_digests(one.why)}" for one in held(report)[:FIRST]]
+    return f"What a limit or a guard holds back stays: {'; '.join(kept)}." if kept else ""
 
 
 def number(count: int) -> str:

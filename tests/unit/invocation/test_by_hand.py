@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from shared.cleanup import deletion
-from shared.cloud.client import Cloud
-from shared.cloud.pace import Pace
-from shared.invocation import by_hand
-from shared.invocation.command_line import main
+from functions.__main__ import main
 
 LISTING = [
     {
@@ -29,14 +22,6 @@ RULE = '[[rules]]\nname = "builds"\ntags = "{}"\nolder_than = "30d"\n'
 
 
 @pytest.fixture
-def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.fixture
 def files(tmp_path: Path) -> tuple[str, str, str]:
     """A listing, settings that take its image, and settings that take nothing."""
     listing, taking, keeping = (tmp_path / name for name in ("listing.json", "taking.toml", "keeping.toml"))
@@ -44,19 +29,6 @@ def files(tmp_path: Path) -> tuple[str, str, str]:
     taking.write_text(RULE.format("b-.*"))
     keeping.write_text(RULE.format("c-.*"))
     return str(listing), str(taking), str(keeping)
-
-
-@pytest.mark.usefixtures("handlers")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_work_as_time_would_and_a_second_one_at_once(number: int) -> None:
-    cloud = Cloud("", Pace(1))
-    by_hand.stop_on_signals(cloud)
-
-    signal.raise_signal(number)
-
-    assert cloud.pace.ends_at <= time.monotonic() + deletion.SETTLING
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_saved_listing_is_reported_as_json(

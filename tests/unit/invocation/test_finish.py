@@ -15,8 +15,6 @@ from shared.state.directory import StateDir
 from shared.state.journal import Begin, Journal
 
 NOW = datetime(2026, 11, 26, 3, tzinfo=UTC)
-PLAN_ID = f"20261126T030000000000Z-{'0' * 32}"
-HOOK = Settings(webhook_url="https://functions.example/hook")
 
 
 def run_in(mode: str, journal: Journal | None = None) -> Run:
@@ -35,15 +33,6 @@ def test_a_run_that_did_not_begin_has_a_report_of_its_error() -> None:
 def test_a_plan_without_images_is_not_kept() -> None:
     report = finish.report_of(Heading("r1", "plan", NOW), run_in("plan"), None, ROWS)
     assert (report.status, report.plan_id) == ("ok", None)
-
-
-def test_a_link_needs_a_key_an_address_and_a_plan() -> None:
-    assert finish.plan_link(b"", HOOK, PLAN_ID) == ""
-    assert finish.plan_link(b"key", Settings(), PLAN_ID) == ""
-    assert finish.plan_link(b"key", HOOK, None) == ""
-    assert finish.plan_link(b"key", HOOK, PLAN_ID).startswith(
-        f"https://functions.example/hook?plan={PLAN_ID}&token="
-    )
 
 
 def test_the_report_is_kept_with_the_warnings_where_there_is_a_journal(tmp_path: Path) -> None:

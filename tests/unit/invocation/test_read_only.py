@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from functions.__main__ import main
 from shared.errors import SettingsError
-from shared.invocation.command_line import main
 from shared.invocation.read_only import write_page
+from shared.report.legend import Legend
 from shared.report.report import Heading, empty, head
 from shared.state.directory import StateDir
 from shared.state.journal import Begin, Journal
@@ -64,4 +65,4 @@ def test_a_run_that_is_not_there_is_an_error(config: str, capsys: pytest.Capture
 def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     report = empty(Heading("r1", "dry-run", NOW), NOW)
     with pytest.raises(SettingsError, match="cannot be written"):
-        write_page(tmp_path, report, [])
+        write_page(tmp_path, report, [], Legend())

@@ -19,9 +19,9 @@ from tests.support.pages import HIDDEN, PLAN, image, kinds, plan, report, runs
 @pytest.mark.parametrize(
     ("change", "headline"),
     [
-        ({"mode": "dry-run"}, "4 of 33 images would be deleted"),
-        ({"mode": "apply"}, "Nothing was deleted"),
-        ({"mode": "plan"}, "4 of 33 images would be deleted"),
+        ({"mode": "dry-run"}, "4 of 33 images would be deleted in registry crp1"),
+        ({"mode": "apply"}, "Nothing was deleted in registry crp1"),
+        ({"mode": "plan"}, "4 of 33 images would be deleted in registry crp1"),
     ],
 )
 def test_a_report_that_asks_nothing_has_nothing_to_answer(change: dict[str, Any], headline: str) -> None:

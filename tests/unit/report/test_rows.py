@@ -23,6 +23,25 @@ def test_a_row_tells_what_keeps_its_image_or_why_it_failed() -> None:
     assert rows[image(1)["image_id"]].created == "2026-11-24 02:00"
 
 
+def test_rows_are_grouped_by_repository_newest_first() -> None:
+    images = [image(3, "b"), image(9, "a"), image(2, "b"), image(1, "a")]
+
+    rows = pack(report(images), None).first
+
+    assert [(row.repository, row.tags) for row in rows] == [
+        *(("a", ["build-1"]), ("a", ["build-9"]), ("b", ["build-2"]), ("b", ["build-3"])),
+    ]
+
+
+def test_reasons_and_guards_are_in_words() -> None:
+    says = {"policy old-builds": "tags build-.*, older than 30 days"}
+
+    rows = {row.image_id: row for row in pack(report(kinds()), None, says).first}
+
+    assert rows[image(1)["image_id"]].reason == "policy old-builds: tags build-.*, older than 30 days"
+    assert rows[image(3)["image_id"]].guard == "in use"
+
+
 def test_rows_without_room_are_counted() -> None:
     packed = pack(report([image(number) for number in range(300)]), 20_000)
 

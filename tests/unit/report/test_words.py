@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from shared.report.legend import Legend
 from shared.report.page import words
+from tests.support import pages
 from tests.support.channels import report
 
 HEADLINES: dict[str, tuple[dict[str, Any], bool, str]] = {
@@ -27,12 +29,52 @@ HEADLINES: dict[str, tuple[dict[str, Any], bool, str]] = {
         "1,200 of 2,000 images deleted",
     ),
     "a clean-up of nothing": ({}, False, "Nothing was deleted"),
+    "a plan that was carried out": (
+        {"plan_id": "p1", "totals": {"images": 9, "candidates": 5, "deleted": 4}},
+        False,
+        "4 of the plan's 5 images deleted",
+    ),
+    "a run that goes on": (
+        {"plan_id": "p1", "finished_at": None, "totals": {"candidates": 5, "deleted": 1}},
+        False,
+        "1 of the plan's 5 images deleted so far",
+    ),
 }
 
 
 @pytest.mark.parametrize(("changes", "asks", "headline"), HEADLINES.values(), ids=HEADLINES)
 def test_the_headline(changes: dict[str, Any], asks: bool, headline: str) -> None:
     assert words.headline(report(**changes), asks=asks) == headline
+
+
+def test_the_place_is_named_with_its_folder() -> None:
+    named = Legend(folder_id="b1g", registries={"crp1": "shop"})
+    shown = pages.report([pages.image(1)])
+
+    assert words.headline(shown, asks=True, legend=named) == "Delete 1 of 18 images in registry shop?"
+    assert words.where(shown, named) == "registry shop (crp1) · folder b1g"
+    assert words.where(report(), None) == ""
+
+
+def test_the_status_agrees_with_the_warnings() -> None:
+    warned = report(warnings=[{"code": "c", "message": "odd"}])
+
+    assert (words.status(warned), words.chip(warned)) == ("Done, with 1 warning", "warned")
+    assert (words.status(report()), words.chip(report())) == ("Done", "ok")
+    held = report(status="held-back", warnings=[{"code": "c", "message": "odd"}])
+    assert (words.status(held), words.chip(held)) == ("A guard or a limit held something back", "held-back")
+
+
+def test_what_stays_is_named_with_what_keeps_it() -> None:
+    rows = [pages.image(n, "ci", outcome="remaining", kept_by=f"reason {n % 4}") for n in range(10)]
+    held = report(mode="plan", totals={"candidates": 10, "remaining": 10}, images=rows)
+
+    assert words.stays(held) == (
+        "What a limit or a guard holds back stays: 3 in ci: reason 0; 3 in ci: reason 1."
+    )
+    assert words.stays(report()) == ""
+    [number] = [one for one in words.numbers(held) if one.name == "Held back"]
+    assert (number.value, number.note) == ("10", "reason 0 3, reason 1 3 and more")
 
 
 def test_the_numbers_show_a_price_and_what_needs_a_look() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -456,3 +457,15 @@ def test_followers_refer_to_what_goes_and_have_no_name_of_their_own(shelf: Shelf
         assert shelf.subjects(name) & goes
         assert f"tag-{name}" not in one.image.tags
         assert name not in shelf.taken
+
+
+def test_the_work_grows_as_the_repository_does() -> None:
+    def seconds(size: int) -> float:
+        images = [image(f"i{number}", f"v{number}") for number in range(size)]
+        taken = candidates(images, " ".join(f"i{number}" for number in range(0, size, 10)))
+        manifests = {one.digest: index("amd", "arm") for one in images[::3]}
+        began = time.thread_time()
+        close(images, taken, manifests, {}, index_children=True, referrers=True)
+        return time.thread_time() - began
+
+    assert seconds(16_000) < 80 * min(seconds(1000) for _ in range(3))

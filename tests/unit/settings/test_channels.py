@@ -1,8 +1,7 @@
-"""The channels of the settings: what the README shows is accepted, and a bad table is named with its key."""
+"""The channels of the settings: what the pages show is accepted, a bad table is named with its key."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,12 @@ from shared.errors import SettingsError
 from shared.settings.channels import KINDS, recipients
 from shared.settings.settings import load
 from tests.conftest import FOLDER
-from tests.emulator.client import PROJECT_ROOT
 from tests.support.channels import HOOK, KEY, TOKEN
+from tests.support.documentation import blocks_of
 
 
-def test_what_the_readme_shows_is_accepted(tmp_path: Path) -> None:
-    blocks = re.findall(r"```toml\n(.*?)```", (PROJECT_ROOT / "README.md").read_text(), re.DOTALL)
-    shown = next(block for block in blocks if "[[notify]]" in block)
+def test_what_the_documentation_shows_is_accepted(tmp_path: Path) -> None:
+    shown = blocks_of("docs/notifications.md", "toml")[0].text
     file = tmp_path / "janitor.toml"
     file.write_text(shown)
     environment = {"JANITOR_CONFIG": str(file), "FOLDER_ID": FOLDER}

@@ -1,0 +1,32 @@
+"""What somebody at the command line may have overlooked, said after an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from shared.errors import UNAUTHENTICATED
+from shared.report.contract import Report
+from shared.settings.settings import FILE
+
+
+def of_settings(status: int, environment: Mapping[str, str]) -> str:
+    """Where the settings' file was looked for, after bad settings of which none came from a file."""
+    if status != 2 or environment.get("JANITOR_CONFIG"):
+        return ""
+    return (
+        f"No settings file was read: there is no {Path(FILE).absolute()}, and neither --config nor"
+        " JANITOR_CONFIG names another."
+    )
+
+
+def of_token(report: Report, environment: Mapping[str, str]) -> str:
+    """What to do about a token that the cloud does not take."""
+    if not environment.get("IAM_TOKEN", "").strip():
+        return ""
+    if all(problem.code != UNAUTHENTICATED for problem in report.errors):
+        return ""
+    return (
+        "The token in IAM_TOKEN is not accepted. It is good for 12 hours at most; yc iam create-token gives"
+        " a new one."
+    )
