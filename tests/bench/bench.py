@@ -91,7 +91,7 @@ def loads(extent: Extent) -> Iterator[tuple[Load, tuple[str, ...]]]:
     yield Load(few, 16, core=0.25, tls=True), guarded
     yield Load(few, 16, core=0.125, tls=True), beside
     yield Load(few, 64, core=0.125, tls=True), guarded
-    yield Load(few, 16, many, kept=1, core=0.125, tls=True), guarded
+    yield Load(images, 16, many, kept=1, core=0.125, tls=True), guarded
 
 
 def in_turn(rounds: int, *works: Callable[[], Row]) -> list[Row]:
@@ -110,6 +110,8 @@ def speed(world: World, extent: Extent, *, shares: bool) -> Iterator[Row]:
             continue
         tell(f"{load}: {', '.join(clients)}")
         rows = in_turn(extent.rounds, *(partial(getattr(world, client), load) for client in clients))
+        for client, row in zip(clients, rows, strict=True):
+            tell(f"  {client}: {row['images_per_second']:.0f}/s, {row['cpu_ms_per_image']:.2f} ms of CPU")
         yield {**asdict(load), "clients": dict(zip(clients, rows, strict=True))}
 
 
