@@ -65,17 +65,16 @@ def named(run: Run, cloud: Cloud, registry_ids: list[str]) -> tuple[list[Registr
 
     def find(registry_id: str) -> None:
         answers = ask(run.settings.services, lambda service: [service.registry(cloud, registry_id)])
-        found = _each_once(run, answers)
-        registries.extend(found)
+        registries.extend(_each_once(run, answers))
         others = {name: error for name, error in answers.failures.items() if error.code != NOT_FOUND}
-        if found:
-            closed.update({name: error for name, error in others.items() if _is_unavailable(error)})
-        if found:
-            for name, error in others.items():
-                if name not in closed:
-                    run.problem(error)
-        else:
-            failures[registry_id] = next(iter(others.values()), None) or next(iter(answers.failures.values()))
+        if not answers.registries:
+            failures[registry_id] = next(iter([*others.values(), *answers.failures.values()]))
+            return
+        for name, error in others.items():
+            if _is_unavailable(error):
+                closed[name] = error
+            else:
+                run.problem(error)
 
     for_each(list(dict.fromkeys(registry_ids)), find, cloud.concurrency)
     for name, error in closed.items():

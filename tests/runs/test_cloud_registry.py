@@ -216,6 +216,20 @@ def test_registries_that_hold_no_images_of_their_own_are_named_and_left(
     assert deleted(cloud) == []
 
 
+@pytest.mark.parametrize("services", ["cloud-registry", "cloud-registry,container-registry"])
+@pytest.mark.parametrize("why", [{"type": "REMOTE"}, {"kind": "MAVEN"}, {"status": "DELETING"}], ids=str)
+def test_a_registry_that_is_named_and_holds_no_images_is_left_and_the_others_are_cleaned(
+    cloud: Cloud, rules: dict[str, str], why: dict[str, str], services: str
+) -> None:
+    other = registry(repository(old("two", "v2")), registry_id="crp3")
+    seed(cloud, registry(repository(old("one", "v1")), **why), other)
+
+    report = cloud.clean(FOLDER_ID="", REGISTRY_IDS="crp2,crp3", SERVICES=services, **rules)
+
+    assert (report["status"], codes(report)) == ("ok", {"registry-left": 1}), report
+    assert outcomes(report) == {"app:v2": "deleted"}
+
+
 def test_a_registry_may_be_named_by_its_id(cloud: Cloud, rules: dict[str, str]) -> None:
     seed(cloud, registry(repository(old("one", "v1"))))
 
