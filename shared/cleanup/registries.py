@@ -11,7 +11,7 @@ import msgspec
 from shared.cleanup.run import Run
 from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each
-from shared.cloud.registry_services import SERVICES, RegistryService
+from shared.cloud.registry_services import SERVICES, RegistryService, service_of
 from shared.errors import NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE, CallError
 from shared.retention.records import Registry, Service
 
@@ -50,11 +50,7 @@ def all_of_folder(cloud: Cloud, services: Collection[Service], folder_id: str) -
     for error in answers.failures.values():
         if not answers.registries or not is_closed(error):
             raise error
-    first: dict[str, Registry] = {}
-    for name in SERVICES:
-        for registry in answers.registries.get(name, ()):
-            first.setdefault(registry.registry_id, registry)
-    return [registry for registry in first.values() if not registry.left]
+    return [ours for ours, *_ in _by_id(answers) if not ours.left]
 
 
 def named(run: Run, cloud: Cloud, registry_ids: list[str]) -> tuple[list[Registry], dict[str, CallError]]:
@@ -117,20 +113,25 @@ def tell_unavailable(run: Run, name: Service, error: CallError) -> None:
 
 def _each_once(run: Run, answers: Answers) -> list[Registry]:
     """The registries that can be cleaned, each in the first service that knows it."""
-    first: dict[str, Registry] = {}
+    registries = _by_id(answers)
+    for ours, *others in registries:
+        for other in others:
+            run.warn(
+                "migrated",
+                f"The registry {ours.registry_id} is in both services: this run works on the one in"
+                f" {service_of(ours).TITLE}. If redirects are off, the one in {service_of(other).TITLE} is"
+                " another copy, and stays as it is.",
+            )
+    for ours, *_ in registries:
+        if ours.left:
+            run.warn("registry-left", f"The registry {ours.registry_id} is left alone, for {ours.left}.")
+    return [ours for ours, *_ in registries if not ours.left]
+
+
+def _by_id(answers: Answers) -> list[list[Registry]]:
+    """The registries, those of one id together, in the order of the services."""
+    by_id: dict[str, list[Registry]] = {}
     for name in SERVICES:
         for registry in answers.registries.get(name, ()):
-            known = first.setdefault(registry.registry_id, registry)
-            if known is not registry:
-                ours, other = SERVICES[known.service].TITLE, SERVICES[name].TITLE
-                run.warn(
-                    "migrated",
-                    f"The registry {registry.registry_id} is in both services: this run works on the one in"
-                    f" {ours}. If redirects are off, the one in {other} is another copy, and stays as it is.",
-                )
-    for registry in first.values():
-        if registry.left:
-            run.warn(
-                "registry-left", f"The registry {registry.registry_id} is left alone, for {registry.left}."
-            )
-    return [registry for registry in first.values() if not registry.left]
+            by_id.setdefault(registry.registry_id, []).append(registry)
+    return list(by_id.values())

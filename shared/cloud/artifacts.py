@@ -88,11 +88,6 @@ class Artifacts(msgspec.Struct, rename="camel"):
     next_page_token: str = ""
 
 
-def images_of(repository: Repository, nodes: Iterable[Artifact]) -> Iterator[Image]:
-    """The images that the nodes of one repository make up, each with all its tags."""
-    return together(image for node in nodes if (image := image_of(repository, node)))
-
-
 def together(images: Iterable[Image]) -> Iterator[Image]:
     """Those images of one artifact each that have the same digest, as one; an index has the size of those
     that it names.

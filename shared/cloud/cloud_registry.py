@@ -12,8 +12,6 @@ ARTIFACT is ever deleted.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -30,6 +28,7 @@ from shared.cloud.operations import Operation, wait
 from shared.cloud.slices import in_slices
 from shared.errors import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, CallError
 from shared.retention import rule_words
+from shared.retention.policies import definition
 from shared.retention.records import DryRun, Image, Policy, Registry, Repository, Service, Sighting
 
 SERVICE, TITLE = "registry", "Cloud Registry"
@@ -198,12 +197,11 @@ def policies(cloud: Cloud, registry_id: str) -> Iterator[Policy]:
     params = {"registryId": registry_id}
     for page in cloud.pages(SERVICE, f"{ROOT}/lifecyclePolicies", _Policies, role=VIEWER, params=params):
         for policy in page.policies or ():
-            rules = json.dumps([policy.id, policy.rules], sort_keys=True)
-            definition = hashlib.sha256(rules.encode()).hexdigest()
             status = {"ENABLED": "ACTIVE"}.get(policy.state, policy.state)
             ranks = not policy.rules or any(map(_ranks, policy.rules))
             says = tuple(map(rule_words.of_cloud, policy.rules or ()))
-            yield Policy(policy.id, policy.name, "", status, definition, ranks, says)
+            made = definition(policy.id, policy.rules)
+            yield Policy(policy.id, policy.name, "", status, made, ranks, says)
 
 
 def policies_of(cloud: Cloud, repository: Repository) -> Iterator[Policy]:

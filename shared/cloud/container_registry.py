@@ -8,8 +8,6 @@ its metadata; deleting an image takes all of its tags with it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -29,6 +27,7 @@ from shared.errors import (
     CallError,
 )
 from shared.retention import rule_words
+from shared.retention.policies import definition
 from shared.retention.records import (
     DryRun,
     Image,
@@ -182,13 +181,12 @@ def policies_of(cloud: Cloud, repository: Repository) -> Iterator[Policy]:
 def _policies(cloud: Cloud, place: dict[str, str]) -> Iterator[Policy]:
     for page in cloud.pages(SERVICE, f"{ROOT}/lifecyclePolicies", _Policies, role=VIEWER, params=place):
         for policy in page.lifecycle_policies or ():
-            rules = json.dumps([policy.id, policy.rules], sort_keys=True)
-            definition = hashlib.sha256(rules.encode()).hexdigest()
             ranks = not policy.rules or any(
                 not isinstance(rule, dict) or "retainedTop" in rule for rule in policy.rules
             )
             says = tuple(map(_words, policy.rules or ()))
-            yield Policy(policy.id, policy.name, policy.repository_id, policy.status, definition, ranks, says)
+            made = definition(policy.id, policy.rules)
+            yield Policy(policy.id, policy.name, policy.repository_id, policy.status, made, ranks, says)
 
 
 def _words(rule: Any) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -326,16 +327,21 @@ def described(image: Image) -> str:
     return f"{image.digest} ({', '.join(image.tags)})" if image.tags else image.digest
 
 
-def _held(digest: str, manifests: Binding) -> set[str]:
-    """Every digest that an index holds, through nested indexes too."""
-    held: set[str] = set()
+def within(digest: str, manifests: Binding, named: Callable[[Manifest], Iterable[str]]) -> set[str]:
+    """Every digest that is ``named`` by the manifest, or by a manifest that it names, and so on."""
+    found: set[str] = set()
     waiting = [digest]
     while waiting:
-        for child in manifests.get(waiting.pop(), PLAIN).holds:
-            if child not in held:
-                held.add(child)
-                waiting.append(child)
-    return held
+        for other in named(manifests.get(waiting.pop(), PLAIN)):
+            if other not in found:
+                found.add(other)
+                waiting.append(other)
+    return found
+
+
+def _held(digest: str, manifests: Binding) -> set[str]:
+    """Every digest that an index holds, through nested indexes too."""
+    return within(digest, manifests, attrgetter("holds"))
 
 
 def _referring(by_digest: Mapping[str, Image], manifests: Binding) -> dict[str, list[str]]:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
 
 from shared.retention.creation_times import NEARLY_ALL, one_day, same
-from shared.retention.guards import Binding, referred_to
+from shared.retention.guards import Binding, referred_to, within
 from shared.retention.policy_translation import Translation
 from shared.retention.records import PLAIN, Image, Manifest, Service
 
@@ -229,14 +230,7 @@ def _missing(
 
 def _children(digest: str, manifests: Binding) -> set[str]:
     """The images that an index holds, through nested indexes too."""
-    children: set[str] = set()
-    waiting = [digest]
-    while waiting:
-        for child in manifests.get(waiting.pop(), PLAIN).platforms:
-            if child not in children:
-                children.add(child)
-                waiting.append(child)
-    return children
+    return within(digest, manifests, attrgetter("platforms"))
 
 
 def times(compared: Sequence[Compared], created: Counter[str]) -> tuple[Times, str]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from shared.retention.records import Candidate, Image, Policy
 from shared.retention.rule import Rule
 from shared.retention.rules import label
 
 SMALL_REPOSITORY = 10
+
+
+def definition(policy_id: str, rules: Any) -> str:
+    """A hash of a policy's rules, as the API tells them."""
+    return hashlib.sha256(json.dumps([policy_id, rules], sort_keys=True).encode()).hexdigest()
 
 
 def applies(policy: Policy, apply: Literal["active"] | list[str]) -> bool:

@@ -64,14 +64,8 @@ def save(
     ``rows`` is called twice, so that the rows need not be held.
     """
     plan_id = identify(now, rest(head, rows()))
-    names = [name.removeprefix(FOLDER) for name in state.names(FOLDER)]
-    for name in reversed(names):
-        same = name.removesuffix(".json")
-        if (
-            same[-32:] == plan_id[-32:]
-            and f"{same}.decision" not in names
-            and _is_open(state, same, now, valid)
-        ):
+    for same in open_ids(state, now, valid):
+        if same[-32:] == plan_id[-32:] and _is_open(state, same, now, valid):
             return same
     write_once(state, f"{FOLDER}{plan_id}.json", chain([beginning(now)], rest(head, rows())))
     return plan_id

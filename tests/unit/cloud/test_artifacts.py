@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cloud.artifacts import Artifact, images_of, order
+from shared.cloud.artifacts import Artifact, image_of, order, together
 from shared.retention.records import Image, Repository, blob_key
 
 REPOSITORY = Repository("/app", "crp2", "crp2/app", "cloud-registry")
@@ -31,7 +31,8 @@ def node(name: str, digest: str = A, **more: Any) -> dict[str, Any]:
 
 
 def images(*nodes: dict[str, Any]) -> list[Image]:
-    return list(images_of(REPOSITORY, msgspec.convert(nodes, list[Artifact], strict=False)))
+    artifacts = msgspec.convert(nodes, list[Artifact], strict=False)
+    return list(together(image for artifact in artifacts if (image := image_of(REPOSITORY, artifact))))
 
 
 def test_artifacts_of_one_digest_are_one_image_with_all_their_tags() -> None:
