@@ -45,7 +45,7 @@ def race(run_id: str) -> None:
         number = int(line)
         leases = Leases(store, f"{run_id}-{number}")
         try:
-            holder = leases.claim(f"crp{number}", _patience())
+            holder = leases.claim(f"crp{number}", twice(0.01))
         except OutOfTime:
             holder = "nobody"
         plan_id = f"20261126T000000{number:06}Z-{0:032}"
@@ -59,15 +59,17 @@ def race(run_id: str) -> None:
         print(json.dumps({"run_id": f"{run_id}-{number}", "won": won, "holder": holder}), flush=True)
 
 
-def _patience() -> Callable[[float], None]:
-    """Pauses twice: who was too late to create the lease looks whose it is."""
-    pauses = iter((0.01, 0.01))
+def twice(seconds: float) -> Callable[[float], None]:
+    """A pause of so many seconds, which ends the time at the third: who was too late to create a lease looks
+    whose it is.
+    """
+    pauses = iter((seconds, seconds))
 
-    def pause(_seconds: float) -> None:
-        seconds = next(pauses, None)
-        if seconds is None:
+    def pause(_wanted: float) -> None:
+        asleep = next(pauses, None)
+        if asleep is None:
             raise OutOfTime("It waits no longer.")
-        time.sleep(seconds)
+        time.sleep(asleep)
 
     return pause
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator
-from tests.support.deployments import SIMPLE, WHOLE, Folder
+from tests.support.deployments import SIMPLE, WHOLE, Folder, applied
 
 RULES = """
 [[rules]]
@@ -29,12 +29,6 @@ older_than = "3d"
 @pytest.fixture
 def folder(running_emulator: RunningEmulator, tmp_path: Path) -> Folder:
     return Folder(running_emulator, tmp_path)
-
-
-def applied(folder: Folder, settings: str) -> None:
-    folder.settings(settings)
-    ended = folder.run("apply", "--yes")
-    assert ended.status == 0, ended.out + ended.err
 
 
 def planned(folder: Folder, settings: str, *more: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import images, policy
 from tests.emulator.client import RunningEmulator
-from tests.support.deployments import FOLDER, SIMPLE, Folder
+from tests.support.deployments import FOLDER, SIMPLE, Folder, applied
 
 PULLER, PUSHER = "cloud-registry.artifacts.puller", "cloud-registry.artifacts.pusher"
 OLD_ROLES = {"container-registry.editor", "container-registry.images.puller"}
@@ -49,13 +49,6 @@ def folder(running_emulator: RunningEmulator, tmp_path: Path) -> Folder:
         ],
     )
     return folder
-
-
-def applied(folder: Folder, settings: str) -> str:
-    folder.settings(settings)
-    ended = folder.run("apply", "--yes")
-    assert ended.status == 0, ended.out + ended.err
-    return ended.out
 
 
 def ours(folder: Folder, target: str) -> set[str]:

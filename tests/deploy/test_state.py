@@ -11,7 +11,7 @@ import requests
 
 from shared.deploy import package
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator
-from tests.support.deployments import SIMPLE, TOKEN, Folder
+from tests.support.deployments import SIMPLE, TOKEN, Folder, applied
 
 STATE = SIMPLE + '[deploy]\nstate_bucket = "janitor-state"\n'
 FUNCTION = "registry-janitor-cleanup"
@@ -22,13 +22,6 @@ def folder(running_emulator: RunningEmulator, tmp_path: Path) -> Folder:
     folder = Folder(running_emulator, tmp_path)
     folder.environment["YC_STORAGE_ENDPOINT"] = f"{running_emulator.url}/s3"
     return folder
-
-
-def applied(folder: Folder, settings: str) -> str:
-    folder.settings(settings)
-    ended = folder.run("apply", "--yes")
-    assert ended.status == 0, ended.out + ended.err
-    return ended.out
 
 
 def leave_a_run(folder: Folder, run_id: str) -> None:

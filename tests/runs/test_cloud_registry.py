@@ -145,12 +145,8 @@ def test_a_disabled_policy_is_run_dry_and_not_applied(cloud: Cloud) -> None:
 
 
 def test_both_services_are_cleaned_in_one_run(cloud: Cloud, rules: dict[str, str]) -> None:
-    first = {
-        "id": "crp1",
-        "folder_id": FOLDER,
-        "name": "main",
-        "repositories": [{"name": "app", "policies": [policy()], "images": [old("a", "v1"), old("b", "v2")]}],
-    }
+    app = repository(old("a", "v1"), old("b", "v2")) | {"policies": [policy()]}
+    first = registry(app, registry_id="crp1")
     seed(cloud, registry(repository(old("one", "v1"))), registries=[first])
 
     report = cloud.clean(**rules)
@@ -168,12 +164,7 @@ def test_both_services_are_cleaned_in_one_run(cloud: Cloud, rules: dict[str, str
 def test_one_service_alone_is_cleaned_if_the_settings_say_so(
     cloud: Cloud, rules: dict[str, str], service: str
 ) -> None:
-    first = {
-        "id": "crp1",
-        "folder_id": FOLDER,
-        "name": "main",
-        "repositories": [{"name": "app", "images": [old("a", "v1")]}],
-    }
+    first = registry(repository(old("a", "v1")), registry_id="crp1")
     seed(cloud, registry(repository(old("one", "v1"))), registries=[first])
 
     report = cloud.clean(SERVICES=service, **rules)
@@ -184,12 +175,7 @@ def test_one_service_alone_is_cleaned_if_the_settings_say_so(
 def test_a_migrated_registry_is_worked_on_in_cloud_registry_alone(
     cloud: Cloud, rules: dict[str, str]
 ) -> None:
-    first = {
-        "id": "crp1",
-        "folder_id": FOLDER,
-        "name": "main",
-        "repositories": [{"name": "app", "images": [old("a", "v1")]}],
-    }
+    first = registry(repository(old("a", "v1")), registry_id="crp1")
     seed(cloud, registry(registry_id="crp1", migrated=True, redirects=False), registries=[first])
 
     report = cloud.clean(**rules)
@@ -414,12 +400,7 @@ def test_a_refused_delete_names_the_role_and_the_next_one_up(
 
 # --- Container Registry as it ends ---
 
-FIRST = {
-    "id": "crp1",
-    "folder_id": FOLDER,
-    "name": "main",
-    "repositories": [{"name": "app", "images": [old(f"a{number}", f"v{number}") for number in range(120)]}],
-}
+FIRST = registry(repository(*(old(f"a{number}", f"v{number}") for number in range(120))), registry_id="crp1")
 
 
 @pytest.mark.parametrize("code", [7, 9, 12])

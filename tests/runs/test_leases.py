@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from shared.errors import LeaseLost, OutOfTime, StateError
+from shared.errors import LeaseLost, StateError
 from shared.state.directory import StateDir
 from shared.state.leases import DEAD_AFTER, LOST_AFTER, Leases
 from tests.conftest import BUCKET, FOLDER, Cloud, assert_adds_up, images, outcomes, policy
+from tests.races import twice
 from tests.support.commands import (
     KEPT,
     Commands,
@@ -336,23 +337,10 @@ def test_a_released_lease_is_taken_at_once_and_by_no_two(held: tuple[Leases, Sta
     first.release()
     others = [Leases(state, f"other{number}") for number in range(4)]
     with ThreadPoolExecutor(len(others)) as pool:
-        holders = list(pool.map(lambda leases: leases.claim("crp1", twice()), others))
+        holders = list(pool.map(lambda leases: leases.claim("crp1", twice(0.1)), others))
 
     assert holders.count(None) == 1
     assert set(holders) - {None} == {f"other{holders.index(None)}"}
-
-
-def twice() -> Callable[[float], None]:
-    """A pause that ends the time at the third."""
-    pauses = iter((0.1, 0.1))
-
-    def pause(_seconds: float) -> None:
-        seconds = next(pauses, None)
-        if seconds is None:
-            raise OutOfTime("It waits no longer.")
-        time.sleep(seconds)
-
-    return pause
 
 
 def test_a_run_that_has_lost_its_lease_leaves_it_to_the_next_when_it_ends(

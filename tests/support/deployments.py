@@ -181,3 +181,11 @@ class Folder:
             place: sorted(bindings) for place, bindings in plain["access_bindings"].items()
         }
         return plain
+
+
+def applied(folder: Folder, settings: str) -> str:
+    """What ``./deploy.sh apply`` says when it has applied the settings."""
+    folder.settings(settings)
+    ended = folder.run("apply", "--yes")
+    assert ended.status == 0, ended.out + ended.err
+    return ended.out
