@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from shared.retention.manifest_meaning import within
 from shared.retention.records import PLAIN, Candidate, Image, Manifest
 from shared.retention.references import Usage
 
@@ -325,18 +326,6 @@ def _holder(image: Image, manifests: Binding) -> str:
 
 def described(image: Image) -> str:
     return f"{image.digest} ({', '.join(image.tags)})" if image.tags else image.digest
-
-
-def within(digest: str, manifests: Binding, named: Callable[[Manifest], Iterable[str]]) -> set[str]:
-    """Every digest that is ``named`` by the manifest, or by a manifest that it names, and so on."""
-    found: set[str] = set()
-    waiting = [digest]
-    while waiting:
-        for other in named(manifests.get(waiting.pop(), PLAIN)):
-            if other not in found:
-                found.add(other)
-                waiting.append(other)
-    return found
 
 
 def _held(digest: str, manifests: Binding) -> set[str]:

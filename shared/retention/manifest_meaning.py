@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -190,3 +190,17 @@ def with_children(manifests: Mapping[str, Manifest], images: Iterable[Image]) ->
             more = tuple(child for child in image.children if child not in known.holds)
             together[image.digest] = msgspec.structs.replace(known, holds=(*known.holds, *more))
     return together
+
+
+def within(
+    digest: str, manifests: Mapping[str, Manifest], named: Callable[[Manifest], Iterable[str]]
+) -> set[str]:
+    """Every digest that is ``named`` by the manifest, or by a manifest that it names, and so on."""
+    found: set[str] = set()
+    waiting = [digest]
+    while waiting:
+        for other in named(manifests.get(waiting.pop(), PLAIN)):
+            if other not in found:
+                found.add(other)
+                waiting.append(other)
+    return found

@@ -18,7 +18,8 @@ from typing import Any, Literal
 import msgspec
 
 from shared.retention.creation_times import NEARLY_ALL, one_day, same
-from shared.retention.guards import Binding, referred_to, within
+from shared.retention.guards import Binding, referred_to
+from shared.retention.manifest_meaning import within
 from shared.retention.policy_translation import Translation
 from shared.retention.records import PLAIN, Image, Manifest, Service
 
