@@ -74,12 +74,12 @@ def open_and_delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], surv
 
 class Guarded(msgspec.Struct, frozen=True):
     """What the guards have decided on last: these images, what ran at that time (monotonic), and so many
-    outcomes that were settled after that; with the images' manifests.
+    outcomes of images that are not gone; with the images' manifests.
     """
 
     images: list[Image]
     looked_in_use_at: float
-    settled: int
+    staying: int
     manifests: dict[str, Manifest]
 
 
@@ -114,13 +114,13 @@ def _delete_batches(
     began_at = cloud.pace.clock()
     look = relisting.look(cloud, survey.repository)
     reserve = SETTLING + 2 * (cloud.pace.clock() - began_at)
-    first = True
+    guarded = NEVER
     while True:
-        batch = _next_batch(run, cloud, survey, look, before, first=first)
+        batch, guarded = _next_batch(run, cloud, survey, look, before, guarded)
         look = batch.look
         if not batch.images:
             break
-        first, before = False, relisting.sightings(look.images)
+        before = relisting.sightings(look.images)
         deletion = _delete_batch(run, cloud, survey, batch, reserve, deleted)
         parted |= deletion.parted
         if _stops(run, survey, deletion) or deletion.look is None:
@@ -131,15 +131,15 @@ def _delete_batches(
 
 
 def _next_batch(
-    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, *, first: bool
-) -> Batch:
+    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, guarded: Guarded
+) -> tuple[Batch, Guarded]:
     """What may be deleted now, by a look that is still fresh once everything was asked again.
 
     Reading manifests, asking policies and looking at what runs may take long; the repository is then listed
     again, and there is less to ask the next time, and nothing for the guards if it is listed as before. Where
     even thinking about a fresh look takes long, a batch of two seconds is left.
     """
-    guarded = NEVER
+    first = guarded is NEVER
     for _ in range(LOOKS_AT_MOST):
         if first and survey.going():
             look = protection.with_all_tags(run, cloud, survey.repository, look)
@@ -153,7 +153,8 @@ def _next_batch(
             break
         look = relisting.look(cloud, survey.repository, look)
     vital = guards.needed_by_others(images, look.images, guarded.manifests)
-    return Batch(look, images, vital, max(until, cloud.pace.clock() + LEAST_SECONDS))
+    until = max(until, cloud.pace.clock() + LEAST_SECONDS)
+    return Batch(look, images, vital, until), guarded
 
 
 def _expected(survey: Survey, before: Sightings) -> dict[str, Sighting]:
@@ -174,16 +175,23 @@ def _ask_again(run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sight
 
 
 def _guard(run: Run, cloud: Cloud, survey: Survey, images: list[Image], before: Guarded) -> Guarded:
-    """Settles the candidates that a guard keeps now, unless nothing has changed since the guards decided
-    ``before``.
+    """Settles the candidates that a guard keeps now, unless the guards would say what they said ``before``.
+
+    They would when what they let go is gone and all else is as it was: it held nothing that stays, and what
+    it held or what refers to it was let go as well. Where children may go before their index, that is not so.
     """
-    looked_at = run.looked_in_use_at
-    is_as_before = (before.looked_in_use_at, before.settled) == (looked_at, len(survey.outcomes))
-    if is_as_before and before.images == images:
-        return before
+    looked_at, gone, wanted = run.looked_in_use_at, survey.gone(), run.settings.guards
+    staying = len(survey.outcomes) - len(gone)
+    left = [image for image in before.images if image.image_id not in gone]
+    as_before = (before.looked_in_use_at, before.staying) == (looked_at, staying) and left == images
+    closed = wanted.index_children or len(left) == len(before.images)
+    manifests = before.manifests
+    reads = wanted.index_children or wanted.referrers
+    if as_before and closed and not (reads and any(image.digest not in manifests for image in images)):
+        return Guarded(images, looked_at, staying, manifests)
     every = [*images, *_not_deleted(survey, images)]
     manifests = protection.guard_candidates(run, cloud, survey, every)
-    return Guarded(images, looked_at, len(survey.outcomes), manifests)
+    return Guarded(images, looked_at, len(survey.outcomes) - len(gone), manifests)
 
 
 def _not_deleted(survey: Survey, images: list[Image]) -> list[Image]:
