@@ -1,8 +1,9 @@
 """Links to a plan's page, and the tokens in them and in the page's forms.
 
 A token is ``<expiry>.<code>``: the expiry in seconds since 1970, and an HMAC-SHA256 of the plan, the action
-(``view``, ``approve``, ``reject``) and the expiry, in URL-safe Base64. Its key is derived from the webhook's
-secret, so that a token is no signature of a webhook's call, and no signature a token.
+(``view``, ``approve``, ``reject``, or ``list`` of no plan) and the expiry, in URL-safe Base64. Its key is
+derived from the webhook's secret, so that a token is no signature of a webhook's call, and no signature a
+token.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ TOKEN = re.compile(r"([0-9]{1,11})\.([A-Za-z0-9_-]{43})", re.ASCII)
 def link(webhook_url: str, key: bytes, plan_id: str, expires_at: datetime) -> str:
     """The address of the plan's page, for whoever may see it; ``webhook_url`` may have a query."""
     query = {"plan": plan_id, "token": token(key, plan_id, "view", expires_at)}
+    return f"{webhook_url}{'&' if '?' in webhook_url else '?'}{urlencode(query)}"
+
+
+def list_link(webhook_url: str, key: bytes, expires_at: datetime) -> str:
+    """The address of the list of open plans, for whoever may see all of them."""
+    query = {"token": token(key, "", "list", expires_at)}
     return f"{webhook_url}{'&' if '?' in webhook_url else '?'}{urlencode(query)}"
 
 

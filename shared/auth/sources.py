@@ -35,7 +35,7 @@ def sign_in(cloud: Cloud, access: Access, context: object) -> None:
 
     Raises SettingsError for a key that cannot be read, CredentialsError for one that is refused.
     """
-    name, source = _source(access, getattr(context, "token", None))
+    name, source = _source(access, context)
     keeper = _warm.setdefault(
         hashlib.sha256(f"{cloud.endpoint} {name}".encode()).hexdigest(), TokenKeeper(source)
     )
@@ -43,7 +43,7 @@ def sign_in(cloud: Cloud, access: Access, context: object) -> None:
     cloud.credentials.token()
 
 
-def _source(access: Access, ambient: object) -> tuple[str, Callable[[Cloud], Token]]:
+def _source(access: Access, context: object) -> tuple[str, Callable[[Cloud], Token]]:
     """The credential to use, by the contract's order: a text that tells it from others, and how to ask."""
     if access.iam_token:
         return f"IAM_TOKEN {access.iam_token}", lambda _cloud: Token(access.iam_token)
@@ -51,13 +51,14 @@ def _source(access: Access, ambient: object) -> tuple[str, Callable[[Cloud], Tok
         where = "SA_KEY" if access.sa_key else "SA_KEY_FILE"
         text = access.sa_key or _file(access.sa_key_file)
         return f"key {text}", lambda cloud: exchange(cloud, read_key(text, where))
-    name, source = _ambient(access, ambient)
+    name, source = _ambient(access, context)
     if access.sa_key_secret_id:
         return f"lockbox {access.sa_key_secret_id} {name}", lambda cloud: _from_lockbox(cloud, access, source)
     return name, source
 
 
-def _ambient(access: Access, token: object) -> tuple[str, Callable[[Cloud], Token]]:
+def _ambient(access: Access, context: object) -> tuple[str, Callable[[Cloud], Token]]:
+    token = getattr(context, "token", None)
     if isinstance(token, dict) and token.get("access_token"):
         text, life = str(token["access_token"]), token.get("expires_in")
         expires_at = time.time() + life if isinstance(life, int | float) else float("inf")

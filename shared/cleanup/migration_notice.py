@@ -8,7 +8,7 @@ from shared.cloud.client import Cloud
 from shared.cloud.registry_services import SERVICES, SOURCE, TARGET
 from shared.errors import CallError
 
-COMMAND = "python -m functions migration"
+COMMAND = "registry-janitor migration"
 
 
 def tell(run: Run, cloud: Cloud) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+from shared.auth import sources, yc
 from shared.cloud import container_registry
 from shared.deploy import show, status, undo
 from shared.deploy.carry_out import carry_out
@@ -19,9 +20,9 @@ from shared.deploy.deployment import Deployment, prepared
 from shared.deploy.difference import difference
 from shared.deploy.folders import check_folders
 from shared.deploy.found import Found, find
-from shared.deploy.sign_in import sign_in
 from shared.deploy.steps import Step
 from shared.errors import ALREADY_EXISTS, PERMISSION_DENIED, CallError, DeploymentRefused, JanitorError
+from shared.report import terminal
 
 VERBS = {
     "plan": "what apply would create, change, delete and leave",
@@ -34,12 +35,17 @@ Compare = Callable[[Found], list[Step]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
+    return carry_out_verb(parser().parse_args(arguments))
+
+
+def carry_out_verb(options: argparse.Namespace) -> int:
+    """Does what the options of `add_verbs` say and returns the exit status."""
+    terminal.choose_color(options.color)
     now = datetime.now(UTC)
     try:
         deployment = prepared(options.config, os.environ, now)
         show.looking(deployment)
-        sign_in(deployment.cloud, deployment.access)
+        sources.sign_in(deployment.cloud, deployment.access, yc.SignedIn())
         check_folders(deployment.cloud, deployment.config, all_of_them=options.verb != "destroy")
         if options.verb == "status":
             return status.print_status(deployment, now)
@@ -86,7 +92,7 @@ def bring(
             print("Names of accounts are taken once in a cloud; give another deploy.name.", file=sys.stderr)
         if isinstance(error, CallError) and _may_be_read_only(error):
             print(f"That may mean that {show.READ_ONLY}.", file=sys.stderr)
-        print(f"What is done stays done; ./deploy.sh {options.verb} goes on from there.", file=sys.stderr)
+        print(f"What is done stays done; {show.COMMAND} {options.verb} goes on from there.", file=sys.stderr)
         raise
 
 
@@ -103,17 +109,23 @@ def agreed(verb: str) -> bool:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="./deploy.sh", description="Deploys registry-janitor to Yandex Cloud."
-    )
-    verbs = made.add_subparsers(dest="verb", required=True, metavar="VERB")
+    made = argparse.ArgumentParser(prog=show.COMMAND, description="Deploys registry-janitor to Yandex Cloud.")
+    add_verbs(made)
+    return made
+
+
+def add_verbs(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, text in VERBS.items():
-        verb = verbs.add_parser(name, help=text, description=text)
+        verb = verbs.add_parser(
+            name, help=text, description=text, epilog=f"Example: {show.COMMAND} {name} --config shop.toml"
+        )
         verb.add_argument(
             "--config",
             metavar="FILE",
             help="the settings; by default JANITOR_CONFIG, or janitor.toml if it is here",
         )
+        verb.add_argument("--color", **terminal.COLOR)
         if name in ("apply", "destroy"):
             verb.add_argument("--yes", action="store_true", help="do not ask")
         if name in ("plan", "apply"):
@@ -124,4 +136,3 @@ def parser() -> argparse.ArgumentParser:
             )
         if name == "destroy":
             verb.add_argument("--delete-state", action="store_true", help="delete the state's bucket too")
-    return made

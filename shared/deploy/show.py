@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 
+from shared.deploy import package
 from shared.deploy.config import Config
 from shared.deploy.deployment import Deployment
 from shared.deploy.names import Names
@@ -20,6 +21,7 @@ MARKS = {"create": "+", "change": "~", "delete": "-", "leave": "="}
 GREEN, YELLOW, RED = 32, 33, 31  # as terraform plan has them
 COLOURS = {"+": GREEN, "~": YELLOW, "-": RED}
 RUNS = 3
+COMMAND = "./deploy.sh" if (package.ROOT / "deploy.sh").exists() else "registry-janitor deploy"
 MOVED = 'where all registries have been migrated, say services = ["cloud-registry"]'
 READ_ONLY = f"Container Registry is read-only; {MOVED}"
 
@@ -73,7 +75,8 @@ def _marked(line: str) -> str:
 
 
 def _painted(text: str, colour: int) -> str:
-    plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    is_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    plain = os.environ.get("NO_COLOR") or not (is_terminal or os.environ.get("FORCE_COLOR"))
     return text if plain or not text else f"\033[{colour}m{text}\033[0m"
 
 

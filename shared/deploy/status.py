@@ -34,7 +34,7 @@ def print_status(deployment: Deployment, now: datetime) -> int:
 
 def _nothing(config: Config, facts: Found) -> None:
     what, folder = config.deploy.name, config.folder_id
-    print(f"Nothing of {what} is deployed in the folder {folder}; ./deploy.sh apply deploys it.")
+    print(f"Nothing of {what} is deployed in the folder {folder}; {show.COMMAND} apply deploys it.")
     for name, bucket in facts.buckets.items():
         if Names(what).are_on(bucket.labels):
             print(f"Its state is kept in the bucket {name}.")
@@ -65,7 +65,7 @@ def _compared(deployment: Deployment, facts: Found) -> bool:
         return False
     changes = [step for step in steps if step.change]
     if changes:
-        print("It is not what these files and settings want; ./deploy.sh plan tells more:")
+        print(f"It is not what these files and settings want; {show.COMMAND} plan tells more:")
         for step in changes:
             print(show.headline(step))
     else:

@@ -1,4 +1,4 @@
-"""The commands of ``python -m functions``: each with its name, its help, its options and what it does."""
+"""The commands of ``registry-janitor``: each with its name, its help, its options and what it does."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from shared.cloud import log
 from shared.errors import JanitorError, SettingsError
 from shared.invocation import by_hand, hints, migration_by_hand, read_only, task
+from shared.report import terminal
 from shared.settings import settings
 
+Parsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Action = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
 
@@ -35,10 +37,11 @@ VERBOSE = Option("--verbose", {"action": "store_true", "help": "show every image
 
 
 class Command(msgspec.Struct, frozen=True):
-    """``act`` does it and returns the exit status."""
+    """``act`` does it and returns the exit status. ``example`` is what follows the program's name."""
 
     name: str
     help: str
+    example: str
     act: Action
     options: tuple[Option, ...] = ()
 
@@ -47,6 +50,7 @@ COMMANDS = (
     Command(
         "dry-run",
         "what a clean-up would do now; deletes nothing",
+        "dry-run --listing images.json",
         by_hand.dry_run,
         (
             VERBOSE,
@@ -63,18 +67,21 @@ COMMANDS = (
     Command(
         "cleanup",
         "dry runs, guards, deletes in mode apply, report",
+        "cleanup --config shop.toml",
         partial(by_hand.run, task.CLEANUP),
         (VERBOSE,),
     ),
     Command(
         "plan",
         "what a clean-up would delete, kept in the state directory until it is applied; deletes nothing",
+        "plan --json > plan.json",
         partial(by_hand.run, task.PLAN),
         (VERBOSE,),
     ),
     Command(
         "apply",
         "deletes what PLAN_ID says, as far as it is unchanged and still to be deleted",
+        "apply 20261125T030000000000Z-4f2a9c0d1e2b3a4f5061728394a5b6c7",
         partial(by_hand.run, task.APPLY_BY_HAND),
         (
             VERBOSE,
@@ -82,8 +89,15 @@ COMMANDS = (
         ),
     ),
     Command(
+        "plans",
+        "the plans that wait for a decision, with their ids, links and until when",
+        "plans --json",
+        read_only.plans_open,
+    ),
+    Command(
         "report",
         "the report of the last run, or of RUN_ID, from the state directory, also of one that was cut off",
+        "report --html report.html",
         read_only.report_kept,
         (
             VERBOSE,
@@ -98,11 +112,13 @@ COMMANDS = (
     Command(
         "validate",
         "whether every index has its images and every signature its image; deletes nothing",
+        "validate",
         by_hand.validate,
     ),
     Command(
         "explain",
         "what every policy, rule and guard says about an image, and what runs it; deletes nothing",
+        "explain team-a/app:1.4",
         by_hand.explain,
         (Option("image", {"metavar": "IMAGE", "help": "an id, a digest, or repository:tag"}),),
     ),
@@ -110,6 +126,7 @@ COMMANDS = (
         "migration",
         "what of the registries is in Cloud Registry, what has not arrived, and what becomes of the policies;"
         " changes nothing",
+        "migration --html migration.html",
         migration_by_hand.show,
         (
             Option(
@@ -122,12 +139,14 @@ COMMANDS = (
     Command(
         "check",
         "whether the settings and the rules are right; asks nothing of the cloud",
+        "check janitor.toml",
         read_only.check,
         (Option("file", {"metavar": "FILE", "nargs": "?", "help": "the same as --config FILE"}),),
     ),
     Command(
         "schema",
         "the JSON Schema of the settings file, for editors",
+        "schema > janitor.schema.json",
         read_only.schema,
         (Option("--report", {"action": "store_true", "help": "the JSON Schema of a report instead"}),),
     ),
@@ -135,14 +154,16 @@ COMMANDS = (
         "convert",
         "the rules that say what the native policy POLICY_ID says; without it, which of the file's rules"
         " Yandex Cloud could run natively",
+        "convert crpl0000000000000000",
         by_hand.convert,
         (Option("policy_id", {"metavar": "POLICY_ID", "nargs": "?", "help": "a native lifecycle policy"}),),
     ),
 )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
+def carry_out_command(options: argparse.Namespace) -> int:
+    """Does what the options say and returns the exit status."""
+    terminal.choose_color(options.color)
     if sys.stderr.isatty() and not os.environ.get("LOG_LEVEL"):
         log.mute()
     environment: dict[str, str] = {}
@@ -171,13 +192,14 @@ def configured(options: argparse.Namespace) -> dict[str, str]:
     return {**os.environ, "JANITOR_CONFIG": settings.file_of(file or options.config, os.environ)}
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> tuple[argparse.ArgumentParser, Parsers]:
+    """The parser of all commands, and what more of them can be added to."""
     made = argparse.ArgumentParser(
-        prog="python -m functions", description="Clean-up of container images in Yandex Container Registry."
+        prog=terminal.PROGRAM, description="Clean-up of container images in Yandex Cloud."
     )
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
-        added = commands.add_parser(command.name, help=command.help, description=command.help)
+        added = add_command(commands, command.name, command.help, command.example)
         added.set_defaults(act=command.act)
         output = added.add_mutually_exclusive_group()
         output.add_argument(
@@ -191,7 +213,14 @@ def parser() -> argparse.ArgumentParser:
             metavar="FILE",
             help="the settings; by default those that JANITOR_CONFIG names, or janitor.toml if it is here",
         )
+        added.add_argument("--color", **terminal.COLOR)
         for option in command.options:
             if not option.instead_of_json:
                 added.add_argument(option.name, **option.how)
-    return made
+    return made, commands
+
+
+def add_command(commands: Parsers, name: str, text: str, example: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=text, description=text, epilog=f"Example: {terminal.PROGRAM} {example}"
+    )

@@ -98,6 +98,8 @@ def with_plan(run: Run, report: Report) -> Report:
     except StateError as error:
         run.refuse("plan-not-kept", f"The plan could not be kept. {error}")
         return msgspec.structs.replace(report, status="refused")
+    page = f"; its page is at {run.settings.webhook_url}" if run.settings.webhook_url else ""
+    log.info(f"A plan waits for a decision{page}; the command plans gives its link.", plan_id=plan_id)
     return msgspec.structs.replace(report, plan_id=plan_id)
 
 

@@ -51,7 +51,7 @@ def open_cloud(run: Run, invocation: Invocation) -> Cloud:
     Raises SettingsError or CredentialsError.
     """
     pace = Pace(run.settings.limits.concurrency, works_until(invocation.ends_at, run.settings))
-    if invocation.context is None:  # somebody waits for it
+    if invocation.ends_at == float("inf"):  # no function: somebody waits for it
         pace.reach = Reach(pace.clock, PATIENCE_BY_HAND)
     cloud = Cloud(invocation.access.api_endpoint, pace)
     run.ask(cloud)

@@ -7,7 +7,7 @@ for an hour each, so that nothing that follows links, as crawlers and previews d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -149,6 +149,11 @@ def message(status: int, text: str, headers: Mapping[str, str]) -> dict[str, Any
     """A small page that says what came of a call."""
     title = "Done" if status < 400 else TITLES.get(status, "Not served")
     return _html(status, _pages().message_page(title, text, status), headers)
+
+
+def listed(open_ones: Sequence[object]) -> dict[str, Any]:
+    """The page of all open plans."""
+    return _html(200, _pages().plans_page(open_ones))
 
 
 def _html(status: int, page: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:

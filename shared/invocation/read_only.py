@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shared.auth import yc
 from shared.auth.environment import read_access
-from shared.invocation import page_file
+from shared.invocation import open_plans, page_file
 from shared.invocation.task import Invocation
 from shared.report import report, terminal
 from shared.report.legend import Legend, of_rules
 from shared.settings import deploy_table, hard_tags, settings
-from shared.state import history
+from shared.state import history, plans
 
 
 def report_kept(options: Namespace, environment: Mapping[str, str]) -> int:
     """Shows the report of a run that the state keeps, or writes it as a page."""
-    invocation = Invocation(environment)
+    invocation = Invocation(environment, yc.SignedIn())
     configured = invocation.settings
     state = report.kept_in(invocation.store(configured))
     legend = Legend(folder_id=configured.folder_id or "", says=of_rules(configured.rules))
@@ -35,6 +36,19 @@ def write_page(file: Path, kept: report.Report, trend: list[history.Row], legend
     from shared.report.page import page  # imported here: nothing else here needs Jinja
 
     page_file.write(file, page.report_page(kept, trend, legend=legend))
+
+
+def plans_open(options: Namespace, environment: Mapping[str, str]) -> int:
+    """Shows the plans that wait for a decision, with links where there is a webhook."""
+    invocation, now = Invocation(environment, yc.SignedIn()), datetime.now(UTC)
+    configured, key = invocation.settings, invocation.access.webhook_key
+    state = plans.kept_in(invocation.store(configured))
+    waiting = open_plans.open_plans(state, configured, key, now)
+    if options.json:
+        terminal.print_json(waiting)
+    else:
+        terminal.show_plans(waiting, open_plans.list_link(key, configured, now))
+    return 0
 
 
 def check(options: Namespace, environment: Mapping[str, str]) -> int:

@@ -164,7 +164,7 @@ def unsigned_push(invocation: Invocation, only: frozenset[RepositoryName], look:
 
 def by_hand(
     kind: Kind,
-    environment: Mapping[str, str],
+    invocation: Invocation,
     *,
     plan_id: str | None = None,
     look: Work | None = None,
@@ -174,7 +174,7 @@ def by_hand(
     """What somebody does on the command line; the report lists every image."""
     return Task(
         kind=kind,
-        invocation=Invocation(environment),
+        invocation=invocation,
         plan_id=plan_id,
         look=look,
         all_rows=True,

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 
 import msgspec
 
+from shared.auth import yc
 from shared.cleanup import deletion
 from shared.cleanup.run import Run
 from shared.cloud.client import Cloud
 from shared.invocation import hints, task
 from shared.invocation.carry_out import carry_out
-from shared.invocation.task import Kind, Work
+from shared.invocation.task import Invocation, Kind, Work
 from shared.report import terminal
 from shared.report.legend import Legend, of_run
 from shared.report.report import EXIT_STATUS, Report
@@ -52,7 +53,14 @@ def ended(
 
     with terminal.progress() as progress:
         report, error = carry_out(
-            task.by_hand(kind, environment, plan_id=plan_id, look=look, begin=begin, progress=progress)
+            task.by_hand(
+                kind,
+                Invocation(environment, yc.SignedIn()),
+                plan_id=plan_id,
+                look=look,
+                begin=begin,
+                progress=progress,
+            )
         )
     legend = of_run(runs[0]) if runs else Legend()
     status = error.exit_status if error else EXIT_STATUS[report.status]

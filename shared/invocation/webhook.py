@@ -3,7 +3,7 @@
 A signed call       does what its body says: ``{"action": "dry-run" | "plan" | "cleanup" | "apply",
                     ...overrides}``
 A browser           sees a plan's page and approves or rejects it, with the tokens that
-                    `shared.auth.plan_links` makes
+                    `shared.auth.plan_links` makes; or the list of open plans, with another
 Anybody else        may send an event, as a registry trigger does, which nothing proves that it is:
                     `shared.invocation.unsigned`
                     answers all of them alike, and makes a dry run at most, of repositories that exist
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from shared.cloud import log
 from shared.errors import JanitorError, RequestRefused, SettingsError
-from shared.invocation import events, http_call, plan_pages, signed, unsigned
+from shared.invocation import events, http_call, open_plans, plan_pages, signed, unsigned
 from shared.invocation.carry_out import refused
 from shared.invocation.finish import fault
 from shared.invocation.http_call import Call
@@ -63,6 +63,8 @@ def _served(event: Mapping[str, Any], invocation: Invocation, key: bytes) -> dic
     call = http_call.read(event, _paths(invocation))
     if "plan" in call.query:
         return plan_pages.serve(call, invocation, key)
+    if call.method in ("GET", "HEAD") and "token" in call.query:
+        return open_plans.serve(call, invocation, key)
     if call.method != "POST":
         raise RequestRefused(405, "Only POST is served here.", {"Allow": "POST"})
     unproven = _unsigned_event(call)

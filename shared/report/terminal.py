@@ -5,11 +5,13 @@ Names and tags come from strangers: they are printed as text, never as markup or
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,6 +26,12 @@ from shared.report.migration import MigrationReport
 from shared.report.summary import summary
 from shared.report.tables import Column, table
 
+PROGRAM = "registry-janitor" if Path(sys.argv[0]).stem == "registry-janitor" else "python -m functions"
+COLOR: dict[str, Any] = {
+    "choices": ("auto", "always", "never"),
+    "default": "auto",
+    "help": "colours on standard output: auto (the default) has them on a terminal, without NO_COLOR",
+}
 SHOWN = 40
 PIPE_WIDTH = 120
 EXPLAINED = {
@@ -48,6 +56,14 @@ COLOURS = {
 }
 Row = TypeVar("Row")
 Print = Callable[..., None]
+
+
+def choose_color(when: str) -> None:
+    """Has colours ``always``, ``never`` or, with ``auto``, as the environment says."""
+    if when != "auto":
+        os.environ.pop("NO_COLOR", None)
+        os.environ.pop("FORCE_COLOR", None)
+        os.environ["FORCE_COLOR" if when == "always" else "NO_COLOR"] = "1"
 
 
 @contextmanager
@@ -127,16 +143,31 @@ def show(report: Report, legend: Legend | None = None, *, verbose: bool = False)
     if report.images and not verbose:
         say("--verbose shows every image, --json everything.")
     if report.mode == "plan" and report.plan_id:
-        say(f"To carry this out: python -m functions apply {report.plan_id}")
+        say(f"To carry this out: {PROGRAM} apply {report.plan_id}")
 
 
 def _show_problems(say: Print, report: Report | MigrationReport) -> None:
     if report.warnings or report.errors:
         say("")
-    for warning in report.warnings:
+    for warning in sorted(report.warnings, key=lambda notice: (notice.code, notice.message)):
         say(f"warning: {sentence.short_digests(warning.message)}", style="yellow")
-    for problem in report.errors:
+    for problem in sorted(report.errors, key=lambda problem: (problem.where, problem.message)):
         say(f"error: {sentence.short_digests(problem.message)}", style="red")
+
+
+def show_plans(waiting: Sequence[Any], link: str) -> None:
+    """Prints the plans that wait for a decision; ``link`` leads to the page of all of them, or is ""."""
+    say, _ = _printer()
+    if not waiting:
+        say("No plan waits for a decision.")
+        return
+    for plan in waiting:
+        say(plan.says, style="bold")
+        say(f"  until {plan.valid_until}: {PROGRAM} apply {plan.plan_id}")
+        if plan.link:
+            say(f"  {plan.link}")
+    if link:
+        say(f"All of them, for a day, for whoever may approve them: {link}")
 
 
 def show_validated(report: Report, legend: Legend) -> None:
@@ -227,7 +258,15 @@ def _printer() -> tuple[Print, int]:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # for whoever runs the command; rich would end the process
+
+    console = Output(
+        highlight=False,
+        width=None if sys.stdout.isatty() else PIPE_WIDTH,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",  # NO_COLOR leaves out bold letters too
+    )
 
     def say(text: str, style: str = "") -> None:
         console.print(Text(_plain(text), style=style))

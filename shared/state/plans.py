@@ -132,6 +132,25 @@ def check_undecided(state: Store, plan_id: str) -> None:
         raise PlanRefused(f"The plan {plan_id} {decided}; a plan runs once. Make a new plan.")
 
 
+def open_ids(state: Store, now: datetime, valid: timedelta) -> list[str]:
+    """The ids of the plans that nobody has decided about and that have not run out, newest first.
+
+    Raises StateError.
+    """
+    names = set(state.names(FOLDER))
+    ids = [name.removeprefix(FOLDER).removesuffix(".json") for name in names if name.endswith(".json")]
+    return sorted(
+        (
+            plan_id
+            for plan_id in ids
+            if ID.fullmatch(plan_id)
+            and f"{FOLDER}{plan_id}.decision" not in names
+            and now < ends_at(plan_id, valid)
+        ),
+        reverse=True,
+    )
+
+
 def ends_at(plan_id: str, valid: timedelta) -> datetime:
     return made_at(plan_id) + valid
 

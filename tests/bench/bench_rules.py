@@ -20,7 +20,8 @@ from typing import Any
 from shared.retention.records import Image
 from shared.retention.rules import covering, decide
 from shared.settings.rules import check_rules
-from tests.bench.bench import FOLDER, measured, ratio
+from tests.bench.promises import ratio
+from tests.bench.world import FOLDER, measured
 from tests.emulator.client import emulator, service_account
 from tests.support.cloud import unpacked
 

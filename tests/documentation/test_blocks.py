@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.invocation.command_line import main
+from functions.__main__ import main
 from tests.conftest import BUCKET, FOLDER, Cloud, images, policy
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator
 from tests.support.deployments import TOKEN, Folder

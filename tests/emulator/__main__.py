@@ -1,6 +1,7 @@
 """`python -m tests.emulator`: print one line of JSON, `{"url": ...}`, and serve until told to stop.
 
-With `--grpc` the line is `{"url": ..., "grpc": "127.0.0.1:PORT"}`.
+With `--grpc` the line has `"grpc": "127.0.0.1:PORT"` too, and with `--tls` both again as `tls_url` and
+`tls_grpc`, and the `authority` that signed their certificate, in PEM.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from typing import Any
 import yaml
 
 from tests.emulator.accounts import AuthorizedKey
+from tests.emulator.certificates import cluster_certificates, server_context
 from tests.emulator.clock import rfc3339
 from tests.emulator.documents import DocumentError
 from tests.emulator.images import cloud_id
@@ -27,6 +29,7 @@ from tests.emulator.seed import state_from
 from tests.emulator.server import Emulator
 from tests.emulator.state import State
 
+ITSELF = "emulator"  # as which it has certificates
 ALLOCATIONS_BETWEEN_COLLECTIONS = 200_000  # the default of 700 spends a third of a large seed on collecting
 
 
@@ -48,6 +51,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--registry-upstream", default="", metavar="URL", help="a registry that answers V2 calls"
     )
     parser.add_argument("--grpc", action="store_true", help="serve the same methods over gRPC too")
+    parser.add_argument("--tls", action="store_true", help="serve over TLS too")
     parser.add_argument("--until-stdin-closes", action="store_true", help="stop when standard input ends")
     return parser.parse_args(arguments)
 
@@ -103,17 +107,25 @@ async def serve(arguments: argparse.Namespace, state: State) -> None:
     runner, port = await listen(emulator.handle, arguments.host, arguments.port)
     emulator.url = f"http://{arguments.host}:{port}"
     addresses = {"url": emulator.url}
+    certificates, tls_runner = None, None
+    if arguments.tls:
+        certificates = cluster_certificates(ITSELF)
+        tls_runner, port = await listen(emulator.handle, arguments.host, 0, server_context(ITSELF))
+        addresses |= {"tls_url": f"https://{arguments.host}:{port}", "authority": certificates.authority}
     grpc_server = None
     if arguments.grpc:
         from tests.emulator import grpc_front  # loading gRPC takes longer than the rest of the start
 
-        grpc_server, grpc_port = await grpc_front.listen(emulator, arguments.host)
+        grpc_server, grpc_port, tls_port = await grpc_front.listen(emulator, arguments.host, certificates)
         addresses["grpc"] = f"{arguments.host}:{grpc_port}"
+        if tls_port:
+            addresses["tls_grpc"] = f"{arguments.host}:{tls_port}"
     print(json.dumps(addresses), flush=True)
     await stop.wait()
     if grpc_server:
         await grpc_server.stop(None)
-    await runner.cleanup()
+    for each in filter(None, (runner, tls_runner)):
+        await each.cleanup()
     await emulator.stop()
 
 

@@ -14,7 +14,7 @@ KEPT_CALLS = 200_000
 @dataclass(slots=True)
 class Call:
     """`status` 0: the call got no answer (yet); `number` 1 is the first since the seed; `fault` is what it
-    met.
+    met; `bytes` are those of both bodies.
     """
 
     method: str
@@ -25,6 +25,7 @@ class Call:
     route: str = ""
     status: int = 0
     fault: str = ""
+    bytes: int = 0
 
     def document(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("method", "path", "query", "route", "status", "at")}
@@ -34,6 +35,7 @@ class Calls:
     def __init__(self) -> None:
         self.kept: deque[Call] = deque(maxlen=KEPT_CALLS)
         self._ended: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
         self._in_flight = 0
         self._peak = 0
         self._count = 0
@@ -48,11 +50,13 @@ class Calls:
     def end(self, call: Call) -> None:
         self._in_flight -= 1
         self._ended[f"{call.method} {call.route or call.path}"] += 1
+        self._bytes[f"{call.method} {call.route or call.path}"] += call.bytes
 
     def counts(self) -> dict[str, Any]:
-        return {"counts": dict(self._ended), "peak_in_flight": self._peak}
+        return {"counts": dict(self._ended), "bytes": dict(self._bytes), "peak_in_flight": self._peak}
 
     def clear(self) -> None:
         self.kept.clear()
         self._ended.clear()
+        self._bytes.clear()
         self._peak = self._in_flight

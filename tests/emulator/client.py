@@ -27,11 +27,15 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 class RunningEmulator:
     """A started emulator.
 
-    `url` stands for every host of the cloud's API, `grpc` is its address with `--grpc`.
+    `url` stands for every host of the cloud's API, `grpc` is its address with `--grpc`; with `--tls`,
+    `tls_url` and `tls_grpc` are the same over TLS, for who trusts `authority` (PEM).
     """
 
-    def __init__(self, url: str, grpc: str = "") -> None:
+    def __init__(
+        self, url: str, grpc: str = "", tls_url: str = "", tls_grpc: str = "", authority: str = ""
+    ) -> None:
         self.url, self.grpc = url, grpc
+        self.tls_url, self.tls_grpc, self.authority = tls_url, tls_grpc, authority
         self._session = requests.Session()
         self._session.trust_env = False
 
@@ -100,6 +104,10 @@ class RunningEmulator:
 
     def call_counts(self) -> dict[str, int]:
         return dict(self._control("GET", "/_calls?count=route")["counts"])
+
+    def call_bytes(self) -> dict[str, int]:
+        """The bytes of all calls' bodies, there and back, by route."""
+        return dict(self._control("GET", "/_calls?count=route")["bytes"])
 
     def peak_in_flight(self) -> int:
         return int(self._control("GET", "/_calls?count=route")["peak_in_flight"])

@@ -7,7 +7,7 @@ POST   /_seed               replace everything by the seed in the body; behaviou
 POST   /_behaviour          replace the behaviour
 POST   /_change             make one change now
 GET    /_history            what happened since the seed, in order (`history.py`)
-GET    /_calls              the calls so far; `?count=route`: counts by route and the peak in flight
+GET    /_calls              the calls so far; `?count=route`: counts, bytes by route, peak in flight
 DELETE /_calls              forget them
 GET    /_resources          all that a client can make: accounts, bindings, functions, versions, triggers, ..
 GET    /_invocations        the calls of functions so far, and the messages in dead-letter queues

@@ -1,4 +1,4 @@
-"""The same methods over gRPC, without encryption, on a port of its own.
+"""The same methods over gRPC, on a port of its own, and with certificates on one for TLS.
 
 The services and their messages come from the descriptors, as those of the REST API do. The token is the
 metadata `authorization: Bearer ...`. Latency, rate limit, faults and changes are the front's (`server.py`); a
@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from tests.emulator.behaviour import Fault
 from tests.emulator.calls import Call
+from tests.emulator.certificates import Certificates
 from tests.emulator.errors import HTTP_STATUS, RESOURCE_EXHAUSTED, UNAVAILABLE, ApiError
 from tests.emulator.methods import invoke, wish_of
 from tests.emulator.server import Emulator
@@ -30,8 +31,12 @@ _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 Behaviour = Callable[[bytes, Any], Awaitable[bytes]]
 
 
-async def listen(emulator: Emulator, host: str) -> tuple[Any, int]:
-    """Serve on any free port; the server ends it."""
+async def listen(
+    emulator: Emulator, host: str, certificates: Certificates | None = None
+) -> tuple[Any, int, int]:
+    """Serve on any free port, and on the second one over TLS if there are certificates; the server ends
+    it.
+    """
     server = grpc.aio.server()
     for service in known_services():
         methods = {
@@ -40,8 +45,12 @@ async def listen(emulator: Emulator, host: str) -> tuple[Any, int]:
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, methods),))
     port = server.add_insecure_port(f"{host}:0")
+    tls_port = 0
+    if certificates:
+        pem = certificates.server.encode()
+        tls_port = server.add_secure_port(f"{host}:0", grpc.ssl_server_credentials([(pem, pem)]))
     await server.start()
-    return server, port
+    return server, port, tls_port
 
 
 def _behaviour(emulator: Emulator, method: MethodDescriptor) -> Behaviour:

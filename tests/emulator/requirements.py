@@ -7,6 +7,7 @@ version with the same requirements has its own at once.
 
 import hashlib
 import importlib.metadata
+import re
 import shutil
 import subprocess
 import sys
@@ -45,8 +46,8 @@ def directory_for(requirements: str) -> Path:
 
 
 def _read(text: str) -> Iterator[Requirement]:
-    for line in text.splitlines():
-        stated = line.split("#")[0].strip()
+    for line in text.replace("\\\n", " ").splitlines():
+        stated = re.split(r"#|--hash=", line)[0].strip()
         if stated:
             try:
                 yield Requirement(stated)

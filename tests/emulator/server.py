@@ -104,7 +104,7 @@ class Emulator:
             status, document = await answer_control(self, request.method, path, query, body)
             return json_response(status, json.dumps(document))
         if docker_host := host_of(path):
-            url = f"http://{request.host}"
+            url = f"{request.scheme}://{request.host}"
             docker = DockerRegistryApi(self.state, self.behaviour.v2_auth, url, docker_host)
             return await self._serve(request, docker, path, query)
         if ObjectStorageApi.is_for(path):
@@ -130,6 +130,7 @@ class Emulator:
         try:
             response = await self._answer(request, api, call, body)
             call.status = 0 if _is_cut(request) else response.status
+            call.bytes = len(body) + len(response.body or b"")  # type: ignore[arg-type]
             await self.behaviour.late_enough(arrived_at)
             return response
         finally:

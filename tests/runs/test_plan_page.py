@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
@@ -15,7 +15,9 @@ from shared.auth import plan_links
 from tests.conftest import FOLDER, Cloud, images, policy
 from tests.support import html
 from tests.support.cloud import http
+from tests.support.command_line import run
 from tests.support.html import Element
+from tests.support.log import lines_of
 from tests.support.signing import KEY, SECRET
 
 OLD = tuple(f"old{number}" for number in range(6))
@@ -38,7 +40,7 @@ class Hook:
     def get(self) -> Element:
         token = plan_links.token(KEY, self.plan_id, "view", datetime.now(UTC) + timedelta(hours=1))
         query = {"plan": self.plan_id, "token": token}
-        return self._answer(http(method="GET") | {"body": "", "queryStringParameters": query})
+        return self.answer(http(method="GET") | {"body": "", "queryStringParameters": query})
 
     def approve(self, page: Element) -> Element:
         [form] = [form for form in page.all("form") if form.all("button", _class="approve")]
@@ -48,7 +50,7 @@ class Hook:
             if "name" in field.attributes
         }
         body = base64.b64encode(urlencode(sent).encode()).decode()
-        return self._answer(
+        return self.answer(
             http(body, base64_encoded=True)
             | {
                 "headers": {"content-type": "application/x-www-form-urlencoded", "accept": "text/html"},
@@ -56,7 +58,7 @@ class Hook:
             }
         )
 
-    def _answer(self, event: dict[str, Any]) -> Element:
+    def answer(self, event: dict[str, Any]) -> Element:
         answer = self.cloud.call("webhook", event, **self.settings).results[-1]
         assert answer["statusCode"] == 200, answer
         return html.read(answer["body"])
@@ -168,3 +170,40 @@ def test_each_landmark_has_a_name_of_its_own(hook: Hook) -> None:
     for page in (hook.get(), hook.approve(hook.get())):
         named = html.landmarks(page)
         assert len(named) == len(set(named)) > 5
+
+
+def test_the_log_says_where_a_plan_waits_and_nothing_that_opens_it(hook: Hook) -> None:
+    lines = lines_of(hook.cloud.call("cleanup", **hook.settings).log)
+
+    [waits] = [line for line in lines if "waits for a decision" in line["message"]]
+    assert waits["plan_id"] == hook.plan_id
+    assert "https://functions.example/hook" in waits["message"]
+    assert "token=" not in str(lines)
+
+
+def test_the_open_plans_are_listed_at_the_webhooks_own_address(hook: Hook) -> None:
+    by_hand = run(hook.cloud, "plans", **hook.settings).stdout
+    assert f"python -m functions apply {hook.plan_id}" in by_hand
+    link = by_hand.split()[-1]
+    assert link.startswith("https://functions.example/hook?token=")
+
+    def listed() -> Element:
+        event = http(method="GET") | {
+            "body": "",
+            "queryStringParameters": dict(parse_qsl(urlsplit(link).query)),
+        }
+        return hook.answer(event)
+
+    page = listed()
+
+    assert page.one("h1").text == "One plan waits for a decision"
+    entry = page.one("li")
+    assert entry.text.startswith("Would delete 4 of 27 images in registry main (crp1), which would free ")
+    address = urlsplit(entry.one("a").attributes["href"])
+    shown = hook.answer(
+        http(method="GET") | {"body": "", "queryStringParameters": dict(parse_qsl(address.query))}
+    )
+    assert promised(shown) == 4
+    hook.approve(shown)
+    assert listed().one("h1").text == "No plan waits for a decision"
+    assert "No plan waits" in run(hook.cloud, "plans", **hook.settings).stdout

@@ -16,7 +16,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,11 @@ def migration_page(report: MigrationReport) -> str:
     texts = {registry.registry_id: migration.texts(registry) for registry in report.registries}
     template = _environment().get_template("migration.html")
     return template.render(report=report, texts=texts, said=migration, most=FIRST)
+
+
+def plans_page(open_ones: Sequence[object]) -> str:
+    """The page of all open plans, each with ``says``, ``valid_until``, ``plan_id`` and ``link``."""
+    return _environment().get_template("plans.html").render(plans=open_ones)
 
 
 def message_page(title: str, text: str, status: int) -> str:

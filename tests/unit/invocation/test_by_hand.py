@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.invocation.command_line import main
+from functions.__main__ import main
 
 LISTING = [
     {

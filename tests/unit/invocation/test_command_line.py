@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from functions.__main__ import main
 from shared.errors import SettingsError
-from shared.invocation.command_line import COMMANDS, configured, main, parser
+from shared.invocation.command_line import COMMANDS, configured, parser
 
 NEEDED = {"apply": ["p1"], "explain": ["app:1"]}
 
@@ -15,7 +16,7 @@ NEEDED = {"apply": ["p1"], "explain": ["app:1"]}
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_has_its_action_and_takes_json_and_a_file(command: object) -> None:
     name = command.name  # type: ignore[attr-defined]
-    options = parser().parse_args([name, "--json", "--config", "x.toml", *NEEDED.get(name, [])])
+    options = parser()[0].parse_args([name, "--json", "--config", "x.toml", *NEEDED.get(name, [])])
     assert options.act is command.act  # type: ignore[attr-defined]
     assert (options.json, options.config) == (True, "x.toml")
 
@@ -34,9 +35,9 @@ def test_bad_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixtu
 
 def test_one_settings_file_is_enough(tmp_path: Path) -> None:
     file = str(tmp_path / "other.toml")
-    assert configured(parser().parse_args(["check", file]))["JANITOR_CONFIG"] == file
+    assert configured(parser()[0].parse_args(["check", file]))["JANITOR_CONFIG"] == file
     with pytest.raises(SettingsError, match="give one of them"):
-        configured(parser().parse_args(["check", file, "--config", file]))
+        configured(parser()[0].parse_args(["check", file, "--config", file]))
 
 
 def test_an_error_is_one_line_and_its_exit_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from functions.__main__ import main
 from shared.errors import SettingsError
-from shared.invocation.command_line import main
 from shared.invocation.read_only import write_page
 from shared.report.legend import Legend
 from shared.report.report import Heading, empty, head

@@ -20,12 +20,12 @@ KINDS: dict[str, tuple[Task, tuple[str | None, bool, bool, bool]]] = {
         task.unsigned_push(HERE, frozenset(), lambda run, cloud: None),
         ("dry-run", False, False, False),
     ),
-    "a dry run by hand": (task.by_hand(task.DRY_RUN_BY_HAND, {}), ("dry-run", False, True, True)),
+    "a dry run by hand": (task.by_hand(task.DRY_RUN_BY_HAND, HERE), ("dry-run", False, True, True)),
     "carrying a plan out by hand": (
-        task.by_hand(task.APPLY_BY_HAND, {}, plan_id="p1"),
+        task.by_hand(task.APPLY_BY_HAND, HERE, plan_id="p1"),
         ("apply", True, True, True),
     ),
-    "a look by hand": (task.by_hand(task.LOOK_BY_HAND, {}), ("dry-run", False, False, True)),
+    "a look by hand": (task.by_hand(task.LOOK_BY_HAND, HERE), ("dry-run", False, False, True)),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.invocation.open_plans import OpenPlan
 from shared.report import terminal
 from shared.report.difference import difference_between
 from shared.report.legend import Legend
@@ -107,3 +108,18 @@ def test_without_a_terminal_there_are_no_bars(capsys: pytest.CaptureFixture[str]
         progress("images", 1, 2)
 
     assert capsys.readouterr() == ("", "")
+
+
+def test_plans_that_wait_are_shown_with_their_links(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = OpenPlan("p1", "2026-12-01T03:00:00Z", "Would delete 4 of 27 images", "https://h/?plan=p1&token=t")
+
+    terminal.show_plans([plan], "https://h/?token=l")
+    terminal.show_plans([], "")
+
+    assert capsys.readouterr().out.splitlines() == [
+        "Would delete 4 of 27 images",
+        "  until 2026-12-01T03:00:00Z: python -m functions apply p1",
+        "  https://h/?plan=p1&token=t",
+        "All of them, for a day, for whoever may approve them: https://h/?token=l",
+        "No plan waits for a decision.",
+    ]

@@ -1,30 +1,29 @@
-"""How a deployment signs in: as the functions do, and where nothing is set, as whom ``yc`` is signed in."""
+"""Whoever works by hand is signed in as ``yc`` is, where nothing else is set."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import cached_property
 
-import msgspec
-
-from shared.auth import sources
-from shared.auth.environment import Access
-from shared.cloud.client import Cloud
 from shared.errors import CredentialsError, without_secrets
 
 COMMAND = "yc iam create-token"
 SECONDS = 60
 
 
-def sign_in(cloud: Cloud, access: Access) -> None:
-    """Gives ``cloud`` its tokens. Raises SettingsError or CredentialsError."""
-    given = access.iam_token or access.sa_key or access.sa_key_file or access.sa_key_secret_id
-    if not given and shutil.which("yc"):
-        access = msgspec.structs.replace(access, iam_token=_of_yc())
-    sources.sign_in(cloud, access, None)
+class SignedIn:
+    """Stands where a function has its context: its token is that of ``yc``, if there is one, got when it is
+    needed.
+    """
+
+    @cached_property
+    def token(self) -> dict[str, str] | None:
+        """Raises CredentialsError."""
+        return {"access_token": _created()} if shutil.which("yc") else None
 
 
-def _of_yc() -> str:
+def _created() -> str:
     try:
         ended = subprocess.run(  # noqa: S603 - a fixed command
             COMMAND.split(), capture_output=True, text=True, timeout=SECONDS, check=False
