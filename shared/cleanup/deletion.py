@@ -17,7 +17,7 @@ from shared.cloud.client import Cloud
 from shared.cloud.image_deletion import Batch, Deletion, delete
 from shared.cloud.parallel import Progress, for_each
 from shared.cloud.registry_services import service_of
-from shared.cloud.relisting import Look, Sightings
+from shared.cloud.relisting import Look, Seen, Sightings
 from shared.errors import (
     AllRefused,
     CallError,
@@ -31,7 +31,7 @@ from shared.errors import (
 )
 from shared.retention import guards
 from shared.retention.layers import layer_keys
-from shared.retention.records import DELETED, Image, Manifest, Problem, Sighting
+from shared.retention.records import DELETED, Image, Manifest, Problem
 
 REPOSITORIES_AT_ONCE = 4
 SETTLING = 3.0
@@ -55,21 +55,24 @@ def delete_all(run: Run, cloud: Cloud, progress: Progress) -> None:
 
 
 def open_and_delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
-    with survey.opened():
-        try:
-            delete_in(run, cloud, deleted, survey)
-        except Doubtful as error:
-            run.hold_back("guard-unavailable", str(error))
-            survey.leave("guard-unavailable")
-        except (CallError, SettingsError) as error:
-            run.problem(error)
-            survey.leave("it could not be looked at again")
-        except LeaseLost as error:
-            run.hold_back("lease-lost", str(error))
-            survey.leave("lease-lost")
-        except StateError as error:
-            run.hold_back("journal", str(error))
-            survey.leave("journal")
+    try:
+        began_at = cloud.pace.clock()
+        look = relisting.look(cloud, survey.repository)
+        reserve = SETTLING + 2 * (cloud.pace.clock() - began_at)
+        with survey.opened(look.images):
+            delete_in(run, cloud, partial(_delete_batch, run, cloud, survey, reserve, deleted), survey, look)
+    except Doubtful as error:
+        run.hold_back("guard-unavailable", str(error))
+        survey.leave("guard-unavailable")
+    except (CallError, SettingsError) as error:
+        run.problem(error)
+        survey.leave("it could not be looked at again")
+    except LeaseLost as error:
+        run.hold_back("lease-lost", str(error))
+        survey.leave("lease-lost")
+    except StateError as error:
+        run.hold_back("journal", str(error))
+        survey.leave("journal")
 
 
 class Guarded(msgspec.Struct, frozen=True):
@@ -86,11 +89,13 @@ class Guarded(msgspec.Struct, frozen=True):
 NEVER = Guarded([], 0.0, -1, {})
 
 
-def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
+def delete_in(
+    run: Run, cloud: Cloud, delete_batch: Callable[[Batch], Deletion], survey: Survey, look: Look
+) -> None:
     """Deletes the candidates that are unchanged and unguarded, looking again before each batch of them."""
     parted: dict[str, str] = {}
     try:
-        _delete_batches(run, cloud, deleted, survey, parted)
+        _delete_batches(run, cloud, delete_batch, survey, look, parted)
     finally:
         _tell_of_parts(run, survey, parted)
 
@@ -107,13 +112,15 @@ def _tell_of_parts(run: Run, survey: Survey, parted: Mapping[str, str]) -> None:
 
 
 def _delete_batches(
-    run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey, parted: dict[str, str]
+    run: Run,
+    cloud: Cloud,
+    delete_batch: Callable[[Batch], Deletion],
+    survey: Survey,
+    look: Look,
+    parted: dict[str, str],
 ) -> None:
     """Notes in ``parted`` the images whose deletion was given up in between."""
     before: Sightings = survey.take_sightings()
-    began_at = cloud.pace.clock()
-    look = relisting.look(cloud, survey.repository)
-    reserve = SETTLING + 2 * (cloud.pace.clock() - began_at)
     guarded = NEVER
     while True:
         batch, guarded = _next_batch(run, cloud, survey, look, before, guarded)
@@ -121,7 +128,7 @@ def _delete_batches(
         if not batch.images:
             break
         before = relisting.sightings(look.images)
-        deletion = _delete_batch(run, cloud, survey, batch, reserve, deleted)
+        deletion = delete_batch(batch)
         parted |= deletion.parted
         if _stops(run, survey, deletion) or deletion.look is None:
             return
@@ -157,11 +164,13 @@ def _next_batch(
     return Batch(look, images, vital, until), guarded
 
 
-def _expected(survey: Survey, before: Sightings) -> dict[str, Sighting]:
+def _expected(survey: Survey, before: Sightings) -> Sightings:
     """The images that a listing must have, unless somebody else has deleted them."""
-    going = {image_id: candidate.image.sighting() for image_id, candidate in survey.going().items()}
-    gone = survey.gone()
-    return {image_id: image for image_id, image in {**going, **before}.items() if image_id not in gone}
+    expected: dict[str, Seen] = {image_id: one.image for image_id, one in survey.going().items()}
+    expected |= before
+    for image_id in survey.gone():
+        expected.pop(image_id, None)
+    return expected
 
 
 def _ask_again(run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, *, first: bool) -> None:
@@ -211,7 +220,7 @@ def _first_wave(survey: Survey, images: list[Image], manifests: dict[str, Manife
 
 
 def _delete_batch(
-    run: Run, cloud: Cloud, survey: Survey, batch: Batch, reserve: float, deleted: Callable[[], None]
+    run: Run, cloud: Cloud, survey: Survey, reserve: float, deleted: Callable[[], None], batch: Batch
 ) -> Deletion:
     """Deletes the batch once it is in the journal, and puts there what came of it. Raises StateError."""
 

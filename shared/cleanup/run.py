@@ -82,12 +82,15 @@ class Survey(msgspec.Struct):
     _sightings: bytes = b""
 
     @contextmanager
-    def opened(self) -> Iterator[Survey]:
-        """The survey with its candidates unpacked; whoever unpacked them packs them again."""
+    def opened(self, listed: Iterable[Image] = ()) -> Iterator[Survey]:
+        """The survey with its candidates unpacked; whoever unpacked them packs them again.
+
+        A candidate takes the equal image that is ``listed``, to save memory.
+        """
         if self.open:
             yield self
             return
-        self.candidates, self.open = self._packed.unpack(), True
+        self.candidates, self.open = self._packed.unpack({image.image_id: image for image in listed}), True
         try:
             yield self
         finally:
