@@ -129,7 +129,9 @@ def test_colours_come_when_they_are_asked_for(listing: Path) -> None:
 
 
 def test_packages_that_are_missing_are_told() -> None:
-    ended = shell(f"{shlex.quote(sys.executable)} -I -S {PROJECT_ROOT}/functions/__main__.py check")
+    ended = shell(
+        f"{shlex.quote(sys.executable)} -I -S {shlex.quote(str(PROJECT_ROOT))}/functions/__main__.py check"
+    )
 
     assert ended.returncode == 1
     said = sentence(ended.stderr)

@@ -65,7 +65,7 @@ def test_a_symbolic_link_to_the_script_is_as_good_as_the_script(folder: Folder) 
 def test_a_reader_who_has_read_enough_is_no_fault(folder: Folder, verb: str) -> None:
     folder.settings(SIMPLE)
 
-    ended = folder.shell(f"set -o pipefail; {SCRIPT} {verb} | true")
+    ended = folder.shell(f"set -o pipefail; {shlex.quote(SCRIPT)} {verb} | true")
 
     assert ended.status == 141
     assert "Error" not in ended.err
@@ -75,7 +75,7 @@ def test_a_reader_who_has_read_enough_is_no_fault(folder: Folder, verb: str) -> 
 def test_an_apply_whose_reader_goes_away_says_how_to_go_on(folder: Folder) -> None:
     folder.settings(SIMPLE)
 
-    ended = folder.shell(f"set -o pipefail; {SCRIPT} apply --yes | true")
+    ended = folder.shell(f"set -o pipefail; {shlex.quote(SCRIPT)} apply --yes | true")
 
     assert ended.status == 141
     assert "What is done stays done; ./deploy.sh apply goes on from there." in ended.err
