@@ -17,7 +17,7 @@ from shared.cloud.client import Cloud
 from shared.cloud.image_deletion import Batch, Deletion, delete
 from shared.cloud.parallel import Progress, for_each
 from shared.cloud.registry_services import service_of
-from shared.cloud.relisting import Look, Sightings
+from shared.cloud.relisting import Look, Seen, Sightings
 from shared.errors import (
     AllRefused,
     CallError,
@@ -31,7 +31,7 @@ from shared.errors import (
 )
 from shared.retention import guards
 from shared.retention.layers import layer_keys
-from shared.retention.records import DELETED, Image, Manifest, Problem, Sighting
+from shared.retention.records import DELETED, Image, Manifest, Problem
 
 REPOSITORIES_AT_ONCE = 4
 SETTLING = 3.0
@@ -55,42 +55,47 @@ def delete_all(run: Run, cloud: Cloud, progress: Progress) -> None:
 
 
 def open_and_delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
-    with survey.opened():
-        try:
-            delete_in(run, cloud, deleted, survey)
-        except Doubtful as error:
-            run.hold_back("guard-unavailable", str(error))
-            survey.leave("guard-unavailable")
-        except (CallError, SettingsError) as error:
-            run.problem(error)
-            survey.leave("it could not be looked at again")
-        except LeaseLost as error:
-            run.hold_back("lease-lost", str(error))
-            survey.leave("lease-lost")
-        except StateError as error:
-            run.hold_back("journal", str(error))
-            survey.leave("journal")
+    try:
+        began_at = cloud.pace.clock()
+        look = relisting.look(cloud, survey.repository)
+        reserve = SETTLING + 2 * (cloud.pace.clock() - began_at)
+        with survey.opened(look.images):
+            delete_in(run, cloud, partial(_delete_batch, run, cloud, survey, reserve, deleted), survey, look)
+    except Doubtful as error:
+        run.hold_back("guard-unavailable", str(error))
+        survey.leave("guard-unavailable")
+    except (CallError, SettingsError) as error:
+        run.problem(error)
+        survey.leave("it could not be looked at again")
+    except LeaseLost as error:
+        run.hold_back("lease-lost", str(error))
+        survey.leave("lease-lost")
+    except StateError as error:
+        run.hold_back("journal", str(error))
+        survey.leave("journal")
 
 
 class Guarded(msgspec.Struct, frozen=True):
     """What the guards have decided on last: these images, what ran at that time (monotonic), and so many
-    outcomes that were settled after that; with the images' manifests.
+    outcomes of images that are not gone; with the images' manifests.
     """
 
     images: list[Image]
     looked_in_use_at: float
-    settled: int
+    staying: int
     manifests: dict[str, Manifest]
 
 
 NEVER = Guarded([], 0.0, -1, {})
 
 
-def delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
+def delete_in(
+    run: Run, cloud: Cloud, delete_batch: Callable[[Batch], Deletion], survey: Survey, look: Look
+) -> None:
     """Deletes the candidates that are unchanged and unguarded, looking again before each batch of them."""
     parted: dict[str, str] = {}
     try:
-        _delete_batches(run, cloud, deleted, survey, parted)
+        _delete_batches(run, cloud, delete_batch, survey, look, parted)
     finally:
         _tell_of_parts(run, survey, parted)
 
@@ -107,21 +112,23 @@ def _tell_of_parts(run: Run, survey: Survey, parted: Mapping[str, str]) -> None:
 
 
 def _delete_batches(
-    run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey, parted: dict[str, str]
+    run: Run,
+    cloud: Cloud,
+    delete_batch: Callable[[Batch], Deletion],
+    survey: Survey,
+    look: Look,
+    parted: dict[str, str],
 ) -> None:
     """Notes in ``parted`` the images whose deletion was given up in between."""
     before: Sightings = survey.take_sightings()
-    began_at = cloud.pace.clock()
-    look = relisting.look(cloud, survey.repository)
-    reserve = SETTLING + 2 * (cloud.pace.clock() - began_at)
-    first = True
+    guarded = NEVER
     while True:
-        batch = _next_batch(run, cloud, survey, look, before, first=first)
+        batch, guarded = _next_batch(run, cloud, survey, look, before, guarded)
         look = batch.look
         if not batch.images:
             break
-        first, before = False, relisting.sightings(look.images)
-        deletion = _delete_batch(run, cloud, survey, batch, reserve, deleted)
+        before = relisting.sightings(look.images)
+        deletion = delete_batch(batch)
         parted |= deletion.parted
         if _stops(run, survey, deletion) or deletion.look is None:
             return
@@ -131,15 +138,15 @@ def _delete_batches(
 
 
 def _next_batch(
-    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, *, first: bool
-) -> Batch:
+    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, guarded: Guarded
+) -> tuple[Batch, Guarded]:
     """What may be deleted now, by a look that is still fresh once everything was asked again.
 
     Reading manifests, asking policies and looking at what runs may take long; the repository is then listed
     again, and there is less to ask the next time, and nothing for the guards if it is listed as before. Where
     even thinking about a fresh look takes long, a batch of two seconds is left.
     """
-    guarded = NEVER
+    first = guarded is NEVER
     for _ in range(LOOKS_AT_MOST):
         if first and survey.going():
             look = protection.with_all_tags(run, cloud, survey.repository, look)
@@ -153,14 +160,17 @@ def _next_batch(
             break
         look = relisting.look(cloud, survey.repository, look)
     vital = guards.needed_by_others(images, look.images, guarded.manifests)
-    return Batch(look, images, vital, max(until, cloud.pace.clock() + LEAST_SECONDS))
+    until = max(until, cloud.pace.clock() + LEAST_SECONDS)
+    return Batch(look, images, vital, until), guarded
 
 
-def _expected(survey: Survey, before: Sightings) -> dict[str, Sighting]:
+def _expected(survey: Survey, before: Sightings) -> Sightings:
     """The images that a listing must have, unless somebody else has deleted them."""
-    going = {image_id: candidate.image.sighting() for image_id, candidate in survey.going().items()}
-    gone = survey.gone()
-    return {image_id: image for image_id, image in {**going, **before}.items() if image_id not in gone}
+    expected: dict[str, Seen] = {image_id: one.image for image_id, one in survey.going().items()}
+    expected |= before
+    for image_id in survey.gone():
+        expected.pop(image_id, None)
+    return expected
 
 
 def _ask_again(run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, *, first: bool) -> None:
@@ -174,16 +184,23 @@ def _ask_again(run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sight
 
 
 def _guard(run: Run, cloud: Cloud, survey: Survey, images: list[Image], before: Guarded) -> Guarded:
-    """Settles the candidates that a guard keeps now, unless nothing has changed since the guards decided
-    ``before``.
+    """Settles the candidates that a guard keeps now, unless the guards would say what they said ``before``.
+
+    They would when what they let go is gone and all else is as it was: it held nothing that stays, and what
+    it held or what refers to it was let go as well. Where children may go before their index, that is not so.
     """
-    looked_at = run.looked_in_use_at
-    is_as_before = (before.looked_in_use_at, before.settled) == (looked_at, len(survey.outcomes))
-    if is_as_before and before.images == images:
-        return before
+    looked_at, gone, wanted = run.looked_in_use_at, survey.gone(), run.settings.guards
+    staying = len(survey.outcomes) - len(gone)
+    left = [image for image in before.images if image.image_id not in gone]
+    as_before = (before.looked_in_use_at, before.staying) == (looked_at, staying) and left == images
+    closed = wanted.index_children or len(left) == len(before.images)
+    manifests = before.manifests
+    reads = wanted.index_children or wanted.referrers
+    if as_before and closed and not (reads and any(image.digest not in manifests for image in images)):
+        return Guarded(images, looked_at, staying, manifests)
     every = [*images, *_not_deleted(survey, images)]
     manifests = protection.guard_candidates(run, cloud, survey, every)
-    return Guarded(images, looked_at, len(survey.outcomes), manifests)
+    return Guarded(images, looked_at, len(survey.outcomes) - len(gone), manifests)
 
 
 def _not_deleted(survey: Survey, images: list[Image]) -> list[Image]:
@@ -203,7 +220,7 @@ def _first_wave(survey: Survey, images: list[Image], manifests: dict[str, Manife
 
 
 def _delete_batch(
-    run: Run, cloud: Cloud, survey: Survey, batch: Batch, reserve: float, deleted: Callable[[], None]
+    run: Run, cloud: Cloud, survey: Survey, reserve: float, deleted: Callable[[], None], batch: Batch
 ) -> Deletion:
     """Deletes the batch once it is in the journal, and puts there what came of it. Raises StateError."""
 

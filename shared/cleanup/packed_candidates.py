@@ -5,7 +5,7 @@ hundreds of thousands.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -27,13 +27,17 @@ class PackedCandidates:
             some = [candidates.popitem()[1] for _ in range(min(AT_ONCE, len(candidates)))]
             self._packed.append(zlib.compress(msgspec.msgpack.encode(some), level=1))
 
-    def unpack(self) -> dict[str, Candidate]:
-        """The candidates by their images' ids; they are packed no more."""
+    def unpack(self, listed: Mapping[str, Image]) -> dict[str, Candidate]:
+        """The candidates by their images' ids, with the images of ``listed`` that are equal; they are packed
+        no more.
+        """
         candidates: dict[str, Candidate] = {}
         shared: dict[tuple[str, ...], tuple[str, ...]] = {}
         while self._packed:
             for image, reasons in _unpacked(self._packed.pop()):
-                candidates[image.image_id] = Candidate(image, shared.setdefault(reasons, reasons))
+                same = listed.get(image.image_id)
+                one = same if same is not None and same == image else image
+                candidates[one.image_id] = Candidate(one, shared.setdefault(reasons, reasons))
         return candidates
 
     def __iter__(self) -> Iterator[Candidate]:

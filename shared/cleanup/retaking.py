@@ -16,6 +16,7 @@ from shared.cloud.client import Cloud
 from shared.cloud.registry_services import service_of
 from shared.retention import guards, policies, rules
 from shared.retention.records import ALREADY_GONE, REMAINING, DryRun, Image, Outcome, Policy, PolicyResult
+from shared.retention.rules import Judged
 
 UNTAKEN = Outcome("remaining", kept_by="no policy and no rule takes it any more")
 
@@ -133,10 +134,13 @@ def _taken_by_rules(run: Run, survey: Survey, images: list[Image]) -> dict[str, 
     """By its reason, the ids that each delete rule takes now; notes what the keep rules keep now."""
     if not survey.rules:
         return {}
+    if survey.judged.holds(images, survey.gone()):
+        return dict(survey.judged.taken)
     decision = rules.decide(survey.rules, images, run.started_at)
     survey.keep(decision.kept)
     taken: dict[str, set[str]] = {}
     for image_id, reasons in decision.taken.items():
         for reason in reasons:
             taken.setdefault(reason, set()).add(image_id)
+    survey.note_judged(Judged(images, taken))
     return dict(taken)

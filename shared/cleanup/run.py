@@ -38,7 +38,7 @@ from shared.retention.records import (
     Sighting,
 )
 from shared.retention.references import Usage
-from shared.retention.rules import Decision, Rule
+from shared.retention.rules import Decision, Judged, Rule
 from shared.settings.overrides import Narrowed, Settings
 from shared.state.journal import Journal
 from shared.state.leases import Leases
@@ -68,6 +68,7 @@ class Survey(msgspec.Struct):
     outcomes: dict[str, Outcome] = {}
     taken_by_active: list[tuple[Policy, set[str]]] = []
     kept: dict[str, str] = {}
+    judged: Judged = Judged()
     images: int | None = None
     size_bytes: int = 0
     candidate_count: int = 0
@@ -81,19 +82,22 @@ class Survey(msgspec.Struct):
     _sightings: bytes = b""
 
     @contextmanager
-    def opened(self) -> Iterator[Survey]:
-        """The survey with its candidates unpacked; whoever unpacked them packs them again."""
+    def opened(self, listed: Iterable[Image] = ()) -> Iterator[Survey]:
+        """The survey with its candidates unpacked; whoever unpacked them packs them again.
+
+        A candidate takes the equal image that is ``listed``, to save memory.
+        """
         if self.open:
             yield self
             return
-        self.candidates, self.open = self._packed.unpack(), True
+        self.candidates, self.open = self._packed.unpack({image.image_id: image for image in listed}), True
         try:
             yield self
         finally:
             self.open = False
             self.candidate_count, self.going_count = len(self.candidates), len(self.going())
             self._packed.pack(self.candidates)
-            self.candidates, self.kept = {}, {}
+            self.candidates, self.kept, self.judged = {}, {}, Judged()
 
     def each(self) -> Iterator[Candidate]:
         """Every candidate, one at a time, without unpacking them all."""
@@ -145,6 +149,10 @@ class Survey(msgspec.Struct):
     def keep(self, kept: Mapping[str, str]) -> None:
         """Notes the images that keep rules keep now, by id, each with its rule."""
         self.kept = dict(kept)
+
+    def note_judged(self, judged: Judged) -> None:
+        """Notes what the rules take of a listing."""
+        self.judged = judged
 
     def count(self, images: int, size_bytes: int) -> None:
         """Notes how many images were listed; what the ACTIVE policies take is not needed after that."""

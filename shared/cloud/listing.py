@@ -15,8 +15,16 @@ from shared.retention.records import Image
 
 Item = TypeVar("Item", bound=msgspec.Struct)
 Made = Image | None
-Known = dict[int, Made]
-"""What was made of items, by 64 bits of their bytes' hash, which is salted for each process."""
+
+
+class Known:
+    """What was made of the items of a listing and of the one ``before``, by 64 bits of their bytes' hash,
+    which is salted for each process.
+    """
+
+    def __init__(self, before: Known | None = None) -> None:
+        self.before: Mapping[int, Made] = before.now if before else {}
+        self.now: dict[int, Made] = {}
 
 
 class Listing(msgspec.Struct, Generic[Item], frozen=True):
@@ -39,20 +47,18 @@ class Listing(msgspec.Struct, Generic[Item], frozen=True):
     ) -> Iterator[Image]:
         """The images that ``make`` makes of the items. Raises CallError.
 
-        ``known`` is of an earlier listing; at the end, it is of this one.
+        What was made ``before`` is made again as the same object, and then forgotten if it is listed no more.
         """
-        before, now = dict(known or {}), Known()
-        pages = cloud.pages(self.service, path, _Pages(self, before), role=self.role, params=params)
-        for page in pages:
+        pages = _Pages(self, known.before if known else {})
+        for page in cloud.pages(self.service, path, pages, role=self.role, params=params):
             for key, item in page.items:
                 made = item if item is None or isinstance(item, Image) else make(item)
-                if known is not None:
-                    now[key] = made
+                if known:
+                    known.now[key] = made
                 if made is not None:
                     yield made
-        if known is not None:
-            known.clear()
-            known.update(now)
+        if known:
+            known.before = {}
 
 
 class _Page(msgspec.Struct, Generic[Item]):

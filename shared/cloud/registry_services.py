@@ -40,7 +40,7 @@ class RegistryService(Protocol):
     def repositories(self, cloud: Cloud, registry_id: str) -> Iterator[Repository]: ...
 
     def images(self, cloud: Cloud, repository: Repository, known: Known | None = None) -> Iterator[Image]:
-        """Every image of the repository; ``known`` is of an earlier listing, and at the end of this one."""
+        """Every image of the repository; what is ``known`` need not be decoded again."""
 
     def repository_of(self, cloud: Cloud, image_id: str) -> str:
         """The full name of the image's repository."""

@@ -20,7 +20,8 @@ from shared.errors import Doubtful
 from shared.retention.records import Image, Repository, Sighting
 
 QUICK = 2.0
-Sightings = Mapping[str, Sighting]
+Seen = Sighting | Image
+Sightings = Mapping[str, Seen]
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -30,13 +31,13 @@ class Look(msgspec.Struct, frozen=True):
 
     images: list[Image]
     at: float
-    known: Known = {}
+    known: Known | None = None
 
 
 def look(cloud: Cloud, repository: Repository, before: Look | None = None) -> Look:
     """Lists the repository; what is listed as ``before`` is the same object. Raises CallError, Doubtful."""
     began_at = cloud.pace.clock()
-    known = dict(before.known) if before else {}
+    known = Known(before.known if before else None)
     images = list(service_of(repository).images(cloud, repository, known))
     check_understood(repository, images)
     return Look(images, max(began_at, cloud.pace.clock() - QUICK), known)
@@ -56,7 +57,7 @@ def again(cloud: Cloud, repository: Repository, seen: Look, expected: Sightings)
 
     Raises CallError, and Doubtful when one that it lacks answers all the same.
     """
-    known = {**sightings(seen.images), **expected}
+    known: dict[str, Seen] = {**sightings(seen.images), **expected}
     newer = look(cloud, repository, seen)
     check_gone(cloud, repository, [known[image_id] for image_id in missing(newer.images, known)])
     return newer
@@ -66,12 +67,13 @@ def missing(images: Iterable[Image], expected: Collection[str]) -> set[str]:
     return set(expected) - {image.image_id for image in images}
 
 
-def check_gone(cloud: Cloud, repository: Repository, images: Collection[Sighting]) -> None:
+def check_gone(cloud: Cloud, repository: Repository, images: Collection[Seen]) -> None:
     """Raises Doubtful when one of the images is there. Raises CallError."""
     there: list[str] = []
 
-    def ask(image: Sighting) -> None:
-        if service_of(repository).is_there(cloud, repository, image):
+    def ask(image: Seen) -> None:
+        sighting = image.sighting() if isinstance(image, Image) else image
+        if service_of(repository).is_there(cloud, repository, sighting):
             there.append(image.image_id)
 
     for_each(images, ask, cloud.concurrency)
@@ -96,8 +98,8 @@ def check_understood(repository: Repository, images: Iterable[Image]) -> None:
             )
 
 
-def sightings(images: Iterable[Image]) -> dict[str, Sighting]:
-    return {image.image_id: image.sighting() for image in images}
+def sightings(images: Iterable[Image]) -> dict[str, Image]:
+    return {image.image_id: image for image in images}
 
 
 def lost_tags(before: Sightings, images: Iterable[Image]) -> set[str]:

@@ -10,7 +10,7 @@ delete rule leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -39,6 +39,25 @@ class Decision(msgspec.Struct):
     kept: dict[str, str] = {}
     matched: dict[str, int] = {}
     undated: dict[str, Image] = {}
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """The images that rules have judged, and by its reason the ids that each delete rule takes of them."""
+
+    images: Sequence[Image] = ()
+    taken: Mapping[str, Collection[str]] = {}
+
+    def holds(self, images: Sequence[Image], gone: Collection[str]) -> bool:
+        """Whether the rules would say the same of ``images``, which lack some that are ``gone``.
+
+        What a rule takes is none of the newest that it or another rule counts, so that these stay the same
+        without it.
+        """
+        if len(images) == len(self.images):
+            return images == self.images
+        left = [image for image in self.images if image.image_id not in gone]
+        lacking = [image.image_id for image in self.images if image.image_id in gone]
+        return left == images and all(any(i in ids for ids in self.taken.values()) for i in lacking)
 
 
 def covering(rules: Iterable[Rule], repository: str) -> list[Rule]:

@@ -44,7 +44,7 @@ def read(registry: JsonServer, cloud: Cloud, known: Known | None, *items: Any) -
 def test_what_is_listed_as_before_is_the_same_object(registry: JsonServer) -> None:
     cloud, known = registry.cloud(), Known()
     a, b = read(registry, cloud, known, item("a"), item("b", "x"))
-    again = read(registry, cloud, known, item("c"), item("b", "x", "y"), item("a"))
+    again = read(registry, cloud, Known(known), item("c"), item("b", "x", "y"), item("a"))
 
     assert [image.image_id for image in again] == ["c", "b", "a"]
     assert again[2] is a
@@ -54,8 +54,8 @@ def test_what_is_listed_as_before_is_the_same_object(registry: JsonServer) -> No
 def test_only_what_the_last_listing_had_is_known(registry: JsonServer) -> None:
     cloud, known = registry.cloud(), Known()
     read(registry, cloud, known, item("a"), item("b"))
-    [b] = read(registry, cloud, known, item("b"))
-    assert list(known.values()) == [b]
+    [b] = read(registry, cloud, known := Known(known), item("b"))
+    assert (known.before, list(known.now.values())) == ({}, [b])
 
 
 def test_without_memory_everything_is_read_anew(registry: JsonServer) -> None:
@@ -64,10 +64,8 @@ def test_without_memory_everything_is_read_anew(registry: JsonServer) -> None:
 
 
 def test_an_item_of_another_form_is_an_error_of_the_call(registry: JsonServer) -> None:
-    known = Known()
     with pytest.raises(CallError, match="not of the documented form"):
-        read(registry, registry.cloud(), known, item("a"), {"id": 5})
-    assert known == {}
+        read(registry, registry.cloud(), Known(), item("a"), {"id": 5})
 
 
 def test_an_image_of_an_artifact_that_is_as_before_is_the_same_object(registry: JsonServer) -> None:
@@ -76,7 +74,7 @@ def test_an_image_of_an_artifact_that_is_as_before_is_the_same_object(registry: 
     registry.answer(ARTIFACTS, {"artifacts": listed})
     registry.answer(ARTIFACTS, {"artifacts": [*listed, artifact("v3", "b")]})
     a, b = cloud_registry.images(cloud, THEIRS, known)
-    same, more = cloud_registry.images(cloud, THEIRS, known)
+    same, more = cloud_registry.images(cloud, THEIRS, Known(known))
 
     assert same is a
     assert (b.tags, more.tags, more.parts) == (("v2",), ("v2", "v3"), ("id-v2", "id-v3"))

@@ -36,11 +36,9 @@ def registry() -> Iterator[JsonServer]:
         yield server
 
 
-def test_tags_are_known_by_the_images_ids() -> None:
-    assert sightings([image("a", "x", "y"), image("b")]) == {
-        "a": Sighting("a", ("x", "y")),
-        "b": Sighting("b"),
-    }
+def test_images_are_known_by_their_ids() -> None:
+    one, other = image("a", "x", "y"), image("b")
+    assert sightings([one, other]) == {"a": one, "b": other}
 
 
 LOST = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,7 +15,7 @@ from yandex.cloud.containerregistry.v1.lifecycle_policy_pb2 import LifecycleRule
 from shared.errors import SettingsError
 from shared.retention.records import Image
 from shared.retention.rule import Rule
-from shared.retention.rules import covering, decide, label, matches
+from shared.retention.rules import Judged, covering, decide, label, matches
 from shared.settings.rules import check_rules
 from tests.emulator import lifecycle
 from tests.emulator.images import Image as EmulatedImage
@@ -296,6 +297,35 @@ def test_the_decision_is_the_same_a_second_time(rules: list[Rule], images: list[
     later = NOW + timedelta(days=days)
 
     assert decide(rules, images, later) == decide(rules, images, later)
+
+
+@given(RULES, IMAGES, st.randoms())
+def test_what_rules_say_holds_while_only_what_they_take_goes(
+    rules: list[Rule], images: list[Image], dice: Random
+) -> None:
+    decision = decide(rules, images, NOW)
+    judged = Judged(images, {"old": decision.taken})
+    gone = {one.image_id for one in images if dice.random() < 0.3}
+    left = [one for one in images if one.image_id not in gone]
+
+    assert judged.holds(left, gone) == (gone <= decision.taken.keys())
+    if judged.holds(left, gone):
+        again = decide(rules, left, NOW)
+        remaining = {name: by for name, by in decision.taken.items() if name not in gone}
+        assert (again.taken, again.kept) == (remaining, decision.kept)
+
+
+@pytest.mark.parametrize("now", [["b"], ["a", "b", "c"], ["b", "a"]], ids=["too few", "too many", "moved"])
+def test_what_rules_say_does_not_hold_of_other_images(now: list[str]) -> None:
+    judged = Judged([image("a"), image("b")], {"old": ["a"]})
+    assert not judged.holds([image(name) for name in now], set())
+
+
+def test_what_rules_say_does_not_hold_of_an_image_with_another_tag() -> None:
+    judged = Judged([image("a"), image("b")], {"old": ["a"]})
+    assert judged.holds([image("b")], {"a"})
+    assert not judged.holds([image("b", "v1")], {"a"})
+    assert not judged.holds([image("a"), image("b", "v1")], set())
 
 
 def native(one: Rule) -> LifecycleRule:
