@@ -386,6 +386,26 @@ def test_an_image_that_is_kept_amid_its_deletion_is_told_with_the_tags_that_it_h
     assert codes(report)["partly-deleted"] == 1
 
 
+def test_an_image_that_gains_a_tag_while_its_others_go_is_not_told_as_deleted_by_an_empty_listing(
+    cloud: Cloud, rules: dict[str, str]
+) -> None:
+    seed(cloud, registry(repository(old("one", "a", "b"), {"id": "new", "tags": ["v9"], "age": "1d"})))
+    listed = cloud.emulator.state()["cloud_registries"]["crp2"]["repositories"]["app"]["images"]
+    digest = next(image["digest"] for image in listed if image["id"] == "one")
+    tag = {"put_tag": {"registry_id": "crp2", "repository": "app", "digest": digest, "tag": "c"}}
+    lists = "GET */registries/crp2:listArtifacts"
+    cloud.emulator.behaviour(
+        faults=[{"match": lists, "body": "{}", "status": 200, "skip": 2, "times": 1}],
+        changes=[{"after": f"GET {ARTIFACTS}/one.a", "do": tag}],
+    )
+
+    report = cloud.clean(**rules)
+
+    assert cloud.emulator.cloud_image_ids() == {"one", "new"}
+    assert outcomes(report) == {"app:a,b": "failed"}
+    assert_complains(report, "partial", "of its tags a, b is gone, c is there")
+
+
 @pytest.mark.parametrize("role", ["cloud-registry.viewer"])
 def test_a_refused_delete_names_the_role_and_the_next_one_up(
     cloud: Cloud, rules: dict[str, str], role: str

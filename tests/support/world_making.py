@@ -247,7 +247,7 @@ def _add_malformed(dice: random.Random, registry: Document, images: list[Image])
     """Indexes that a strict reader refuses, or that hold what is no image."""
     for place, repository in enumerate(registry["repositories"]):
         own = [image for image in images if image.name == f"{registry['id']}/{repository['name']}"]
-        if dice.random() < 0.35:
+        if dice.random() < 0.35 and own:
             child = dice.choice([image for image in own if not image.tags] or own)
             manifest = malformed(dice, child.digest, dice.choice(own).digest)
             stem = registry["id"].rstrip("0")
