@@ -13,7 +13,9 @@ registry must not know it. A listing that lacks what nobody asked to delete is a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import threading
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 
@@ -29,11 +31,16 @@ from shared.retention.records import ALREADY_GONE, DELETED, Image, Outcome, Repo
 
 SETTLE_WAIT, LISTING_WAIT = 60.0, 5.0
 FEW = 50  # images that may cost a call more each
+WATCH_EVERY = 1.0
 STILL_LISTED = Outcome(
     "failed", message="its deletion is done, but the registry still lists it", code=INTERNAL
 )
 NOT_THERE = Outcome(
     "failed", message="the registry says that it is not there, but still lists it", code=NOT_FOUND
+)
+OVERTAKEN = Outcome(
+    "remaining",
+    kept_by="a tag was moved to it or from it, or an index of it was pushed, just before its delete",
 )
 UNTOLD_TAGS = "some of its tags may be gone"
 UNANSWERED = Outcome("failed", message="its deletion was not answered", code=UNKNOWN)
@@ -88,12 +95,16 @@ def delete(
     """
     service, closely = service_of(repository), len(batch.images) <= FEW
     deletion = Deletion(batch, images={image.image_id: image for image in batch.images})
+    overtaken = (lambda: ()) if closely else _watch(cloud, repository, batch)
 
     def ask(image: Image) -> None:
         if refused_alike(service, deletion):
             raise AllRefused(f"Every delete in {repository.full_name} is refused.")
-        request = partial(service.delete_image, cloud, image, closely=closely)
-        _ask(service, image.image_id, deletion, before_each, request)
+        if image.digest in overtaken():
+            deletion.outcomes[image.image_id] = OVERTAKEN
+        else:
+            request = partial(service.delete_image, cloud, image, closely=closely)
+            _ask(service, image.image_id, deletion, before_each, request)
         deleted()
 
     try:
@@ -102,6 +113,32 @@ def delete(
         deletion.stopped = error
     settle(cloud, repository, deletion)
     return deletion
+
+
+def _watch(cloud: Cloud, repository: Repository, batch: Batch) -> Callable[[], Collection[str]]:
+    """A function that gives the digests which others have written or begun to need since the batch's look, as
+    of a second ago.
+
+    It is less than a look, and nothing is held back where the service refuses it.
+    """
+    digests: set[str] = set()
+    seen = {part: image.digest for image in batch.look.images for part in image.parts}
+    looked_at, looking = -math.inf, threading.Lock()
+
+    def overtaken() -> Collection[str]:
+        nonlocal looked_at
+        if looking.acquire(blocking=looked_at == -math.inf):
+            try:
+                if cloud.pace.clock() - looked_at > WATCH_EVERY:
+                    digests.update(service_of(repository).written(cloud, repository, seen))
+                    looked_at = cloud.pace.clock()
+            except CallError:
+                looked_at = math.inf
+            finally:
+                looking.release()
+        return digests
+
+    return overtaken
 
 
 def refused_alike(service: RegistryService, deletion: Deletion) -> bool:
@@ -155,9 +192,8 @@ def _tell_of_lost_tags(deletion: Deletion) -> None:
         lost = sorted(set(before.tags) - set(image.tags)) if before else []
         if not lost and image.image_id not in in_between:
             continue
-        told = (
-            f"of its tags {', '.join(lost)} is gone, {', '.join(image.tags)} is there" if lost else UNTOLD_TAGS
-        )
+        told = f"of its tags {', '.join(lost)} is gone, {', '.join(image.tags)} is there"
+        told = told if lost else UNTOLD_TAGS
         if image.image_id in in_between:
             deletion.parted[image.image_id] = told
         elif outcome and outcome.outcome == "failed":

@@ -117,7 +117,9 @@ def test_an_image_that_the_delete_says_is_not_there_but_is_listed_has_failed(clo
     assert outcomes(report) == {"multi": "failed", "amd": "protected"}
 
 
-@pytest.mark.parametrize("lie", [{"body": "{}", "status": 200}, {"omit": ["multi"]}], ids=["empty", "partial"])
+@pytest.mark.parametrize(
+    "lie", [{"body": "{}", "status": 200}, {"omit": ["multi"]}], ids=["empty", "partial"]
+)
 @pytest.mark.parametrize("asked", [{"status": 404, "code": 5, "times": 1}, {}], ids=["404 too", "there"])
 def test_an_image_that_the_delete_says_is_not_there_and_a_listing_lacks_has_failed(
     cloud: Cloud, lie: dict[str, Any], asked: dict[str, Any]

@@ -199,7 +199,8 @@ def faults_of_report(report: Document, replay: Replay) -> list[Fault]:
     told = {row["image_id"] for row in report["images"] if row["outcome"] in (*GONE, "failed")}
     parted = " ".join(row["message"] for row in report["warnings"] if row["code"] == "partly-deleted")
     for removal in replay.removals:
-        if removal.image.id not in told and removal.image.digest not in parted:
+        untold = removal.image.id not in told and removal.image.digest not in parted
+        if untold and replay.was_its_own(removal):
             faults.append(Fault("deleted and not told", f"{removal.image.id} is not told of as deleted"))
     codes = {row["code"] for row in report["warnings"]}
     codes |= {row.get("kept_by") or "" for row in report["images"] if row["outcome"] == "remaining"}

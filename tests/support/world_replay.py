@@ -90,12 +90,15 @@ class Snapshot:
 class Removal:
     """An image, or an artifact of it, that the client under test removed: the image as it was before.
 
-    `place` is in the history, `asked` that of the call.
+    `place` is in the history, `asked` that of the call, `looked` that of the last look at the artifact before
+    it.
     """
 
     place: int
     asked: int
     image: Image
+    artifact_id: str = ""
+    looked: int = -1
 
 
 def uses_in(workloads: Document) -> list[Use]:
@@ -124,8 +127,11 @@ class Replay:
         self.removals: list[Removal] = []
         self.by_others: set[str] = set()
         asked: dict[str, int] = {}
+        self._looked: dict[str, list[int]] = {}
         for place, entry in enumerate(history):
-            if entry["kind"] == "call" and entry["method"] == "DELETE":
+            if entry["kind"] == "call" and entry["method"] == "GET":
+                self._looked.setdefault(entry["path"].rpartition("/")[2], []).append(place)
+            elif entry["kind"] == "call" and entry["method"] == "DELETE":
                 asked[entry["path"].rpartition("/")[2]] = place
             elif entry["kind"] == "change":
                 self._change(entry["do"])
@@ -145,7 +151,9 @@ class Replay:
         if node is None or node.image is None or node.image.digest != entry["digest"]:
             return  # the change before it was that
         image = self.end.images[image_id_of(node.registry_id, node.parent, node.image)]
-        self.removals.append(Removal(place, asked[artifact_id], image))
+        looked = [at for at in self._looked.get(artifact_id, ()) if at < asked[artifact_id]]
+        last = looked[-1] if looked else -1
+        self.removals.append(Removal(place, asked[artifact_id], image, artifact_id, last))
         registries.remove(artifact_id)
         self._removed.setdefault(node.registry_id, []).append(node)
         self._look(place, image.id)
@@ -164,6 +172,11 @@ class Replay:
         self.end.removed_images.extend(of_container_registry)
         self.end.removed.update({name: list(nodes) for name, nodes in self._removed.items()})
         self.by_others |= before - set(self.end.images) - {removed}
+
+    def was_its_own(self, removal: Removal) -> bool:
+        """Whether the artifact was of the image when the client last looked at it."""
+        looked = self.between(removal.looked, removal.looked)[0]
+        return removal.looked < 0 or removal.artifact_id in looked.parts.get(removal.image.id, ())
 
     def between(self, first: int, last: int) -> list[Snapshot]:
         """The cloud at the place `first` of the history, and after each change until just before the place
