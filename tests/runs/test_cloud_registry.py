@@ -310,6 +310,27 @@ def test_a_tag_that_moves_to_another_image_is_not_deleted(
     assert {row["name"] for row in state if row["image_id"] == "new"} == {"v1", "v9"}
 
 
+@pytest.mark.parametrize("count", [2, 60], ids=["few", "many"])
+def test_an_image_goes_by_the_artifacts_that_it_has_now(
+    cloud: Cloud, rules: dict[str, str], count: int
+) -> None:
+    """Its tag has moved, and kept the artifact's id; the image is there without a tag."""
+    many = [old(f"i{number}", f"v{number}", age=f"{40 + number}d") for number in range(count)]
+    seed(cloud, registry(repository(*many, {"id": "new", "tags": ["v99"], "age": "1h"})))
+    listed = cloud.emulator.state()["cloud_registries"]["crp2"]["repositories"]["app"]["images"]
+    digest = next(image["digest"] for image in listed if image["id"] == "new")
+    move = {"put_tag": {"registry_id": "crp2", "repository": "app", "digest": digest, "tag": "v1"}}
+    cloud.emulator.behaviour(
+        cloud_registry={"retag_keeps_id": True, "untagged_kept": True},
+        changes=[{"after": "GET */registries/crp2:listArtifacts", "do": move}],
+    )
+
+    report = cloud.clean(**rules)
+
+    assert cloud.emulator.artifact_ids() == {"new.v99", "i1.v1"}, report
+    assert set(outcomes(report).values()) == {"deleted"}
+
+
 def test_a_folder_is_never_deleted(cloud: Cloud, rules: dict[str, str]) -> None:
     """Its id comes in a list of artifacts, as a server with a fault might tell it."""
     seed(cloud, registry(repository(old("one", "v1")), repository(old("two", "v1"), name="app/sub")))
