@@ -199,8 +199,9 @@ class Run(Findings, kw_only=True):
     ``unseen`` is where what runs could not be looked up; ``matched`` counts images by a rule's name;
     ``undated`` are a repository's full name, the number of its images whose creation time a rule cannot
     believe, and one of them. ``layers`` counts by registry id, ``digests`` are the keys of a repository's
-    digests, by its full name. ``created`` counts a registry's images by the hour of their creation.
-    ``plan`` is what a person said yes to, if the run is to carry that out.
+    digests and ``tags`` the number of its tags, by its full name. ``created`` counts a registry's
+    images by the hour of their creation. ``plan`` is what a person said yes to, if the run is to carry that
+    out.
     ``link`` leads people to the page of the run; whoever has it may look, so that only notifications have it.
     """
 
@@ -228,6 +229,7 @@ class Run(Findings, kw_only=True):
     undated: list[tuple[str, int, Image]] = msgspec.field(default_factory=list)
     layers: dict[str, LayerCount] = msgspec.field(default_factory=dict)
     digests: dict[str, array[int]] = msgspec.field(default_factory=dict)
+    tags: dict[str, int] = msgspec.field(default_factory=dict)
     created: dict[str, Counter[str]] = msgspec.field(default_factory=dict)
     refusals: list[tuple[Survey, Problem]] = msgspec.field(default_factory=list)
     dry_runs: DryRuns = msgspec.field(default_factory=DryRuns)
@@ -296,9 +298,9 @@ class Run(Findings, kw_only=True):
                 example = next(iter(decision.undated.values()))
                 self.undated.append((survey.repository.full_name, len(decision.undated), example))
 
-    def note_digests(self, full_name: str, keys: array[int]) -> None:
-        """Notes the keys of the digests that a repository lists."""
-        self.digests[full_name] = keys
+    def note_listed(self, full_name: str, keys: array[int], tags: int) -> None:
+        """Notes the keys of the digests that a repository lists, and the number of its tags."""
+        self.digests[full_name], self.tags[full_name] = keys, tags
 
     def note_created(self, registry_id: str, hours: Counter[str]) -> None:
         """Adds the hours in which images of the registry were created."""
