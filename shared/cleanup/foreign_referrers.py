@@ -18,7 +18,6 @@ from shared.cleanup import protection, registries
 from shared.cleanup.run import Run, Survey
 from shared.cloud import relisting
 from shared.cloud.client import Cloud
-from shared.cloud.manifests import Manifests
 from shared.cloud.parallel import for_each
 from shared.cloud.registry_services import service_of
 from shared.errors import CallError, Doubtful
@@ -101,11 +100,11 @@ def _others(run: Run, cloud: Cloud, names: Collection[str]) -> Iterator[Reposito
 
 def _look_again(run: Run, cloud: Cloud, repository: Repository) -> None:
     """Lists a repository anew that has more tags than were listed."""
-    tags = Manifests(cloud, run.docker_endpoints, repository).tags() or ()
-    if len(tags) > run.tags[repository.full_name]:
+    if len(protection.tags_of(run, cloud, repository)) > run.tags[repository.full_name]:
         _look(run, cloud, repository)
 
 
 def _look(run: Run, cloud: Cloud, repository: Repository) -> None:
-    look = protection.with_all_tags(run, cloud, repository, relisting.look(cloud, repository))
+    tags = protection.tags_of(run, cloud, repository)
+    look = protection.with_all_tags(run, cloud, repository, relisting.look(cloud, repository), tags)
     note(run, repository, look.images)
