@@ -254,3 +254,16 @@ def test_what_is_pushed_amid_a_big_batch_stays(cloud: Cloud, pushed: dict[str, A
     assert "remaining" in {row["outcome"] for row in report["images"]}
     assert report["totals"]["deleted"] == 59
     assert_adds_up(report)
+
+
+def test_a_big_batch_goes_though_what_was_written_last_cannot_be_asked_for(cloud: Cloud) -> None:
+    old = [{"id": f"i{number}", "tags": [f"v{number}"], "age": f"{9 + number}d"} for number in range(60)]
+    seed_cloud_registry(cloud, {"name": "app", "images": old})
+    last = {"match": "GET /cloud-registry/v1/artifacts", "query": "orderBy=modified_at desc"}
+    cloud.emulator.behaviour(faults=[{**last, "status": 400, "code": 3, "message": "no such order"}])
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.emulator.artifact_ids() == set()
+    asked = [call for call in cloud.emulator.calls() if "modified_at" in call["query"]]
+    assert (report["status"], len(asked)) == ("ok", 1)
