@@ -192,7 +192,8 @@ def faults_of_report(report: Document, replay: Replay) -> list[Fault]:
     for row in report["images"]:
         outcome, image_id = row["outcome"], row["image_id"]
         failed = failed or outcome == "failed"
-        if outcome in GONE and image_id in there and replay.end.tells_of(image_id):
+        is_there = image_id in there and replay.end.tells_of(image_id)
+        if outcome in GONE and is_there and not replay.came_back(image_id):
             faults.append(Fault(f"told as {outcome}, but there", f"{image_id} is still there"))
         if outcome not in GONE and image_id not in there and image_id not in replay.by_others:
             faults.append(Fault(f"told as {outcome}, but gone", f"{image_id} is gone: {json.dumps(row)}"))

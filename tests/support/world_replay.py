@@ -173,6 +173,11 @@ class Replay:
         self.end.removed.update({name: list(nodes) for name, nodes in self._removed.items()})
         self.by_others |= before - set(self.end.images) - {removed}
 
+    def came_back(self, image_id: str) -> bool:
+        """Whether the image was gone once, and is there at the end."""
+        there = [image_id in snapshot.images for snapshot in self.snapshots]
+        return there[-1] and False in there[there.index(True) :]
+
     def was_its_own(self, removal: Removal) -> bool:
         """Whether the artifact was of the image when the client last looked at it."""
         looked = self.between(removal.looked, removal.looked)[0]
