@@ -161,6 +161,22 @@ def test_what_a_manual_delete_makes_one_of_the_newest_stays(cloud: Cloud, after:
     assert_adds_up(report)
 
 
+def test_what_a_tag_of_another_image_makes_one_of_the_newest_stays(cloud: Cloud) -> None:
+    """With a tag that the policy does not take, an image counts no more among the newest that it keeps."""
+    rules: list[dict[str, Any]] = [{"tag_regexp": "i.*", "retained_top": 3}, UNTAGGED]
+    index = {"id": "multi", "age": "9d", "index": ["i3"]}
+    contents = [*images(*(f"i{number}" for number in range(6))), index]
+    cloud.seed({"name": "app", "policies": [{**policy("app"), "rules": rules}], "images": contents})
+    tag = {"add_tag": {"image_id": "i1", "tag": "stable"}}
+    cloud.emulator.behaviour(changes=[{"after": "DELETE */images/multi", "do": tag}])
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.left() == {"i0", "i1", "i2", "i3"}
+    assert outcomes(report)["i3"] == "remaining"
+    assert_adds_up(report)
+
+
 def test_a_delete_that_the_cloud_delays_is_not_sent_by_an_old_look(cloud: Cloud) -> None:
     """The wait that a 429 asks for is longer than a look is good for."""
     cloud.seed(repository(*untagged("old", "older")))

@@ -128,12 +128,13 @@ class Replay:
         self.by_others: set[str] = set()
         asked: dict[str, int] = {}
         self._looked: dict[str, list[int]] = {}
+        refused = [entry["do"] for entry in history if entry["kind"] == "refused"]
         for place, entry in enumerate(history):
             if entry["kind"] == "call" and entry["method"] == "GET":
                 self._looked.setdefault(entry["path"].rpartition("/")[2], []).append(place)
             elif entry["kind"] == "call" and entry["method"] == "DELETE":
                 asked[entry["path"].rpartition("/")[2]] = place
-            elif entry["kind"] == "change":
+            elif entry["kind"] == "change" and entry["do"] not in refused:
                 self._change(entry["do"])
                 self._look(place)
             elif entry["kind"] == "removed" and entry["image_id"] in self._state.images:
