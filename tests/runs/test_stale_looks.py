@@ -232,18 +232,17 @@ def test_an_image_that_is_kept_while_a_tag_of_it_goes_is_told_before_that_is_see
 
 
 @pytest.mark.parametrize(
-    ("pushed", "left"),
+    "pushed",
     [
-        pytest.param({"put_tag": {"tag": "v59", "digest": "new"}}, "v59", id="its tag moves"),
-        pytest.param({"put_tag": {"tag": "fine", "digest": "i59"}}, "fine", id="it gains a tag"),
+        pytest.param({"put_tag": {"tag": "v59", "digest": "new"}}, id="its tag moves"),
+        pytest.param({"put_tag": {"tag": "fine", "digest": "i59"}}, id="it gains a tag"),
         pytest.param(
             {"push_artifact": {"image": {"id": "multi", "tags": ["m"], "age": "1m", "index": ["i59"]}}},
-            "v59",
             id="an index needs it",
         ),
     ],
 )
-def test_what_is_pushed_amid_a_big_batch_stays(cloud: Cloud, pushed: dict[str, Any], left: str) -> None:
+def test_what_is_pushed_amid_a_big_batch_stays(cloud: Cloud, pushed: dict[str, Any]) -> None:
     """A batch of Cloud Registry is too big for a look at each of its artifacts; the last one is due late."""
     old = [{"id": f"i{number}", "tags": [f"v{number}"], "age": "9d"} for number in range(60)]
     seed_cloud_registry(cloud, {"name": "app", "images": [*old, {"id": "new", "tags": ["v60"], "age": "1h"}]})
@@ -266,7 +265,7 @@ def test_what_is_pushed_amid_a_big_batch_stays(cloud: Cloud, pushed: dict[str, A
     report = clean_fast(cloud, CONCURRENCY="16")
 
     artifacts = cloud.emulator.state()["cloud_registries"]["crp2"]["repositories"]["app"]["artifacts"]
-    assert left in {row["name"] for row in artifacts}, report
+    assert "v59" in {row["name"] for row in artifacts}, report
     assert report["totals"]["deleted"] >= 59
     assert_adds_up(report)
 
