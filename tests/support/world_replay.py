@@ -128,13 +128,13 @@ class Replay:
         self.by_others: set[str] = set()
         asked: dict[str, int] = {}
         self._looked: dict[str, list[int]] = {}
-        refused = [entry["do"] for entry in history if entry["kind"] == "refused"]
+        refused = _refused(history)
         for place, entry in enumerate(history):
             if entry["kind"] == "call" and entry["method"] == "GET":
                 self._looked.setdefault(entry["path"].rpartition("/")[2], []).append(place)
             elif entry["kind"] == "call" and entry["method"] == "DELETE":
                 asked[entry["path"].rpartition("/")[2]] = place
-            elif entry["kind"] == "change" and entry["do"] not in refused:
+            elif entry["kind"] == "change" and place not in refused:
                 self._change(entry["do"])
                 self._look(place)
             elif entry["kind"] == "removed" and entry["image_id"] in self._state.images:
@@ -151,7 +151,9 @@ class Replay:
         node = registries.nodes.get(artifact_id)
         if node is None or node.image is None or node.image.digest != entry["digest"]:
             return  # the change before it was that
-        image = self.end.images[image_id_of(node.registry_id, node.parent, node.image)]
+        image = self.end.images.get(image_id_of(node.registry_id, node.parent, node.image))
+        if image is None:
+            return  # it was going already when it was pushed again
         looked = [at for at in self._looked.get(artifact_id, ()) if at < asked[artifact_id]]
         last = looked[-1] if looked else -1
         self.removals.append(Removal(place, asked[artifact_id], image, artifact_id, last))
@@ -198,6 +200,16 @@ class Replay:
     @property
     def end(self) -> Snapshot:
         return self.snapshots[-1]
+
+
+def _refused(history: list[Document]) -> set[int]:
+    """The places of the changes that could not be made, as the history tells after each of them."""
+    changes = [place for place, entry in enumerate(history) if entry["kind"] == "change"]
+    return {
+        max(place for place in changes if place < told and history[place]["do"] == entry["do"])
+        for told, entry in enumerate(history)
+        if entry["kind"] == "refused"
+    }
 
 
 def _snapshot(state: State, uses: list[Use], place: int) -> Snapshot:
