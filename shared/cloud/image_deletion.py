@@ -151,7 +151,7 @@ def refused_alike(service: RegistryService, deletion: Deletion) -> bool:
 
 def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
     """Lists the repository until every open delete is settled, or the time is over."""
-    started, pause = cloud.pace.clock(), operations.FIRST_PAUSE
+    started, pause, looks = cloud.pace.clock(), operations.FIRST_PAUSE, 0
     service = service_of(repository)
     others = relisting.sightings(deletion.batch.look.images).keys() - deletion.images.keys()
     message, code = f"its deletion is not done after {SETTLE_WAIT:.0f} s; the next run looks again", UNKNOWN
@@ -163,10 +163,11 @@ def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
                 others -= relisting.missing(deletion.look.images, others)
             _strike_gone(cloud, repository, deletion)
             deletion.unanswered.clear()
+            looks += 1
             waited = cloud.pace.clock() - started
             late = waited > (SETTLE_WAIT if any(deletion.open.values()) else LISTING_WAIT)
             _ask_operations(cloud, service, deletion, last=late)
-            if late:
+            if late and (looks > 1 or not deletion.absent):
                 break
             if deletion.open:
                 cloud.pause(pause, f"the deletions in {repository.full_name} are not settled")

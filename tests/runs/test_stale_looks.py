@@ -177,6 +177,20 @@ def test_what_a_tag_of_another_image_makes_one_of_the_newest_stays(cloud: Cloud)
     assert_adds_up(report)
 
 
+def test_what_others_delete_is_gone_also_where_a_list_takes_long(cloud: Cloud) -> None:
+    """A list takes six seconds, longer than the deletes may stay unsettled, and a second one confirms it."""
+    cloud.seed(repository(*untagged("old", "older")))
+    gone = {"delete_image": {"image_id": "older"}}
+    cloud.emulator.behaviour(
+        faults=[{"match": LISTING, "delay_ms": 6000 / SPEED}], changes=[{"after": "DELETE */old", "do": gone}]
+    )
+
+    report = clean_fast(cloud, CONCURRENCY="1")
+
+    assert outcomes(report) == {"old": "deleted", "older": "already-gone"}
+    assert report["status"] == "ok"
+
+
 def test_a_delete_that_the_cloud_delays_is_not_sent_by_an_old_look(cloud: Cloud) -> None:
     """The wait that a 429 asks for is longer than a look is good for."""
     cloud.seed(repository(*untagged("old", "older")))
