@@ -105,7 +105,9 @@ def numbers(report: Report, planned: Report | None = None) -> list[Number]:
     what was ``planned``.
     """
     totals, apply = report.totals, report.mode == "apply"
+    goes_on = apply and not report.finished_at
     guards = Counter(guard(row.guard) for row in report.images if row.guard)
+    counted = "known when the run ends" if goes_on else "really, shared layers once"
     shown = [
         Number(
             "Deleted" if apply else "To delete",
@@ -115,8 +117,8 @@ def numbers(report: Report, planned: Report | None = None) -> list[Number]:
         ),
         Number(
             "Freed" if apply else "Would be freed",
-            size(totals.reclaimed_bytes),
-            f"of {size(planned.totals.reclaimed_bytes)} planned" if planned else "really, shared layers once",
+            "–" if goes_on else size(totals.reclaimed_bytes),
+            f"of {size(planned.totals.reclaimed_bytes)} planned" if planned else counted,
         ),
         Number(
             "Protected",
@@ -132,7 +134,7 @@ def numbers(report: Report, planned: Report | None = None) -> list[Number]:
     held_back = held(report)
     for count, title, note, kind in (
         (totals.failed, "Failed", "see the errors", "bad"),
-        (totals.remaining, "Held back" if held_back else "Left", _left(report, held_back), ""),
+        (totals.remaining, *_left(report, held_back), ""),
         (totals.already_gone, "Already gone", "before this run", ""),
     ):
         if count:
@@ -140,12 +142,14 @@ def numbers(report: Report, planned: Report | None = None) -> list[Number]:
     return shown
 
 
-def _left(report: Report, held_back: list[Held]) -> str:
-    """What keeps the images that are left."""
+def _left(report: Report, held_back: list[Held]) -> tuple[str, str]:
+    """The title of the images that are left, and what keeps them."""
+    if report.mode == "apply" and not report.finished_at:
+        return "Still to go", "as far as is known by now"
     if not held_back:
-        return "a plan runs once: make a new one" if report.plan_id else "for the next run"
+        return "Left", "a plan runs once: make a new one" if report.plan_id else "for the next run"
     named = ", ".join(f"{one.why} {number(one.count)}" for one in held_back[:FIRST])
-    return f"{named} and more" if len(held_back) > FIRST else named
+    return "Held back", f"{named} and more" if len(held_back) > FIRST else named
 
 
 def stays(report: Report) -> str:

@@ -92,6 +92,18 @@ def test_the_numbers_show_a_price_and_what_needs_a_look() -> None:
     assert [number.name for number in shown if number.kind == "bad"] == ["Failed"]
 
 
+def test_a_run_that_goes_on_does_not_know_yet_what_it_frees_and_holds_back_nothing() -> None:
+    planned = report(mode="plan", totals={"candidates": 5, "reclaimed_bytes": 2**30})
+    so_far = report(plan_id="p1", finished_at=None, totals={"candidates": 5, "deleted": 2, "remaining": 3})
+
+    shown = {number.name: (number.value, number.note) for number in words.numbers(so_far, planned)}
+
+    assert shown["Deleted"] == ("2", "of 5 planned")
+    assert shown["Freed"] == ("–", "of 1.0 GB planned")
+    assert shown["Still to go"] == ("3", "as far as is known by now")
+    assert {number.name: number.value for number in words.numbers(so_far)}["Freed"] == "–"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
