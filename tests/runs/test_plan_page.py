@@ -160,8 +160,11 @@ def test_the_page_says_where_and_why_in_words_with_numbers_first(hook: Hook) -> 
     assert rows == ["policy old: tags old.*, all but the newest 1"] * 4
     [kept] = table.all("tr", data_outcome="protected")
     assert kept.one("td", data_cell="why").text.startswith("in use serverless container web")
+    outcomes = [row.attributes["data-outcome"] for row in table.all("tr") if "data-outcome" in row.attributes]
+    assert outcomes == ["would-delete"] * 4 + ["remaining"] * 19 + ["protected"], "what goes comes first"
     created = [cell.text for cell in table.all("td", data_cell="created")]
-    assert created[19:23] == sorted(created[19:23], reverse=True)
+    for group in (created[:4], created[4:23]):
+        assert group == sorted(group, reverse=True)
     digests = [cell.text for cell in table.all("span", _class="digest")]
     assert all(re.fullmatch("sha256:[0-9a-f]{64}", digest) for digest in digests), "the whole one, to copy"
 

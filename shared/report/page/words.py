@@ -10,7 +10,17 @@ import msgspec
 
 from shared.report.contract import Report
 from shared.report.legend import Legend
-from shared.report.sentence import FIRST, Held, going, guard, held, places, short_digests
+from shared.report.sentence import (
+    FIRST,
+    Held,
+    first_of,
+    going,
+    guard,
+    held,
+    places,
+    registry_ids,
+    short_digests,
+)
 from shared.report.summary import size
 
 STATUS = {
@@ -81,7 +91,11 @@ def _place(report: Report, legend: Legend | None) -> str:
 def where(report: Report, legend: Legend | None) -> str:
     """The registries with their names, and the folder."""
     folder = f"folder {legend.folder_id}" if legend and legend.folder_id else ""
-    return " · ".join(filter(None, (places(report, legend), folder)))
+    place, ids = places(report, legend), registry_ids(report)
+    if len(ids) > 1:
+        names = legend.registries if legend else {}
+        place = f"{place}: {first_of([names.get(each, each) for each in ids])}"
+    return " · ".join(filter(None, (place, folder)))
 
 
 def status(report: Report) -> str:

@@ -56,6 +56,16 @@ def test_the_place_is_named_with_its_folder() -> None:
     assert words.where(report(), None) == ""
 
 
+def test_several_registries_are_named() -> None:
+    named = Legend(registries={"crp1": "shop"})
+    two = pages.report([pages.image(1), pages.image(2, registry_id="crp2")])
+    five = pages.report([pages.image(n, registry_id=f"crp{n}") for n in range(1, 6)])
+
+    assert words.headline(two, asks=True, legend=named) == "Delete 2 of 19 images in 2 registries?"
+    assert words.where(two, named) == "2 registries: shop, crp2"
+    assert words.where(five, named) == "5 registries: shop, crp2, crp3 and 2 more"
+
+
 def test_the_status_agrees_with_the_warnings() -> None:
     warned = report(warnings=[{"code": "c", "message": "odd"}])
 
