@@ -184,6 +184,15 @@ def test_the_log_says_where_a_plan_waits_and_nothing_that_opens_it(hook: Hook) -
     assert "token=" not in str(lines)
 
 
+def test_whoever_opens_the_webhooks_address_without_a_link_hears_where_there_is_one(hook: Hook) -> None:
+    event = http(method="GET") | {"body": "", "headers": {"accept": "text/html"}}
+
+    answer = hook.cloud.call("webhook", event, **hook.settings).results[-1]
+
+    assert answer["statusCode"] == 405
+    assert "the command plans prints" in html.read(answer["body"]).one("main").text
+
+
 def test_the_open_plans_are_listed_at_the_webhooks_own_address(hook: Hook) -> None:
     by_hand = run(hook.cloud, "plans", **hook.settings).stdout
     assert f"python -m functions apply {hook.plan_id}" in by_hand
