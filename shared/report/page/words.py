@@ -66,7 +66,7 @@ def _is_plain(sign: str) -> bool:
 
 def headline(report: Report, *, asks: bool, legend: Legend | None = None) -> str:
     """The page's title; ``asks``: the reader is to approve or reject."""
-    count, images = going(report), many(report.totals.images)
+    count, images = going(report), many(report.totals.images or report.totals.candidates)
     where = f" in {place}" if (place := _place(report, legend)) else ""
     if report.mode == "apply":
         so_far = "" if report.finished_at else " so far"
@@ -100,7 +100,7 @@ def where(report: Report, legend: Legend | None) -> str:
 
 def status(report: Report) -> str:
     """What the status means; warnings are not passed over."""
-    if not report.finished_at and report.mode == "apply":
+    if _goes_on(report):
         return "At work, or cut off"
     words = (STATUS_AFTER if report.mode == "apply" else STATUS)[report.status]
     if report.status != "ok" or not report.warnings:
@@ -119,20 +119,19 @@ def numbers(report: Report, planned: Report | None = None) -> list[Number]:
     what was ``planned``.
     """
     totals, apply = report.totals, report.mode == "apply"
-    goes_on = apply and not report.finished_at
+    of_images, of_bytes = _compared_with(report, planned)
     guards = Counter(guard(row.guard) for row in report.images if row.guard)
-    counted = "known when the run ends" if goes_on else "really, shared layers once"
     shown = [
         Number(
             "Deleted" if apply else "To delete",
             number(going(report)),
-            f"of {number(going(planned))} planned" if planned else f"of {many(totals.images)} looked at",
+            of_images,
             "go",
         ),
         Number(
             "Freed" if apply else "Would be freed",
-            "–" if goes_on else size(totals.reclaimed_bytes),
-            f"of {size(planned.totals.reclaimed_bytes)} planned" if planned else counted,
+            "–" if _goes_on(report) else size(totals.reclaimed_bytes),
+            of_bytes,
         ),
         Number(
             "Protected",
@@ -156,9 +155,22 @@ def numbers(report: Report, planned: Report | None = None) -> list[Number]:
     return shown
 
 
+def _goes_on(report: Report) -> bool:
+    return report.mode == "apply" and not report.finished_at
+
+
+def _compared_with(report: Report, planned: Report | None) -> tuple[str, str]:
+    """What the images that go, and the bytes that they free, are a part of."""
+    if planned:
+        return f"of {number(going(planned))} planned", f"of {size(planned.totals.reclaimed_bytes)} planned"
+    if _goes_on(report):
+        return f"of {many(report.totals.candidates)} to delete", "known when the run ends"
+    return f"of {many(report.totals.images)} looked at", "really, shared layers once"
+
+
 def _left(report: Report, held_back: list[Held]) -> tuple[str, str]:
     """The title of the images that are left, and what keeps them."""
-    if report.mode == "apply" and not report.finished_at:
+    if _goes_on(report):
         return "Still to go", "as far as is known by now"
     if not held_back:
         return "Left", "a plan runs once: make a new one" if report.plan_id else "for the next run"

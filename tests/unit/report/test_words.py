@@ -34,6 +34,11 @@ HEADLINES: dict[str, tuple[dict[str, Any], bool, str]] = {
         False,
         "4 of the plan's 5 images deleted",
     ),
+    "a clean-up that was cut off, of which the journal knows the candidates alone": (
+        {"finished_at": None, "totals": {"candidates": 5, "deleted": 1}},
+        False,
+        "1 of 5 images deleted so far",
+    ),
     "a run that goes on": (
         {"plan_id": "p1", "finished_at": None, "totals": {"candidates": 5, "deleted": 1}},
         False,
@@ -111,7 +116,9 @@ def test_a_run_that_goes_on_does_not_know_yet_what_it_frees_and_holds_back_nothi
     assert shown["Deleted"] == ("2", "of 5 planned")
     assert shown["Freed"] == ("–", "of 1.0 GB planned")
     assert shown["Still to go"] == ("3", "as far as is known by now")
-    assert {number.name: number.value for number in words.numbers(so_far)}["Freed"] == "–"
+    alone = {number.name: (number.value, number.note) for number in words.numbers(so_far)}
+    assert alone["Freed"] == ("–", "known when the run ends")
+    assert alone["Deleted"] == ("2", "of 5 images to delete")
 
 
 @pytest.mark.parametrize(
