@@ -52,6 +52,7 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     limits.tell_of_rules(run)
     limits.check_creation_times(run)
     limits.check_limits(run)
+    migration_notice.foresee_refusals(run)
     if run.settings.mode == "apply":
         approved_plan.begin(run)
         deletion.delete_all(run, cloud, progress)
