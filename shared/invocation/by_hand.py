@@ -47,7 +47,7 @@ def show_difference(options: Namespace, environment: Mapping[str, str]) -> int:
     other = {
         **environment,
         **{name: text for name, text in same.items() if text},
-        "JANITOR_CONFIG": options.diff,
+        "JANITOR_CONFIG": settings.file_of(options.diff, environment),
     }
     settings.load(other, must_name_target=not options.listing)
     before, after = _dry_run(options, environment), _dry_run(options, other)

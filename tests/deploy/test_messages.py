@@ -126,7 +126,7 @@ def test_an_api_that_is_down_is_named_in_time_after_a_sign_of_life(folder: Folde
             'memory_mb = "250"',
             'deploy.memory_mb in {file} is "250"; give a multiple of 128 from 128 to 8192.',
         ),
-        ("timeout = 600", 'deploy.timeout in {file} is "600"; give seconds from "1s" to "3600s".'),
+        ("timeout = 600", 'deploy.timeout in {file} is 600; give seconds from "1s" to "3600s".'),
     ],
 )
 def test_a_value_in_quotes_that_needs_none_is_told(folder: Folder, line: str, said: str) -> None:
