@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shared.auth import yc
 from shared.auth.environment import read_access
+from shared.errors import many
 from shared.invocation import open_plans, page_file
 from shared.invocation.task import Invocation
 from shared.report import report, terminal
@@ -62,7 +63,7 @@ def check(options: Namespace, environment: Mapping[str, str]) -> int:
     if options.json:
         terminal.print_json({"status": "ok", "mode": configured.mode, "rules": rules})
         return 0
-    print(f"The settings are right: mode {configured.mode}, {rules} rules.")
+    print(f"The settings are right: mode {configured.mode}, {many(rules, 'rule')}.")
     if not configured.folder_id and not configured.registries:
         print("They name neither a folder nor registries: a run needs FOLDER_ID or REGISTRY_IDS.")
     return 0

@@ -114,7 +114,7 @@ def test_the_last_runs_are_read_from_the_state(folder: Folder) -> None:
 
     told = folder.run("status", **storage).out
 
-    assert "apply, ok: 2 images, 1 candidates, 1 deleted" in line(told, call["result"]["run_id"])
+    assert "apply, ok: 2 images, 1 candidate, 1 deleted" in line(told, call["result"]["run_id"])
 
 
 def test_runs_that_cannot_be_read_are_no_reason_to_fail(folder: Folder) -> None:
