@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.auth import yc
-from shared.auth.environment import read_access
 from shared.errors import many
 from shared.invocation import open_plans, page_file
 from shared.invocation.task import Invocation
@@ -54,7 +53,7 @@ def plans_open(options: Namespace, environment: Mapping[str, str]) -> int:
 
 def check(options: Namespace, environment: Mapping[str, str]) -> int:
     """Checks the settings as every command does, but asks nothing of the cloud."""
-    read_access(environment)
+    _ = Invocation(environment).access
     configured = settings.load(environment, must_name_target=False)
     if environment["JANITOR_CONFIG"]:
         check_deployment(environment["JANITOR_CONFIG"])

@@ -89,7 +89,7 @@ def test_a_registry_that_the_settings_name_is_their_mistake(
 
     status, detail = problem(answer)
     assert status == 500
-    assert "crpnone, named by REGISTRY_IDS, does not exist" in detail
+    assert "crpnone, named by registries (REGISTRY_IDS), does not exist" in detail
 
 
 def test_a_policy_that_the_settings_name_is_a_warning_still(seeded: Cloud, tmp_path: Path) -> None:
