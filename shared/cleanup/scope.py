@@ -72,6 +72,8 @@ def _of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
     except CallError as error:
         if folder_id != run.narrowed.configured.folder_id and error.code in UNSEEN:
             raise _unknown("folder", folder_id) from None
+        if error.code in UNSEEN:
+            _check_folder(run, cloud, folder_id)
         raise
     if not found:
         _check_folder(run, cloud, folder_id)

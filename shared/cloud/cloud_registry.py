@@ -114,7 +114,7 @@ def registries(cloud: Cloud, folder_id: str) -> Iterator[Registry]:
         SERVICE,
         f"{ROOT}/registries",
         _Registries,
-        role=f"{VIEWER} on the folder {folder_id}",
+        role=f"{VIEWER} on the folder {folder_id}, if there is such a folder",
         params={"folderId": folder_id, "kind": "DOCKER", "status": "ACTIVE"},
     ):
         for item in page.registries or ():

@@ -159,7 +159,7 @@ def registries(cloud: Cloud, folder_id: str) -> Iterator[Registry]:
         SERVICE,
         f"{ROOT}/registries",
         _Registries,
-        role=f"{VIEWER} on the folder {folder_id}",
+        role=f"{VIEWER} on the folder {folder_id}, if there is such a folder",
         params={"folderId": folder_id},
     ):
         for item in page.registries or ():

@@ -80,6 +80,9 @@ def bring(
 ) -> None:
     """Shows the plan and, but for ``plan``, carries it out when it is agreed to. Raises JanitorError."""
     steps = compare(facts)
+    if options.verb == "destroy" and not steps:
+        print(f"{show.nothing(deployment.config)}.")
+        return
     show.plan(deployment.config, steps)
     if options.verb == "plan" or not any(step.change for step in steps):
         return

@@ -34,10 +34,9 @@ def print_status(deployment: Deployment, now: datetime) -> int:
 
 
 def _nothing(config: Config, facts: Found) -> None:
-    what, folder = config.deploy.name, config.folder_id
-    print(f"Nothing of {what} is deployed in the folder {folder}; {show.COMMAND} apply deploys it.")
+    print(f"{show.nothing(config)}; {show.COMMAND} apply deploys it.")
     for name, bucket in facts.buckets.items():
-        if Names(what).are_on(bucket.labels):
+        if Names(config.deploy.name).are_on(bucket.labels):
             print(f"Its state is kept in the bucket {name}.")
 
 

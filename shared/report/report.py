@@ -191,7 +191,12 @@ def kept(state: Store, run_id: str | None = None) -> Report:
     run_id = run_id or next(reversed(runs), "")
     entry = journal.entry(state, run_id, runs[run_id]) if run_id in runs else None
     if entry is None:
-        raise SettingsError(f"{state.where} has no run {run_id}.", where="STATE_DIR")
+        raise SettingsError(
+            f"{state.where} has no run {run_id}; report without a run's id shows the last one."
+            if run_id
+            else f"{state.where} has no run yet; dry-run, plan and cleanup keep theirs there.",
+            where="STATE_DIR",
+        )
     return journal.written_report(state, run_id, Report) or of_journal(entry, None)
 
 

@@ -16,8 +16,8 @@ from msgspec import Meta
 
 from shared.auth.standard_webhooks import signing_key
 from shared.cloud import address
-from shared.errors import SettingsError, key_of, known, sentence, short
-from shared.settings.wrong_values import wrong_value
+from shared.errors import SettingsError, key_of, sentence, short
+from shared.settings.wrong_values import unknown_key, wrong_value
 
 On = Literal["always", "changes", "problems"]
 Security = Literal["starttls", "ssl", "plain"]
@@ -129,7 +129,7 @@ def _checked(table: Any, place: str, spoken: Spoken) -> Channel:
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for key in table:
         if key not in (*fields, "kind"):
-            raise wrong(key, f"is not a known key of kind {word}; {known(key, fields)}")
+            raise wrong(key, unknown_key(key, fields, of=f" of kind {word}"))
     for key, field in fields.items():
         if field.required and key not in table:
             raise wrong(key, f"is missing, and kind {word} needs it; give {ACCEPTS[key]}")

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.errors import SettingsError, key_of, known, short
+from shared.errors import SettingsError, key_of, short
 from shared.settings import cron, variables
 from shared.settings.settings import FILE, KEYS, Id, Place
-from shared.settings.wrong_values import wrong_value
+from shared.settings.wrong_values import unknown_key, wrong_value
 
 WEBHOOK_SECRET = "WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 WEBHOOK_BYTES = len("WEBHOOK_SECRET" + "whsec_") + 44 + len("WEBHOOK_URL") + 64
@@ -104,7 +104,7 @@ def _table(table: Any, file: str) -> Deploy:
         unknown = re.search(r"unknown field `(.*?)`", str(error), re.DOTALL)
         if unknown:
             raise SettingsError(
-                f"deploy.{unknown[1]} in {file} is not a known key; {_known(unknown[1])}", where="deploy"
+                f"deploy.{unknown[1]} in {file} {unknown_key(unknown[1], ACCEPTS)}", where="deploy"
             ) from None
         key = key_of(str(error))
         if not key:
@@ -120,12 +120,6 @@ def _wrong(key: str, value: Any, file: str) -> SettingsError:
         wrong = wrong_value(value, ACCEPTS[key], lambda other: _convert({key: other}))
         said = f"deploy.{key} in {file} {wrong}."
     return SettingsError(said, where=f"deploy.{key}")
-
-
-def _known(key: str) -> str:
-    if key in KEYS:
-        return f"{key} is a key of the whole file: write it above the first [table]."
-    return known(key, ACCEPTS)
 
 
 def _convert(table: dict[str, Any]) -> Deploy:

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from shared.errors import SettingsError, key_of, known, sentence, short
+from shared.errors import SettingsError, key_of, sentence, short
 from shared.retention.moments import LONGEST_DURATION, duration
 from shared.retention.patterns import pattern, repository_matcher
 from shared.retention.rule import EVERYWHERE, Rule
-from shared.settings.wrong_values import wrong_value
+from shared.settings.wrong_values import unknown_key, wrong_value
 
 ACCEPTS = {
     "name": "a name of 1 to 100 characters",
@@ -59,7 +59,7 @@ def _checked(table: Any, number: int, spoken: Spoken) -> Rule:
     unknown = next((key for key in table if key not in ACCEPTS), None)
     if unknown is not None:
         key = f"rules[{number}].{unknown}"
-        raise SettingsError(f"{spoken(key)}{title} is not a known key; {known(unknown, ACCEPTS)}", where=key)
+        raise SettingsError(f"{spoken(key)}{title} {unknown_key(unknown, ACCEPTS)}", where=key)
     if "name" not in table:
         key = f"rules[{number}].name"
         raise SettingsError(

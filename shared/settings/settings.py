@@ -25,7 +25,7 @@ from shared.retention.rule import Rule, Text
 from shared.settings.channels import Channel, check_channels
 from shared.settings.rules import check_rules
 from shared.settings.variables import named, refuse_misspelt
-from shared.settings.wrong_values import wrong_value
+from shared.settings.wrong_values import OF_THE_FILE, unknown_key, wrong_value
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]
@@ -330,8 +330,10 @@ def _sentence(error: str, document: dict[str, Any], spoken: Any) -> str:
     name = key_of(error)
     unknown = re.search(r"unknown field `(.*?)`", error, re.DOTALL)
     if unknown:
-        name = f"{name}.{unknown[1]}" if name else unknown[1]
-        return f"{spoken(name)} is not a known key; {known(name, (*TABLES, *KEYS))}"
+        place, name = name, f"{name}.{unknown[1]}" if name else unknown[1]
+        if place and unknown[1] in OF_THE_FILE:
+            return f"{spoken(name)} {unknown_key(unknown[1], KEYS)}"
+        return f"{spoken(name)} {unknown_key(name, (*TABLES, *KEYS), in_table=False)}"
     value: Any = document
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else value

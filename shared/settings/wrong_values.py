@@ -1,14 +1,21 @@
-"""What is wrong with a value that a key does not take, as the rest of a sentence."""
+"""What is wrong with a value that a key does not take, and with a key that there isn't, as the rest of a
+sentence.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
-from shared.errors import short
+from shared.errors import known, short
+
+OF_THE_FILE = (
+    *("folder_id", "registries", "services", "mode", "allow_new_creation_times", "webhook_url"),
+    *("state_bucket", "state_dir", "allow_overrides"),
+)
 
 Convert = Callable[[Any], object]
 
@@ -27,6 +34,15 @@ def wrong_value(value: Any, accepts: str, convert: Convert) -> str:
     if text and _takes(convert, [text]):
         return f"is the text {short(text)}; give a list, as in [{short(text)}]"
     return f"is {short(value)}; give {accepts}"
+
+
+def unknown_key(name: str, names: Iterable[str], *, in_table: bool = True, of: str = "") -> str:
+    """``is not a known key; ...`` with a full stop; a key of the whole file may stand below a table."""
+    if in_table and name in OF_THE_FILE:
+        said = f"{name} is a key of the whole file: write it above the first [table]."
+    else:
+        said = known(name, names)
+    return f"is not a known key{of}; {said}"
 
 
 def _takes(convert: Convert, value: Any) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.settings.wrong_values import wrong_value
+from shared.settings.settings import KEYS
+from shared.settings.wrong_values import OF_THE_FILE, wrong_value
 
 CASES: dict[str, tuple[Any, Any, str]] = {
     "a number in quotes": ("5", int, 'is the text "5"; give 5, without quotes'),
@@ -22,6 +23,10 @@ CASES: dict[str, tuple[Any, Any, str]] = {
     "true": (True, str, "is true; give this"),
     "a long text": ("a" * 100, int, f'is "{"a" * 60}…"; give this'),
 }
+
+
+def test_the_keys_of_the_whole_file_are_known() -> None:
+    assert set(OF_THE_FILE) == {key for key in KEYS if "." not in key}
 
 
 @pytest.mark.parametrize(("value", "kind", "said"), CASES.values(), ids=CASES)
