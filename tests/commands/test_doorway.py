@@ -120,10 +120,6 @@ def test_bash_completes_a_verb_of_deploying(tmp_path: Path) -> None:
     assert ended.stdout.split() == ["status"]
 
 
-def test_an_unknown_shell_ends_with_2() -> None:
-    assert shell(f"{PYTHON} completion powershell").returncode == 2
-
-
 @pytest.mark.parametrize(
     "arguments", ["dry-run --listing images.json", "schema", "schema --report", "--help"]
 )

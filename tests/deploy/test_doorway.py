@@ -80,13 +80,6 @@ def test_an_apply_whose_reader_goes_away_says_how_to_go_on(folder: Folder) -> No
     assert "Error" not in ended.err
 
 
-def test_a_python_that_is_none_is_told(folder: Folder) -> None:
-    told = folder.run("plan", PYTHON="/usr/bin/false")
-
-    assert told.status == 1
-    assert "PYTHON is /usr/bin/false, which is no Python 3.11 or later" in sentence(told.err)
-
-
 def test_packages_that_cannot_be_installed_are_told(tmp_path: Path) -> None:
     root = copy_of_the_sources(tmp_path)
     index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}

@@ -88,16 +88,6 @@ def test_a_registry_of_another_folder_is_pointed_out(folder: Folder) -> None:
     assert f"+ roles on registry crp9: it is in another folder, {ELSEWHERE}" in ended.out
 
 
-def test_a_token_that_is_refused_says_where_to_get_another(folder: Folder) -> None:
-    folder.settings(SIMPLE)
-
-    said = refusal(folder, IAM_TOKEN="t1.wrong-0123456789abcdef")
-
-    assert said.startswith("The cloud refuses the token (Token is invalid or has expired")
-    assert "yc iam create-token" in said
-    assert "IAM_TOKEN" in said
-
-
 def test_an_api_that_is_down_is_named_in_time_after_a_sign_of_life(folder: Folder) -> None:
     folder.settings(SIMPLE)
     began_at = time.monotonic()
