@@ -12,8 +12,8 @@ from shared.retention.records import Candidate, Image, Policy, Repository
 
 NAMED = 20
 KEPT_BY = {
-    "index-child": "that belong to images which stay, such as {image} of {by}",
-    "referrer": "that belong to images which stay, such as {image} of {by}",
+    "index-child": "belonging to images which stay, such as {image} of {by}",
+    "referrer": "belonging to images which stay, such as {image} of {by}",
     "keep-rule": "that keep rules keep, such as {image} by the {by}",
 }
 
