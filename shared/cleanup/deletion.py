@@ -15,7 +15,7 @@ from shared.cleanup.run import Run, Survey
 from shared.cloud import relisting
 from shared.cloud.client import Cloud
 from shared.cloud.image_deletion import Batch, Deletion, delete
-from shared.cloud.parallel import Progress, for_each
+from shared.cloud.parallel import Progress, for_each, meanwhile
 from shared.cloud.registry_services import service_of
 from shared.cloud.relisting import Look, Seen, Sightings
 from shared.errors import (
@@ -57,7 +57,7 @@ def delete_all(run: Run, cloud: Cloud, progress: Progress) -> None:
 def open_and_delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], survey: Survey) -> None:
     try:
         began_at = cloud.pace.clock()
-        look = relisting.look(cloud, survey.repository)
+        look = _first_look(run, cloud, survey)
         reserve = SETTLING + 2 * (cloud.pace.clock() - began_at)
         with survey.opened(look.images):
             delete_in(run, cloud, partial(_delete_batch, run, cloud, survey, reserve, deleted), survey, look)
@@ -73,6 +73,19 @@ def open_and_delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], surv
     except StateError as error:
         run.hold_back("journal", str(error))
         survey.leave("journal")
+
+
+def _first_look(run: Run, cloud: Cloud, survey: Survey) -> Look:
+    """The repository as it is now, listed while its policies run dry and its tags are read. Raises CallError,
+    Doubtful.
+    """
+    repository = survey.repository
+    with (
+        meanwhile(partial(retaking.begin_dry_runs, run, cloud, survey)),
+        meanwhile(partial(protection.tags_of, run, cloud, repository)) as tags,
+    ):
+        look = relisting.look(cloud, repository)
+    return protection.with_all_tags(run, cloud, repository, look, tags())
 
 
 class Guarded(msgspec.Struct, frozen=True):
@@ -148,8 +161,6 @@ def _next_batch(
     """
     first = guarded is NEVER
     for _ in range(LOOKS_AT_MOST):
-        if first and survey.going():
-            look = protection.with_all_tags(run, cloud, survey.repository, look)
         look = relisting.settled(cloud, survey.repository, look, _expected(survey, before))
         _ask_again(run, cloud, survey, look, before, first=first)
         before, first = relisting.sightings(look.images), False

@@ -1,5 +1,5 @@
 """The dry runs of lifecycle policies in one run. A policy of a whole registry is run dry once for all of its
-repositories, and again when a newer result is needed.
+repositories, and again when a newer result is needed; the result for one repository is asked for once.
 """
 
 from __future__ import annotations
@@ -28,19 +28,24 @@ class DryRuns:
 
     def of(self, cloud: Cloud, repository: Repository, policy: Policy, since: float) -> DryRun:
         """A result of a dry run that began at ``since`` (monotonic) or later. Raises CallError."""
-        service = service_of(repository)
+        result = self.begun(cloud, repository, policy, since)
         if policy.repository_id:
-            return service.dry_run(cloud, policy.policy_id)
+            with self._lock:
+                self._kept.pop(policy.policy_id, None)
+        if isinstance(result, CallError):
+            raise result
+        return result
+
+    def begun(self, cloud: Cloud, repository: Repository, policy: Policy, since: float) -> DryRun | CallError:
+        """What `of` is going to give or to raise, kept until then."""
         with self._lock:
             kept = self._kept.setdefault(policy.policy_id, _Kept())
         with kept.lock:
             if kept.result is None or kept.since < since:
                 began_at = cloud.pace.clock()
                 try:
-                    kept.result = service.dry_run(cloud, policy.policy_id)
+                    kept.result = service_of(repository).dry_run(cloud, policy.policy_id)
                 except CallError as error:
                     kept.result = error
                 kept.since = began_at
-            if isinstance(kept.result, CallError):
-                raise kept.result
             return kept.result

@@ -25,7 +25,7 @@ from shared.cleanup import (
 )
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
-from shared.cloud.parallel import Progress, for_each
+from shared.cloud.parallel import Progress, for_each, meanwhile
 
 
 def untold(what: str, done: int, total: int) -> None:
@@ -41,14 +41,18 @@ def clean_up(run: Run, cloud: Cloud, progress: Progress = untold) -> None:
     migration_notice.tell(run, cloud)
     recovery.take_over(run, cloud)
     in_parallel(run, progress, "dry runs", partial(surveying.dry_run, run, cloud))
-    protection.look_in_use(run, cloud, [survey for survey in run.surveys if surveying.may_lose(survey)])
-    reading.share_time(run, cloud)
-    in_parallel(run, progress, "repositories", partial(surveying.look, run, cloud))
+    losing = [survey for survey in run.surveys if surveying.may_lose(survey)]
+    with meanwhile(partial(protection.look_in_use, run, cloud, losing)) as looked_in_use:
+        reading.share_time(run, cloud)
+        look = partial(surveying.look, run, cloud, looked_in_use=looked_in_use)
+        in_parallel(run, progress, "repositories", look)
+        looked_in_use()
     run.read_until(float("inf"))
     foreign_referrers.keep_referrers(run, cloud)
     limits.tell_of_rules(run)
     limits.check_creation_times(run)
     limits.check_limits(run)
+    migration_notice.foresee_refusals(run)
     if run.settings.mode == "apply":
         approved_plan.begin(run)
         deletion.delete_all(run, cloud, progress)

@@ -1,14 +1,19 @@
-"""Says in a dry run how far the migration is, as far as a few calls show it."""
+"""Says in a dry run how far the migration is, as far as a few calls show it, and in a plan what the service
+that is left will refuse.
+"""
 
 from __future__ import annotations
 
-from shared.cleanup import places
+from datetime import UTC, datetime
+
+from shared.cleanup import places, read_only
 from shared.cleanup.run import Run
 from shared.cloud.client import Cloud
 from shared.cloud.registry_services import SERVICES, SOURCE, TARGET
 from shared.errors import CallError
 
 COMMAND = "registry-janitor migration"
+READ_ONLY_SINCE = datetime(2026, 11, 10, tzinfo=UTC)
 
 
 def tell(run: Run, cloud: Cloud) -> None:
@@ -33,6 +38,19 @@ def tell(run: Run, cloud: Cloud) -> None:
     if missing:
         said.append(f"{len(missing)} repositories are not there, or are empty, such as {missing[0]}.")
     run.warn("migration", f"{' '.join(said)} {COMMAND} compares their images and translates the policies.")
+
+
+def foresee_refusals(run: Run) -> None:
+    """Warns in a plan of deletions that a read-only service is expected to refuse; whether it does so, only
+    trying shows.
+    """
+    if run.settings.mode != "plan" or run.started_at < READ_ONLY_SINCE:
+        return
+    count = sum(survey.going_count for survey in run.surveys if survey.repository.service == SOURCE)
+    if count:
+        title = SERVICES[SOURCE].TITLE
+        said = f"{count:,} of these images are in {title}, which is expected to refuse their deletion."
+        run.warn("read-only", f"{said} {read_only.REMEDY}")
 
 
 def _missing(run: Run, cloud: Cloud, place: places.Place) -> list[str]:

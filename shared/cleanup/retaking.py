@@ -21,6 +21,13 @@ from shared.retention.rules import Judged
 UNTAKEN = Outcome("remaining", kept_by="no policy and no rule takes it any more")
 
 
+def begin_dry_runs(run: Run, cloud: Cloud, survey: Survey) -> None:
+    """Runs those policies dry that `leave_untaken` asks for before the first deletion."""
+    for result in survey.results:
+        if result.applied and result.policy.ranks:
+            run.dry_runs.begun(cloud, survey.repository, result.policy, since=survey.listed_at)
+
+
 def leave_changed(run: Run, survey: Survey, images: list[Image]) -> None:
     """Settles the candidates that are gone since they were taken, or that have gained a tag."""
     now = {image.image_id: image for image in images}

@@ -11,7 +11,7 @@ import msgspec
 from shared.cleanup import registries
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud, part
-from shared.cloud.parallel import for_each
+from shared.cloud.parallel import for_each, meanwhile
 from shared.cloud.registry_services import service_of
 from shared.errors import (
     NOT_FOUND,
@@ -125,8 +125,9 @@ def find_repositories(run: Run, cloud: Cloud, registry: Registry) -> None:
     policies: dict[str, list[Policy]] = {}
     service = service_of(registry)
     try:
-        for policy in service.policies(cloud, registry.registry_id):
-            policies.setdefault(policy.repository_id, []).append(policy)
+        with meanwhile(lambda: list(service.repositories(cloud, registry.registry_id))) as repositories:
+            for policy in service.policies(cloud, registry.registry_id):
+                policies.setdefault(policy.repository_id, []).append(policy)
         surveys = [
             Survey(
                 registry,
@@ -134,7 +135,7 @@ def find_repositories(run: Run, cloud: Cloud, registry: Registry) -> None:
                 [*policies.get(repository.repository_id, []), *policies.get("", [])],
                 covering(run.settings.rules, repository.name),
             )
-            for repository in service.repositories(cloud, registry.registry_id)
+            for repository in repositories()
             if wanted is None or repository.full_name in wanted
         ]
     except CallError as error:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from shared.cleanup import (
@@ -65,9 +65,11 @@ def may_lose(survey: Survey) -> bool:
     )
 
 
-def look(run: Run, cloud: Cloud, survey: Survey) -> None:
+def look(run: Run, cloud: Cloud, survey: Survey, looked_in_use: Callable[[], None] = lambda: None) -> None:
     """Lists the repository, asks the rules, guards the candidates, and counts the layers that stay whatever
     is deleted.
+
+    ``looked_in_use`` waits until it is known what runs.
     """
     listed: dict[str, int] = {}
     digests = array("Q")
@@ -89,6 +91,7 @@ def look(run: Run, cloud: Cloud, survey: Survey) -> None:
         )
         if survey.candidates or survey.taken_by_active or survey.rules or run.plan:
             images = list(images)
+            looked_in_use()
             believed = decide(run, cloud, survey, images)
         keys = layer_keys(staying(images))
     except CallError as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
 
 
@@ -43,6 +45,15 @@ def for_each(items: Collection[Item], work: Callable[[Item], None], width: int) 
             raise
     for ending in endings:
         ending.result()
+
+
+@contextmanager
+def meanwhile(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
+    """Begins ``work`` beside what follows. Gives a function that waits for its result, or raises what it
+    raised.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(work).result
 
 
 _NONE = object()

@@ -22,7 +22,9 @@ def report(state: Store, planned: Report, decided: Decision) -> Report | None:
         return None
     if done.finished_at:
         return done
-    totals = msgspec.structs.replace(done.totals, candidates=going(planned))
+    totals, candidates = done.totals, going(planned)
+    settled = totals.deleted + totals.already_gone + totals.protected + totals.failed
+    totals = msgspec.structs.replace(totals, candidates=candidates, remaining=candidates - settled)
     return msgspec.structs.replace(
         done, plan_id=planned.plan_id, totals=totals, repositories=planned.repositories
     )

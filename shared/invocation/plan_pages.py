@@ -67,9 +67,7 @@ def _page(call: Call, invocation: Invocation, key: bytes, now: datetime) -> dict
     ends_at = plans.ends_at(plan_id, duration(settings.plans.valid_for))
     decided = plans.decision(state, plan_id)
     done = carried_out.report(state, planned, decided) if decided else None
-    state_text = f"This plan {decided}." if decided else ""
-    if done and not done.finished_at:
-        state_text = "The run that carries this plan out has not ended; load the page again to see more."
+    state_text = _decided(decided, done) if decided else ""
     if not state_text and now >= ends_at:
         state_text = "This plan has run out."
     if not state_text and settings.mode == "dry-run":
@@ -94,6 +92,15 @@ def _page(call: Call, invocation: Invocation, key: bytes, now: datetime) -> dict
             planned=planned if done else None,
         ),
     )
+
+
+def _decided(decided: Decision, done: Report | None) -> str:
+    if done and not done.finished_at:
+        return "The run that carries this plan out has not ended; load the page again to see more."
+    if done:
+        return f"This plan was {decided.what}."  # the report says when, and by which run
+    at = f" on {_pages().words.moment(decided.at)}" if decided.at else ""
+    return f"This plan was {decided.what}{at}."
 
 
 def _form_address(call: Call, webhook_url: str) -> str:

@@ -27,6 +27,8 @@ from shared.invocation.finish import fault
 from shared.invocation.http_call import Call
 from shared.invocation.task import Invocation
 
+NO_LINK = "A page opens by its link alone, which the command plans prints; every other call is a POST."
+
 
 def answer(event: object, context: object) -> dict[str, Any]:
     """What the handler returns: a response to an HTTP call or an event, or the report of a refusal."""
@@ -66,7 +68,7 @@ def _served(event: Mapping[str, Any], invocation: Invocation, key: bytes) -> dic
     if call.method in ("GET", "HEAD") and "token" in call.query:
         return open_plans.serve(call, invocation, key)
     if call.method != "POST":
-        raise RequestRefused(405, "Only POST is served here.", {"Allow": "POST"})
+        raise RequestRefused(405, NO_LINK, {"Allow": "POST"})
     unproven = _unsigned_event(call)
     if unproven is not None:
         return unsigned.take(unproven, invocation)

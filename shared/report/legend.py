@@ -37,8 +37,9 @@ def of_run(run: Run) -> Legend:
                 if says.setdefault(reason, words) != words:  # two policies of one name
                     unclear.add(reason)
     names = {registry.registry_id: registry.name for registry in run.registries.values() if registry.name}
+    folders = {registry.folder_id for registry in run.registries.values()}
     return Legend(
-        run.settings.folder_id or "",
+        run.settings.folder_id or (folders.pop() if len(folders) == 1 else ""),
         names,
         {reason: words for reason, words in sorted(says.items()) if words and reason not in unclear},
     )

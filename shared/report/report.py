@@ -201,12 +201,19 @@ def kept(state: Store, run_id: str | None = None) -> Report:
 
 
 def of_journal(entry: Entry, rows: int | None = ROWS) -> Report:
-    """What is known of a run that was cut off before its report."""
-    outcomes = [
-        (intent, row, entry.outcomes.get(intent.number, {}).get(row.image_id, REMAINING))
+    """What is known of a run that was cut off before its report. Images that a further batch has again count
+    once.
+    """
+    last = {
+        (intent.full_name, row.image_id): (
+            intent,
+            row,
+            entry.outcomes.get(intent.number, {}).get(row.image_id, REMAINING),
+        )
         for intent in entry.intents
         for row in intent.images
-    ]
+    }
+    outcomes = list(last.values())
     counts: Counter[str] = Counter(outcome.outcome for *_, outcome in outcomes)
     started_at = datetime.fromisoformat(entry.begin.started_at)
     listed = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
@@ -56,9 +57,13 @@ class Held(msgspec.Struct, frozen=True):
 
     @property
     def where(self) -> str:
-        named = ", ".join(self.repositories[:PLACES])
-        more = len(self.repositories) - PLACES
-        return f"{named} and {more} more" if more > 0 else named
+        return first_of(self.repositories)
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    named, more = ", ".join(names[:PLACES]), len(names) - PLACES
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def going(report: Report) -> int:
@@ -140,9 +145,7 @@ def _rest(report: Report, *, names: bool) -> list[str]:
 
 def places(report: Report, legend: Legend | None = None) -> str:
     """The registries of the report, by their names if they are known: ``registry shop (crp...)``."""
-    rows: list[RepositoryRow | PolicyRow | ImageRow] = []
-    rows += [*report.repositories, *report.policies, *report.images]
-    ids = list(dict.fromkeys(row.registry_id for row in rows))
+    ids = registry_ids(report)
     services = {row.service for row in report.policies} | {row.service for row in report.images}
     service = "/".join(filter(None, map(service_title, sorted(services))))
     if len(ids) == 1:
@@ -152,6 +155,13 @@ def places(report: Report, legend: Legend | None = None) -> str:
     return (
         f"{len(ids)} registries" + (f" of {service}" if service and len(services) == 1 else "") if ids else ""
     )
+
+
+def registry_ids(report: Report) -> list[str]:
+    """The ids of the registries that the report is about, each once."""
+    rows: list[RepositoryRow | PolicyRow | ImageRow] = []
+    rows += [*report.repositories, *report.policies, *report.images]
+    return list(dict.fromkeys(row.registry_id for row in rows))
 
 
 def status(report: Report) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from shared.cloud.parallel import for_each
+from shared.cloud.parallel import for_each, meanwhile
 from shared.errors import StateError
 from shared.state import history, journal, seen
 from shared.state.store import Store
@@ -46,14 +46,18 @@ def sweep(state: Store, until: float, clock: Callable[[], float] = time.monotoni
         for_each(some, delete, AT_ONCE)
         return len(some) == len(names) and clock() < until
 
-    with suppress(StateError):
-        if clock() >= until or not gone(history.outlived(state)):
+    def sweep_keys() -> None:
+        keys = [name for folder in REGISTERED for name in state.names(folder)]
+        for_each(random.sample(keys, min(KEYS, len(keys))), delete_key, AT_ONCE)
+
+    if clock() >= until:
+        return
+    with meanwhile(sweep_keys), suppress(StateError):
+        if not gone(history.outlived(state)):
             return
         for run_id, files in _long_ago(journal.runs(state)):
             if not all(gone(names) for names in journal.closed_files(run_id, files)):
                 return
-        keys = [name for folder in REGISTERED for name in state.names(folder)]
-        for_each(random.sample(keys, min(KEYS, len(keys))), delete_key, AT_ONCE)
 
 
 def _long_ago(runs: dict[str, list[str]]) -> list[tuple[str, list[str]]]:

@@ -81,17 +81,16 @@ QUICK = Extent(
 def loads(extent: Extent) -> Iterator[tuple[Load, tuple[str, ...]]]:
     """What is cleaned, and by which clients."""
     compared, images, few, many = extent.compared, extent.images, extent.few, extent.repositories
-    guarded, beside = OURS[1:], (*OURS[1:], "grpc_script")
+    guarded = OURS[1:]
     yield Load(compared, 16), (*OURS, *OTHERS)
     yield Load(compared, 64), (*OURS, "grpc_script", "bare_loop")
-    yield Load(images, 16, many, kept=1), beside
+    yield Load(images, 16, many, kept=1), (*guarded, "grpc_script")
     yield Load(images, 16, tls=True), guarded
     yield Load(images, 64, tls=True), guarded
     yield Load(extent.least, 16, tls=True), guarded
     yield Load(few, 16, core=0.25, tls=True), guarded
-    yield Load(few, 16, core=0.125, tls=True), beside
+    yield Load(few, 16, core=0.125, tls=True), guarded
     yield Load(few, 64, core=0.125, tls=True), guarded
-    yield Load(images, 16, many, kept=1, core=0.125, tls=True), guarded
 
 
 def in_turn(rounds: int, *works: Callable[[], Row]) -> list[Row]:

@@ -24,19 +24,34 @@ from tests.unit.test_requirements import DECLARED
 ONLY_FOR_WORK_ON_IT = {"pytest", "mypy", "hypothesis", "grpcio", "hatchling", "uv", "playwright"}
 
 
-def installed(folder: Folder) -> str:
-    """The command, installed from a copy of the sources that is gone afterwards."""
-    sources, environment = copy_of_the_sources(folder.directory), folder.directory / "environment"
+def sources_in(directory: Path) -> Path:
+    """A copy of the sources with all that a package is made of."""
+    sources = copy_of_the_sources(directory)
     for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"):
         (sources / name).write_bytes((PROJECT_ROOT / name).read_bytes())
+    return sources
+
+
+def installed(folder: Folder) -> str:
+    """The command, installed into an empty environment from a wheel; the wheel's sources are gone by then."""
+    sources, environment = sources_in(folder.directory), folder.directory / "environment"
     venv.create(environment, with_pip=True, symlinks=True)
     before = {path.relative_to(sources) for path in sources.rglob("*")}
-    command = [str(environment / "bin/python"), "-m", "pip", "install", "--quiet", str(sources)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
+    pip = [str(environment / "bin/python"), "-m", "pip"]
+    done(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder.directory / "wheels"), str(sources))
     assert {path.relative_to(sources) for path in sources.rglob("*")} == before
     sources.rename(folder.directory / "gone")
+    (wheel,) = (folder.directory / "wheels").iterdir()
+    assert wheel.name == f"registry_janitor-{VERSION}-py3-none-any.whl"
+    done(*pip, "install", "--quiet", str(wheel))
     return shlex.quote(str(environment / "bin/registry-janitor"))
+
+
+def done(*command: str, cwd: Path | None = None) -> str:
+    """What the command prints; it must succeed."""
+    ended = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 @pytest.mark.slow  # makes an environment from the package index
@@ -74,6 +89,21 @@ def test_what_is_installed_works_on_its_own(running_emulator: RunningEmulator, t
     assert "usage: registry-janitor deploy plan" in folder.shell(f"{janitor} deploy plan --help").out
     assert "; registry-janitor deploy apply deploys it." in folder.shell(f"{janitor} deploy status").out
     assert archive_of(site) == package.archive()
+
+
+UVX = "uvx --from . registry-janitor"
+
+
+@pytest.mark.slow  # makes an environment from the package index
+def test_uvx_runs_it_without_installing(tmp_path: Path) -> None:
+    assert f"`{UVX} check`" in (PROJECT_ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    sources = sources_in(tmp_path)
+    (sources / "janitor.toml").write_text('folder_id = "b1g"\n')
+    program, *arguments = UVX.split()
+    command = [str(Path(sys.executable).with_name(program)), "--python", sys.executable, *arguments]
+
+    assert done(*command, "--version", cwd=sources) == f"registry-janitor {VERSION}\n"
+    assert done(*command, "check", cwd=sources).startswith("The settings are right: mode dry-run, 0 rules.")
 
 
 def archive_of(site: Path) -> bytes:

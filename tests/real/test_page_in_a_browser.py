@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +20,7 @@ from tests.conftest import Cloud
 from tests.conftest import images as images_seed
 from tests.conftest import policy as policy_seed
 from tests.emulator.client import PROJECT_ROOT
-from tests.support.browser import Watched, barriers
+from tests.support.browser import Watched
 from tests.support.pages import (
     ADDRESS,
     APPROVE,
@@ -297,37 +296,6 @@ def test_the_page_is_shown_in_no_frame_and_sends_to_nobody_else(opened: Open) ->
 
 
 # --- for everybody ---
-
-SCREENS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 320, "height": 640}, "color_scheme": "dark", "reduced_motion": "reduce"},
-}
-
-
-@pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
-def test_nobody_is_kept_out(opened: Open, screen: dict[str, Any]) -> None:
-    problems = {
-        "warnings": [{"code": "some-warning", "message": "x" * 300}],
-        "errors": [{"where": "DELETE x", "code": 7, "message": "It was not allowed.", "image_id": ""}],
-        "policies": [policy("team-a/" + "long-name" * 20)],
-    }
-    images = [*kinds(), *(image(n, "b" * 120, tags=["t" * 128]) for n in range(100, 102))]
-    html = pages.plan_page(report(images, **problems), plan=PLAN, approve=APPROVE, trend=runs(3))
-    page = opened(html, **screen).page
-    page.locator("details").evaluate("(one) => { one.open = true; }")
-    page.get_by_role("columnheader", name="Size").get_by_role("button").click()
-
-    assert barriers(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-@pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
-def test_a_message_and_a_report_keep_nobody_out(opened: Open, screen: dict[str, Any]) -> None:
-    told = report(kinds(), mode="apply", status="refused")
-
-    for html in (pages.message_page("Too late", "It has run out.", 410), pages.report_page(told, runs(2))):
-        assert barriers(opened(html, **screen).page) == []
 
 
 def test_the_table_stays_a_table_on_a_phone(opened: Open) -> None:

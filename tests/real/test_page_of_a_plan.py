@@ -184,7 +184,7 @@ def test_a_plan_of_five_thousand_images_is_looked_at_and_carried_out_once(
         expect(other.get_by_role("heading")).to_have_text("Not carried out")
         expect(other.locator("main")).to_contain_text("was carried out at")
         other.goto(plan.link())
-        expect(other.get_by_text("This plan was carried out")).to_be_visible()
+        expect(other.get_by_text("This plan was carried out.")).to_be_visible()
         assert other.locator("form").count() == 0
         assert plan.deletes() == deletes
     watched.assert_quiet(requests=2)
@@ -243,5 +243,6 @@ def test_what_is_rejected_stays(cloud: Cloud, watched: Watched, tmp_path: Path) 
         page.get_by_role("button", name="Reject").click()
         expect(page.locator("main")).to_contain_text("You have rejected the plan")
         page.go_back()
-        expect(page.get_by_text("This plan was rejected")).to_be_visible()
+        expect(page.get_by_text("This plan was rejected on ")).to_be_visible()
+        expect(page.locator(".state")).to_contain_text(" UTC.")
     assert cloud.left() == {"new", "old"}

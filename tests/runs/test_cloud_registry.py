@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.cleanup.migration_notice import READ_ONLY_SINCE
 from tests.conftest import FOLDER, Cloud, assert_adds_up, assert_complains, policy
 from tests.emulator.client import service_account
 
@@ -420,6 +423,21 @@ def test_a_read_only_service_is_one_warning(cloud: Cloud, rules: dict[str, str],
     assert {row["kept_by"] for row in report["images"] if row["outcome"] == "remaining"} == {"read-only"}
     assert "migration" in report["warnings"][0]["message"]
     assert_adds_up(report)
+
+
+def test_a_plan_says_what_a_read_only_service_will_refuse_and_a_clean_up_tries_all_the_same(
+    cloud: Cloud, rules: dict[str, str], tmp_path: Path
+) -> None:
+    seed(cloud, registries=[FIRST])
+    read_only = {"read-only": 1} if datetime.now(UTC) >= READ_ONLY_SINCE else {}
+
+    plan = cloud.clean(CLEANUP_MODE="plan", STATE_DIR=str(tmp_path), **rules)
+
+    assert (plan["status"], plan["totals"]["remaining"]) == ("ok", 0)
+    assert codes(plan) == read_only
+    assert all("migration" in warning["message"] for warning in plan["warnings"])
+    done = cloud.clean(STATE_DIR=str(tmp_path), **rules)
+    assert (done["status"], done["totals"]["deleted"], codes(done)) == ("ok", 120, {})
 
 
 def test_a_refusal_of_some_deletes_is_an_error_for_each(cloud: Cloud, rules: dict[str, str]) -> None:

@@ -168,7 +168,8 @@ def test_a_plan_is_told_with_the_link_to_its_page_which_nothing_else_tells(
     )
 
     told = invocation.results[0]
-    assert (told["status"], told["warnings"], cloud.left()) == ("ok", [], {"new", "old", "older"})
+    assert (told["status"], cloud.left()) == ("ok", {"new", "old", "older"})
+    assert {warning["code"] for warning in told["warnings"]} <= {"read-only"}, "as the day may be"
     text = receiver.to(f"/bot{TOKEN}/sendMessage")[0].json()["text"]
     link = receiver.to("/hook")[0].json()["link"]
     assert link.startswith(f"{page}?plan={told['plan_id']}&token=")

@@ -160,8 +160,11 @@ def test_the_page_says_where_and_why_in_words_with_numbers_first(hook: Hook) -> 
     assert rows == ["policy old: tags old.*, all but the newest 1"] * 4
     [kept] = table.all("tr", data_outcome="protected")
     assert kept.one("td", data_cell="why").text.startswith("in use serverless container web")
+    outcomes = [row.attributes["data-outcome"] for row in table.all("tr") if "data-outcome" in row.attributes]
+    assert outcomes == ["would-delete"] * 4 + ["remaining"] * 19 + ["protected"], "what goes comes first"
     created = [cell.text for cell in table.all("td", data_cell="created")]
-    assert created[19:23] == sorted(created[19:23], reverse=True)
+    for group in (created[:4], created[4:23]):
+        assert group == sorted(group, reverse=True)
     digests = [cell.text for cell in table.all("span", _class="digest")]
     assert all(re.fullmatch("sha256:[0-9a-f]{64}", digest) for digest in digests), "the whole one, to copy"
 
@@ -179,6 +182,15 @@ def test_the_log_says_where_a_plan_waits_and_nothing_that_opens_it(hook: Hook) -
     assert waits["plan_id"] == hook.plan_id
     assert "https://functions.example/hook" in waits["message"]
     assert "token=" not in str(lines)
+
+
+def test_whoever_opens_the_webhooks_address_without_a_link_hears_where_there_is_one(hook: Hook) -> None:
+    event = http(method="GET") | {"body": "", "headers": {"accept": "text/html"}}
+
+    answer = hook.cloud.call("webhook", event, **hook.settings).results[-1]
+
+    assert answer["statusCode"] == 405
+    assert "the command plans prints" in html.read(answer["body"]).one("main").text
 
 
 def test_the_open_plans_are_listed_at_the_webhooks_own_address(hook: Hook) -> None:

@@ -95,7 +95,9 @@ def test_a_registry_that_the_settings_name_is_their_mistake(
 def test_a_folder_that_the_settings_name_and_that_is_not_there_is_their_mistake(seeded: Cloud) -> None:
     report = seeded.dry_run(FOLDER_ID="b1gnowhere", GUARDS_IN_USE="none")
 
-    assert_complains(report, "failed", "The folder b1gnowhere, named by folder_id (FOLDER_ID), does not exist")
+    assert_complains(
+        report, "failed", "The folder b1gnowhere, named by folder_id (FOLDER_ID), does not exist"
+    )
 
 
 def test_a_folder_without_registries_is_no_mistake(cloud: Cloud) -> None:

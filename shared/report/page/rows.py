@@ -17,7 +17,7 @@ from shared.report.page.words import visible
 from shared.report.sentence import guard, short_digests
 
 FIRST = 100
-ORDER = ("failed", "remaining", "would-delete", "deleted", "already-gone", "protected")
+ORDER = ("failed", "would-delete", "deleted", "remaining", "already-gone", "protected")
 
 Packed = tuple[str, int, list[str], str, str, int, int, int, int, int]
 

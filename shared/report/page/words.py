@@ -10,7 +10,17 @@ import msgspec
 
 from shared.report.contract import Report
 from shared.report.legend import Legend
-from shared.report.sentence import FIRST, Held, going, guard, held, places, short_digests
+from shared.report.sentence import (
+    FIRST,
+    Held,
+    first_of,
+    going,
+    guard,
+    held,
+    places,
+    registry_ids,
+    short_digests,
+)
 from shared.report.summary import size
 
 STATUS = {
@@ -56,7 +66,7 @@ def _is_plain(sign: str) -> bool:
 
 def headline(report: Report, *, asks: bool, legend: Legend | None = None) -> str:
     """The page's title; ``asks``: the reader is to approve or reject."""
-    count, images = going(report), many(report.totals.images)
+    count, images = going(report), many(report.totals.images or report.totals.candidates)
     where = f" in {place}" if (place := _place(report, legend)) else ""
     if report.mode == "apply":
         so_far = "" if report.finished_at else " so far"
@@ -81,12 +91,16 @@ def _place(report: Report, legend: Legend | None) -> str:
 def where(report: Report, legend: Legend | None) -> str:
     """The registries with their names, and the folder."""
     folder = f"folder {legend.folder_id}" if legend and legend.folder_id else ""
-    return " · ".join(filter(None, (places(report, legend), folder)))
+    place, ids = places(report, legend), registry_ids(report)
+    if len(ids) > 1:
+        names = legend.registries if legend else {}
+        place = f"{place}: {first_of([names.get(each, each) for each in ids])}"
+    return " · ".join(filter(None, (place, folder)))
 
 
 def status(report: Report) -> str:
     """What the status means; warnings are not passed over."""
-    if not report.finished_at and report.mode == "apply":
+    if _goes_on(report):
         return "At work, or cut off"
     words = (STATUS_AFTER if report.mode == "apply" else STATUS)[report.status]
     if report.status != "ok" or not report.warnings:
@@ -105,18 +119,19 @@ def numbers(report: Report, planned: Report | None = None) -> list[Number]:
     what was ``planned``.
     """
     totals, apply = report.totals, report.mode == "apply"
+    of_images, of_bytes = _compared_with(report, planned)
     guards = Counter(guard(row.guard) for row in report.images if row.guard)
     shown = [
         Number(
             "Deleted" if apply else "To delete",
             number(going(report)),
-            f"of {number(going(planned))} planned" if planned else f"of {many(totals.images)} looked at",
+            of_images,
             "go",
         ),
         Number(
             "Freed" if apply else "Would be freed",
-            size(totals.reclaimed_bytes),
-            f"of {size(planned.totals.reclaimed_bytes)} planned" if planned else "really, shared layers once",
+            "–" if _goes_on(report) else size(totals.reclaimed_bytes),
+            of_bytes,
         ),
         Number(
             "Protected",
@@ -132,7 +147,7 @@ def numbers(report: Report, planned: Report | None = None) -> list[Number]:
     held_back = held(report)
     for count, title, note, kind in (
         (totals.failed, "Failed", "see the errors", "bad"),
-        (totals.remaining, "Held back" if held_back else "Left", _left(report, held_back), ""),
+        (totals.remaining, *_left(report, held_back), ""),
         (totals.already_gone, "Already gone", "before this run", ""),
     ):
         if count:
@@ -140,12 +155,27 @@ def numbers(report: Report, planned: Report | None = None) -> list[Number]:
     return shown
 
 
-def _left(report: Report, held_back: list[Held]) -> str:
-    """What keeps the images that are left."""
+def _goes_on(report: Report) -> bool:
+    return report.mode == "apply" and not report.finished_at
+
+
+def _compared_with(report: Report, planned: Report | None) -> tuple[str, str]:
+    """What the images that go, and the bytes that they free, are a part of."""
+    if planned:
+        return f"of {number(going(planned))} planned", f"of {size(planned.totals.reclaimed_bytes)} planned"
+    if _goes_on(report):
+        return f"of {many(report.totals.candidates)} to delete", "known when the run ends"
+    return f"of {many(report.totals.images)} looked at", "really, shared layers once"
+
+
+def _left(report: Report, held_back: list[Held]) -> tuple[str, str]:
+    """The title of the images that are left, and what keeps them."""
+    if _goes_on(report):
+        return "Still to go", "as far as is known by now"
     if not held_back:
-        return "a plan runs once: make a new one" if report.plan_id else "for the next run"
+        return "Left", "a plan runs once: make a new one" if report.plan_id else "for the next run"
     named = ", ".join(f"{one.why} {number(one.count)}" for one in held_back[:FIRST])
-    return f"{named} and more" if len(held_back) > FIRST else named
+    return "Held back", f"{named} and more" if len(held_back) > FIRST else named
 
 
 def stays(report: Report) -> str:

@@ -43,7 +43,7 @@ def test_a_run_that_has_not_ended_has_what_is_gone_so_far(journal: Journal) -> N
 
     assert report
     assert (report.plan_id, report.finished_at) == ("p1", None)
-    assert (report.totals.candidates, report.totals.deleted) == (4, 1)
+    assert (report.totals.candidates, report.totals.deleted, report.totals.remaining) == (4, 1, 3)
 
 
 @pytest.mark.parametrize("decided", [Decision(REJECTED), Decision(), Decision(by="gone")])

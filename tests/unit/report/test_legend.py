@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from shared.cleanup.run import Run, Survey
 from shared.report.legend import Legend, of_run
@@ -21,8 +22,10 @@ def survey(name: str, policy: Policy, *reasons: str) -> Survey:
     return made
 
 
-def legend(*surveys: Survey) -> Legend:
-    settings = Settings(folder_id="b1g", rules=[Rule(name="old", untagged=True, older_than="7d")])
+def legend(*surveys: Survey, **named: Any) -> Legend:
+    settings = Settings(
+        **({"folder_id": "b1g"} | named), rules=[Rule(name="old", untagged=True, older_than="7d")]
+    )
     run = Run(narrowed=Narrowed(settings, settings, settings), started_at=datetime.now(UTC))
     run.add(surveys[0].registry, list(surveys))
     return of_run(run)
@@ -33,6 +36,12 @@ def test_registries_have_names_and_reasons_have_words() -> None:
 
     assert (made.folder_id, made.registries) == ("b1g", {"crp1": "shop"})
     assert made.says == {"rule old": "untagged, older than 7 days", "policy old": "; ".join(NATIVE)}
+
+
+def test_the_folder_of_registries_that_the_settings_name_is_known_too() -> None:
+    of_one = survey("app", Policy("p1", "old", "r1", "ACTIVE"))
+
+    assert legend(of_one, folder_id=None, registries=["crp1"]).folder_id == "b1g"
 
 
 def test_a_reason_that_names_a_rule_of_a_policy_has_that_rules_words() -> None:

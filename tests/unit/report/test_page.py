@@ -108,3 +108,12 @@ def test_the_trend_is_of_the_last_ninety_runs_and_counts_only_whole_ones() -> No
     assert len(found.bars) == 90
     assert len(found.images) == len(found.line.split()) == 89
     assert found.troubled == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "says"), [(1, "1 did not end well, and is marked."), (0, "All ended well.")]
+)
+def test_runs_that_did_not_end_well_are_counted(count: int, says: str) -> None:
+    html = pages.report_page(report(kinds()), runs(3)[1 - count :])
+
+    assert says in html

@@ -107,6 +107,18 @@ def test_a_run_that_was_cut_off_is_told_from_its_journal() -> None:
     assert [warning.code for warning in made.warnings] == ["run-cut-off"]
 
 
+def test_an_image_of_a_further_batch_is_counted_once() -> None:
+    rows = [Row(name, "sha256:1", ("t",), "", 5, "policy old") for name in "abc"]
+    intents = [Intent(1, "crp1", "app", "crp1/app", rows), Intent(2, "crp1", "app", "crp1/app", rows[1:])]
+    began = Begin("the-run", "apply", "2026-11-25T03:00:00Z")
+    entry = Entry(began, False, intents, {1: {"a": Outcome("deleted")}})
+
+    totals = reports.of_journal(entry).totals
+
+    assert (totals.candidates, totals.deleted, totals.remaining) == (3, 1, 2)
+    assert totals.candidate_bytes == 15
+
+
 def test_the_schema_asks_for_every_key_that_a_report_always_has() -> None:
     schema = reports.schema()["$defs"]
 

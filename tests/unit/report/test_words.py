@@ -34,6 +34,11 @@ HEADLINES: dict[str, tuple[dict[str, Any], bool, str]] = {
         False,
         "4 of the plan's 5 images deleted",
     ),
+    "a clean-up that was cut off, of which the journal knows the candidates alone": (
+        {"finished_at": None, "totals": {"candidates": 5, "deleted": 1}},
+        False,
+        "1 of 5 images deleted so far",
+    ),
     "a run that goes on": (
         {"plan_id": "p1", "finished_at": None, "totals": {"candidates": 5, "deleted": 1}},
         False,
@@ -54,6 +59,16 @@ def test_the_place_is_named_with_its_folder() -> None:
     assert words.headline(shown, asks=True, legend=named) == "Delete 1 of 18 images in registry shop?"
     assert words.where(shown, named) == "registry shop (crp1) · folder b1g"
     assert words.where(report(), None) == ""
+
+
+def test_several_registries_are_named() -> None:
+    named = Legend(registries={"crp1": "shop"})
+    two = pages.report([pages.image(1), pages.image(2, registry_id="crp2")])
+    five = pages.report([pages.image(n, registry_id=f"crp{n}") for n in range(1, 6)])
+
+    assert words.headline(two, asks=True, legend=named) == "Delete 2 of 19 images in 2 registries?"
+    assert words.where(two, named) == "2 registries: shop, crp2"
+    assert words.where(five, named) == "5 registries: shop, crp2, crp3 and 2 more"
 
 
 def test_the_status_agrees_with_the_warnings() -> None:
@@ -90,6 +105,20 @@ def test_the_numbers_show_a_price_and_what_needs_a_look() -> None:
         *(("Failed", "1"), ("Left", "2"), ("Already gone", "3")),
     ]
     assert [number.name for number in shown if number.kind == "bad"] == ["Failed"]
+
+
+def test_a_run_that_goes_on_does_not_know_yet_what_it_frees_and_holds_back_nothing() -> None:
+    planned = report(mode="plan", totals={"candidates": 5, "reclaimed_bytes": 2**30})
+    so_far = report(plan_id="p1", finished_at=None, totals={"candidates": 5, "deleted": 2, "remaining": 3})
+
+    shown = {number.name: (number.value, number.note) for number in words.numbers(so_far, planned)}
+
+    assert shown["Deleted"] == ("2", "of 5 planned")
+    assert shown["Freed"] == ("–", "of 1.0 GB planned")
+    assert shown["Still to go"] == ("3", "as far as is known by now")
+    alone = {number.name: (number.value, number.note) for number in words.numbers(so_far)}
+    assert alone["Freed"] == ("–", "known when the run ends")
+    assert alone["Deleted"] == ("2", "of 5 images to delete")
 
 
 @pytest.mark.parametrize(
