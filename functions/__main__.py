@@ -21,7 +21,7 @@ SHELLS = ("bash", "zsh", "fish")
 COMPLETION = (
     'what a shell must read to complete commands and options: eval "$(registry-janitor completion bash)"'
 )
-DEPLOY = "puts the clean-up into Yandex Cloud: plan, apply, destroy, status"
+DEPLOY = "puts the clean-up into Yandex Cloud: plan, apply, destroy, status, package"
 
 if sys.version_info < OLDEST:
     sys.exit(f"Python 3.11 or later is needed; {sys.executable} is {sys.version.split()[0]}.")
@@ -43,7 +43,7 @@ def run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        print("Interrupted; what is done stays done, and the next time goes on from here.", file=sys.stderr)
         return 130
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
@@ -58,7 +58,7 @@ def run() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    from shared.invocation import command_line
+    from shared.invocation import command_line, hints
 
     parser, commands = command_line.parser()
     parser.add_argument("--version", action="version", version=f"{NAME} {VERSION}")
@@ -67,13 +67,25 @@ def main(arguments: list[str]) -> int:
     deploy = command_line.add_command(commands, "deploy", DEPLOY, "deploy plan")
     if arguments[:1] in (["deploy"], ["completion"]):  # what deploying needs is not loaded for the rest
         from shared.deploy import command_line as deploying
+        from shared.deploy import package
 
-        deploying.add_verbs(deploy)
-    options = parser.parse_args(arguments)
+        verbs = deploying.add_verbs(deploy)
+    command_line.refuse_unknown(parser, commands.choices, arguments)
+    if arguments[0] == "deploy":
+        command_line.refuse_unknown(deploy, verbs.choices, arguments[1:], "verb")
+    options, more = parser.parse_known_args(arguments)
+    if more:
+        chosen = (
+            verbs.choices[options.verb] if options.command == "deploy" else commands.choices[options.command]
+        )
+        command_line.refuse_more(chosen, more)
     if options.command == "completion":
         return print_completion(parser, options.shell)
     if options.command == "deploy":
-        return deploying.carry_out_verb(options)
+        if options.verb == "package":
+            return package.write(options.file)
+        status = deploying.carry_out_verb(options)
+        return hints.after_settings(status, command_line.configured(options))
     return command_line.carry_out_command(options)
 
 

@@ -22,6 +22,7 @@ JanitorError
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -197,11 +198,11 @@ class CallError(JanitorError):
         self.retryable, self.ambiguous = retryable, ambiguous
 
 
-def known(name: str, names: Iterable[str]) -> str:
-    """The nearest of the known names, or all of them."""
+def known(name: str, names: Iterable[str], kind: str = "keys") -> str:
+    """The nearest of the known names, or all of them; ``kind`` says what they name."""
     names = list(names)
     near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]}?" if near else f"the keys are {', '.join(names)}."
+    return f"did you mean {near[0]}?" if near else f"the {kind} are {', '.join(names)}."
 
 
 def key_of(error: str) -> str:
@@ -215,12 +216,29 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
+def sentence(text: str) -> str:
+    """``text`` with a full stop, unless it has its end."""
+    return text if text.endswith((".", "?")) else f"{text}."
+
+
+def many(count: int, noun: str, plural: str = "") -> str:
+    """``count`` with its noun: ``1 image``, ``2,000 images``."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def short(value: Any) -> str:
-    """``value`` in quotes, cut after 60 characters."""
-    text = ", ".join(map(str, value)) if isinstance(value, list) else value
-    text = text if isinstance(text, str) else repr(text)
-    text = printable(text[:61])
-    return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'
+    """``value`` as TOML writes it, a text in quotes, cut after 60 characters."""
+    text = printable((value if isinstance(value, str) else _written(value))[:61])
+    text = f"{text[:60]}…" if len(text) > 60 else text
+    return f'"{text}"' if isinstance(value, str) else text
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 class TooLarge(CallError):

@@ -76,7 +76,7 @@ def deploy(settings: Path, mode: str, environment: dict[str, str], *arguments: s
     if "apply" in arguments:
         print("".join(f"   | {line}\n" for line in text.splitlines()))
     sys.stdout.flush()
-    command = [sys.executable, "-m", "shared.deploy", *arguments, "--config", str(settings)]
+    command = [sys.executable, "-m", "functions", "deploy", *arguments, "--config", str(settings)]
     status = subprocess.run(command, env=environment, cwd=settings.parent, check=False).returncode
     if status != 0:
         sys.exit(status)

@@ -33,6 +33,10 @@ class Key(msgspec.Struct, frozen=True):
 def read_key(text: str, where: str) -> Key:
     """The key that ``text`` is. Raises SettingsError, which says that ``where`` holds something else."""
     document = _document(text.removeprefix("\ufeff").strip(), where)
+    if "private_key" not in document and "privateKey" not in document and "secret" in document:
+        raise SettingsError(
+            f"{where} holds another kind of key, for an API or for Object Storage; {REMEDY}.", where=where
+        )
     nested = document.get("key")
     named = nested if isinstance(nested, dict) else document
     key_id = _text(where, named, "id")
@@ -62,7 +66,9 @@ def _document(text: str, where: str) -> dict[str, Any]:
         raise SettingsError(
             f"{where} is the private key alone, and not JSON; {REMEDY}, all of it.", where=where
         )
-    raise SettingsError(f"{where} is not JSON; {REMEDY}.", where=where)
+    is_path = where == "SA_KEY" and re.fullmatch(r"[\w./~-]{1,200}", text)
+    remedy = "it looks like a path, and SA_KEY_FILE takes a path" if is_path else REMEDY
+    raise SettingsError(f"{where} is not JSON; {remedy}.", where=where)
 
 
 def _forms(text: str) -> list[str]:

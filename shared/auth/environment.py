@@ -33,6 +33,9 @@ VARIABLES = (
 )
 
 
+OAUTH = re.compile(r"y[0-3]_[\w.~+/-]+|AQAA[\w.~+/-]+", re.ASCII)
+
+
 class Access(msgspec.Struct, frozen=True):
     """Never part of a report."""
 
@@ -58,7 +61,8 @@ def read_access(environment: Mapping[str, str]) -> Access:
     level = text("LOG_LEVEL").upper() or "INFO"
     if level not in LOG_LEVELS:
         raise SettingsError(
-            f"LOG_LEVEL is {short(level)}; give one of {', '.join(LOG_LEVELS)}.", where="LOG_LEVEL"
+            f"LOG_LEVEL is {short(text('LOG_LEVEL'))}; give one of {', '.join(LOG_LEVELS)}.",
+            where="LOG_LEVEL",
         )
     address = text("YC_METADATA_ADDR") or Access().metadata_address
     if not re.fullmatch(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?", address):
@@ -66,7 +70,13 @@ def read_access(environment: Mapping[str, str]) -> Access:
             f"YC_METADATA_ADDR is {short(address)}; give a host, or host:port.", where="YC_METADATA_ADDR"
         )
     token = text("IAM_TOKEN")
-    if not re.fullmatch(r"[!-~]*", token):
+    if OAUTH.fullmatch(token):
+        raise SettingsError(
+            "IAM_TOKEN holds an OAuth token, which is not an IAM token; set it to what yc iam create-token"
+            " prints.",
+            where="IAM_TOKEN",
+        )
+    if not re.fullmatch(r"[!-~]*", token) or "{" in token:
         raise SettingsError("IAM_TOKEN is no token; give what yc iam create-token prints.", where="IAM_TOKEN")
     return Access(
         sa_key=text("SA_KEY"),

@@ -17,7 +17,7 @@ import msgspec
 from shared.auth.authorized_key import Key
 from shared.auth.tokens import Token
 from shared.cloud.client import TOKEN, Cloud
-from shared.errors import CallError, CredentialsError
+from shared.errors import CallError, CredentialsError, sentence
 
 AUDIENCE = "https://iam.api.cloud.yandex.net/iam/v1/tokens"
 JWT_LIFE = 3600
@@ -63,8 +63,8 @@ def exchange(cloud: Cloud, key: Key, clock: Callable[[], float] = time.time) -> 
             raise
         raise CredentialsError(
             f"IAM refused the key {key.key_id} of the service account {key.service_account_id}:"
-            f" {error.message} Check that the key is this account's, that it was not deleted, and that the"
-            f" clock here ({datetime.fromtimestamp(clock(), UTC):%Y-%m-%d %H:%M} UTC) is right.",
+            f" {sentence(error.message)} Check that the key is this account's, that it was not deleted, and"
+            f" that the clock here ({datetime.fromtimestamp(clock(), UTC):%Y-%m-%d %H:%M} UTC) is right.",
             where="POST /iam/v1/tokens",
         ) from None
     return Token(answer.iam_token, _expiry(answer.expires_at, clock()))

@@ -74,9 +74,17 @@ def _file(path: str) -> str:
             f"SA_KEY_FILE names {path}, which is not UTF-8 text.", where="SA_KEY_FILE"
         ) from None
     except (OSError, ValueError) as error:
+        if "{" in path:
+            raise SettingsError(
+                "SA_KEY_FILE holds a key, and not the path of its file; set SA_KEY to the key, or SA_KEY_FILE"
+                " to the path.",
+                where="SA_KEY_FILE",
+            ) from None
         reason = getattr(error, "strerror", None) or "the path is not valid"
         raise SettingsError(
-            f"SA_KEY_FILE names {path}, which cannot be read: {reason}.", where="SA_KEY_FILE"
+            f"SA_KEY_FILE names {path}, which cannot be read: {reason}; give the path of the file that"
+            " yc iam key create writes.",
+            where="SA_KEY_FILE",
         ) from None
 
 
@@ -122,8 +130,9 @@ def _from_metadata(address: str) -> Token:
         token = {}
     if not isinstance(token, dict) or not token.get("access_token"):
         raise CredentialsError(
-            "There are no credentials: the metadata service gives no token. Attach a service account to the"
-            " function, or set SA_KEY_FILE, SA_KEY, SA_KEY_SECRET_ID or IAM_TOKEN.",
+            "There are no credentials: none is set, and the metadata service gives no token. By hand, sign in"
+            " with yc init; in a function, attach a service account to it; or set IAM_TOKEN, SA_KEY_FILE,"
+            " SA_KEY or SA_KEY_SECRET_ID.",
             where=where,
         )
     life = token.get("expires_in")

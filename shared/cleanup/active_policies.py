@@ -6,14 +6,14 @@ from shared.cleanup.protection import guarding
 from shared.cleanup.reading import needed_manifests
 from shared.cleanup.run import Run, Survey
 from shared.cloud.client import Cloud
-from shared.errors import CallError
+from shared.errors import CallError, many
 from shared.retention import guards, policies
 from shared.retention.records import Candidate, Image, Policy, Repository
 
 NAMED = 20
 KEPT_BY = {
-    "index-child": "that belong to images which stay, such as {image} of {by}",
-    "referrer": "that belong to images which stay, such as {image} of {by}",
+    "index-child": "belonging to images which stay, such as {image} of {by}",
+    "referrer": "belonging to images which stay, such as {image} of {by}",
     "keep-rule": "that keep rules keep, such as {image} by the {by}",
 }
 
@@ -47,7 +47,10 @@ def _warn_of(
             f"{deletes} the image {guards.described(image)}, which is in use: {guard.by}.",
         )
     if len(running) > NAMED:
-        run.warn("active-policy-takes-image-in-use", f"{deletes} {len(running) - NAMED} more images in use.")
+        run.warn(
+            "active-policy-takes-image-in-use",
+            f"{deletes} {many(len(running) - NAMED, 'more image')} in use.",
+        )
     for name, why in KEPT_BY.items():
         bound = [(image_id, guard) for image_id, guard in kept.items() if guard.guard == name]
         if bound:
@@ -55,5 +58,5 @@ def _warn_of(
             described = guards.described(candidates[image_id].image)
             run.warn(
                 f"active-policy-takes-{name}",
-                f"{deletes} {len(bound)} images {why.format(image=described, by=guard.by)}.",
+                f"{deletes} {many(len(bound), 'image')} {why.format(image=described, by=guard.by)}.",
             )

@@ -261,7 +261,7 @@ def _stops(run: Run, survey: Survey, deletion: Deletion) -> bool:
     if stopped is None or isinstance(stopped, Stale):
         return False
     if isinstance(stopped, AllRefused):
-        survey.leave("every delete is refused")
+        survey.leave(read_only.UNASKED.kept_by)
     elif not isinstance(stopped, OutOfTime):
         run.problem(stopped)
     return True

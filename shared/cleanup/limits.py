@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from shared.cleanup.run import Run
 from shared.cloud.registry_services import may_be_copied
+from shared.errors import many
 from shared.retention import guards, policies
 from shared.retention.creation_times import one_day
 
@@ -17,9 +18,10 @@ def tell_of_rules(run: Run) -> None:
         count = sum(number for _, number, _ in run.undated)
         run.warn(
             "absurd-creation-time",
-            f"{count} images in {len(run.undated)} repositories have a creation time that cannot be believed,"
-            f" such as {guards.described(image)} of {name} ({image.created_at or 'none'}); no rule takes them"
-            " by age or rank.",
+            f"The creation time of {many(count, 'image')} in"
+            f" {many(len(run.undated), 'repository', 'repositories')} cannot be believed, such as that of"
+            f" {guards.described(image)} of {name} ({image.created_at or 'none'}); by age or rank no rule"
+            " takes what has such a time.",
         )
     if run.settings.mode == "apply" or run.only is not None or run.errors:
         return
@@ -61,10 +63,11 @@ def check_limits(run: Run) -> None:
     wanted = run.settings.limits
     for survey in run.surveys:
         going = survey.going_count
-        if policies.over_share(going, survey.images or 0, wanted.max_share):
+        images = survey.images or 0
+        if policies.over_share(going, images, wanted.max_share):
             run.hold_back(
                 "max-share",
-                f"{survey.repository.full_name}: {going} of its {survey.images} images would be deleted,"
+                f"{survey.repository.full_name}: {going:,} of its {many(images, 'image')} would be deleted,"
                 f" which is more than MAX_SHARE ({wanted.max_share:g}) allows; nothing is deleted there."
                 " Raise MAX_SHARE if it is meant.",
             )
@@ -73,8 +76,8 @@ def check_limits(run: Run) -> None:
     if going > wanted.max_deletions:
         run.refuse(
             "max-deletions",
-            f"{going} images would be deleted, which is more than MAX_DELETIONS ({wanted.max_deletions})"
-            " allows; nothing is deleted. Raise MAX_DELETIONS if it is meant.",
+            f"{many(going, 'image')} would be deleted, which is more than MAX_DELETIONS"
+            f" ({wanted.max_deletions}) allows; nothing is deleted. Raise MAX_DELETIONS if it is meant.",
         )
         _leave_all(run, "MAX_DELETIONS")
 

@@ -137,9 +137,9 @@ class Survey(msgspec.Struct):
         """Says what becomes of candidates. What was settled first stays."""
         self.outcomes = {**outcomes, **self.outcomes}
 
-    def reconsider(self, image_id: str, outcome: Outcome) -> None:
-        """Says anew what becomes of a candidate."""
-        self.outcomes = {**self.outcomes, image_id: outcome}
+    def reconsider(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Says anew what becomes of candidates."""
+        self.outcomes = {**self.outcomes, **outcomes}
 
     def leave(self, why: str) -> None:
         """Leaves what would go of the repository; ``why`` names the limit or the guard that keeps it."""

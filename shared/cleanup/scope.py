@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from functools import partial
 
+import msgspec
+
 from shared.cleanup import registries
 from shared.cleanup.run import Run, Survey
-from shared.cloud.client import Cloud
+from shared.cloud.client import Cloud, part
 from shared.cloud.parallel import for_each, meanwhile
 from shared.cloud.registry_services import service_of
 from shared.errors import (
@@ -70,10 +72,29 @@ def _of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
     except CallError as error:
         if folder_id != run.narrowed.configured.folder_id and error.code in UNSEEN:
             raise _unknown("folder", folder_id) from None
+        if error.code in UNSEEN:
+            _check_folder(run, cloud, folder_id)
         raise
     if not found:
+        _check_folder(run, cloud, folder_id)
         run.warn("no-registries", f"The service account sees no registry in the folder {folder_id}.")
     return found
+
+
+def _check_folder(run: Run, cloud: Cloud, folder_id: str) -> None:
+    """Raises SettingsError or UnknownName when there is no such folder."""
+    try:
+        cloud.call("GET", "resource-manager", f"/resource-manager/v1/folders/{part(folder_id)}", msgspec.Raw)
+    except CallError as error:
+        if error.code != NOT_FOUND:  # to see a folder's registries is not to see the folder
+            return
+        if folder_id != run.narrowed.configured.folder_id:
+            raise _unknown("folder", folder_id) from None
+        raise SettingsError(
+            f"The folder {folder_id}, named by folder_id (FOLDER_ID), does not exist; yc resource-manager"
+            " folder list shows yours.",
+            where="FOLDER_ID",
+        ) from None
 
 
 def _named(run: Run, cloud: Cloud, registry_ids: list[str]) -> list[Registry]:
@@ -84,8 +105,8 @@ def _named(run: Run, cloud: Cloud, registry_ids: list[str]) -> list[Registry]:
         if error.code != NOT_FOUND:
             raise error
         raise SettingsError(
-            f"The registry {registry_id}, named by REGISTRY_IDS, does not exist, or the service account"
-            " cannot see it.",
+            f"The registry {registry_id}, named by registries (REGISTRY_IDS), does not exist, or the service"
+            " account cannot see it; give its id, and not its name.",
             where="REGISTRY_IDS",
         )
     return found

@@ -109,7 +109,9 @@ TAKEN_BY = ("SOFT_DELETE", "HARD_DELETE")
 
 def registry(cloud: Cloud, registry_id: str) -> Registry:
     path = f"{ROOT}/registries/{part(registry_id)}"
-    return _registry(cloud.call("GET", SERVICE, path, _Registry, role=VIEWER))
+    return _registry(
+        cloud.call("GET", SERVICE, path, _Registry, role=f"{VIEWER} on the registry {registry_id}")
+    )
 
 
 def registries(cloud: Cloud, folder_id: str) -> Iterator[Registry]:
@@ -117,7 +119,7 @@ def registries(cloud: Cloud, folder_id: str) -> Iterator[Registry]:
         SERVICE,
         f"{ROOT}/registries",
         _Registries,
-        role=f"{VIEWER} on the folder",
+        role=f"{VIEWER} on the folder {folder_id}, if there is such a folder",
         params={"folderId": folder_id, "kind": "DOCKER", "status": "ACTIVE"},
     ):
         for item in page.registries or ():

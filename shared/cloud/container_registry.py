@@ -144,7 +144,13 @@ _IMAGES = Listing(
 
 
 def registry(cloud: Cloud, registry_id: str) -> Registry:
-    item = cloud.call("GET", SERVICE, f"{ROOT}/registries/{part(registry_id)}", _Registry, role=VIEWER)
+    item = cloud.call(
+        "GET",
+        SERVICE,
+        f"{ROOT}/registries/{part(registry_id)}",
+        _Registry,
+        role=f"{VIEWER} on the registry {registry_id}",
+    )
     return Registry(item.id, item.folder_id, item.name)
 
 
@@ -153,7 +159,7 @@ def registries(cloud: Cloud, folder_id: str) -> Iterator[Registry]:
         SERVICE,
         f"{ROOT}/registries",
         _Registries,
-        role=f"{VIEWER} on the folder",
+        role=f"{VIEWER} on the folder {folder_id}, if there is such a folder",
         params={"folderId": folder_id},
     ):
         for item in page.registries or ():

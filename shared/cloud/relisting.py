@@ -16,7 +16,7 @@ from shared.cloud.client import Cloud
 from shared.cloud.listing import Known
 from shared.cloud.parallel import for_each
 from shared.cloud.registry_services import service_of
-from shared.errors import Doubtful
+from shared.errors import Doubtful, many
 from shared.retention.records import Image, Repository, Sighting
 
 QUICK = 2.0
@@ -79,7 +79,8 @@ def check_gone(cloud: Cloud, repository: Repository, images: Collection[Seen]) -
     for_each(images, ask, cloud.concurrency)
     if there:
         raise Doubtful(
-            f"The listing of {repository.full_name} lacks {len(there)} images that are there, such as"
+            f"The listing of {repository.full_name} lacks"
+            f" {many(len(there), 'image that is there', 'images that are there')}, such as"
             f" {min(there)}, so nothing is deleted there: the next run looks again.",
             where=repository.full_name,
         )

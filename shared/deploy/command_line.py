@@ -1,4 +1,4 @@
-"""``./deploy.sh plan|apply|destroy|status``: brings a folder to what the settings want, and says first how.
+"""``./deploy.sh VERB``: brings a folder to what the settings want, and says first how.
 
 Exit status: 0 done, 1 failed or not as it should be, 2 bad usage or settings, 3 refused.
 """
@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
+from typing import TypeAlias
 
 from shared.auth import sources, yc
 from shared.cloud import container_registry
@@ -28,14 +30,12 @@ VERBS = {
     "plan": "what apply would create, change, delete and leave",
     "apply": "bring the folder to what the settings want; asks first",
     "destroy": "delete what apply has made, but for the state; asks first",
-    "status": "what is deployed, its last and next runs, and whether roles are missing",
+    "status": "what is deployed, its runs and open plans, and whether roles are missing",
+    "package": "write the archive for the cloud to FILE, for those who deploy by other means",
 }
 
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Compare = Callable[[Found], list[Step]]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    return carry_out_verb(parser().parse_args(arguments))
 
 
 def carry_out_verb(options: argparse.Namespace) -> int:
@@ -80,6 +80,9 @@ def bring(
 ) -> None:
     """Shows the plan and, but for ``plan``, carries it out when it is agreed to. Raises JanitorError."""
     steps = compare(facts)
+    if options.verb == "destroy" and not steps:
+        print(f"{show.nothing(deployment.config)}.")
+        return
     show.plan(deployment.config, steps)
     if options.verb == "plan" or not any(step.change for step in steps):
         return
@@ -108,18 +111,20 @@ def agreed(verb: str) -> bool:
     return answer in ("y", "yes")
 
 
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog=show.COMMAND, description="Deploys registry-janitor to Yandex Cloud.")
-    add_verbs(made)
-    return made
-
-
-def add_verbs(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+def add_verbs(parser: argparse.ArgumentParser) -> Verbs:
+    """Gives the parser the verbs, and returns them."""
+    parser.prog = show.COMMAND
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", prog=show.COMMAND)
     for name, text in VERBS.items():
+        example = "janitor.zip" if name == "package" else "--config shop.toml"
         verb = verbs.add_parser(
-            name, help=text, description=text, epilog=f"Example: {show.COMMAND} {name} --config shop.toml"
+            name, help=text, description=text, epilog=f"Example: {show.COMMAND} {name} {example}"
         )
+        if name == "package":
+            verb.add_argument(
+                "file", metavar="FILE", type=Path, help="the archive's file, such as janitor.zip"
+            )
+            continue
         verb.add_argument(
             "--config",
             metavar="FILE",
@@ -136,3 +141,4 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
             )
         if name == "destroy":
             verb.add_argument("--delete-state", action="store_true", help="delete the state's bucket too")
+    return verbs

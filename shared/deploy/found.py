@@ -74,11 +74,24 @@ def find(cloud: Cloud, config: Config, *, may_miss: bool = False) -> Found:
     facts.given = _given(cloud, config, may_miss)
     used = {name for versions in facts.versions.values() for version in versions for name in version.buckets}
     for name in sorted({config.bucket, *used} - {""}):
-        bucket = api.bucket(cloud, name)
+        bucket = _bucket(cloud, config, name)
         if bucket:
             facts.buckets[name] = bucket
     _find_roles(cloud, config, facts)
     return facts
+
+
+def _bucket(cloud: Cloud, config: Config, name: str) -> Bucket | None:
+    try:
+        return api.bucket(cloud, name)
+    except CallError as error:
+        if error.code != PERMISSION_DENIED or name != config.bucket:
+            raise
+        raise SettingsError(
+            f"You have no rights on the bucket {name}, named by state_bucket ({error.message}); if it is not"
+            " yours, give another name, for all of Yandex Cloud shares the names of buckets.",
+            where="state_bucket",
+        ) from None
 
 
 def _sort(facts: Found, names: Names, kind: Kind, items: list[Item]) -> None:

@@ -94,15 +94,12 @@ def package(file: Path, root: Path = ROOT) -> int:
     return file.write_bytes(compiled(archive(root)))
 
 
-def main() -> int:
-    if len(sys.argv) != 2:
-        print("usage: ./deploy.sh package FILE.zip", file=sys.stderr)
-        return 2
-    file = Path(sys.argv[1])
+def write(file: Path) -> int:
+    """Writes the archive, says so, and returns the exit status."""
     try:
         size = package(file)
     except OSError as error:
-        print(f"{file} cannot be written: {error.strerror}.", file=sys.stderr)
+        print(f"{file} cannot be written: {error.strerror}; name another file.", file=sys.stderr)
         return 1
     if size > MOST_BYTES:
         print(f"{file} has {size} bytes; the cloud takes {MOST_BYTES} at most.", file=sys.stderr)
@@ -112,4 +109,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write(Path(sys.argv[1])))

@@ -43,6 +43,10 @@ def plan(config: Config, steps: Iterable[Step]) -> None:
     print(", ".join(f"{counts[action]} to {action}" for action in MARKS) + ".")
 
 
+def nothing(config: Config) -> str:
+    return f"Nothing of {config.deploy.name} is deployed in the folder {config.folder_id}"
+
+
 def heading(config: Config) -> str:
     origin = f" ({', '.join(config.variables)} from the environment)" if config.variables else ""
     return f"{config.deploy.name} in the folder {config.folder_id}, mode {config.settings.mode}{origin}:"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from shared.deploy import last_runs, probes, show, wanted
+from shared.deploy import last_runs, open_plans, probes, show, wanted
 from shared.deploy.config import Config
 from shared.deploy.deployment import Deployment
 from shared.deploy.difference import binding, difference
@@ -28,15 +28,15 @@ def print_status(deployment: Deployment, now: datetime) -> int:
         print(line)
     as_it_should_be = _compared(deployment, facts)
     print(f"last runs: {last_runs.lines(deployment, now)}")
+    print(f"open plans: {open_plans.lines(deployment, _webhook_url(config, facts), now)}")
     print(f"next runs: {show.next_runs(config, now)}")
     return 0 if _roles(deployment, facts) and as_it_should_be else 1
 
 
 def _nothing(config: Config, facts: Found) -> None:
-    what, folder = config.deploy.name, config.folder_id
-    print(f"Nothing of {what} is deployed in the folder {folder}; {show.COMMAND} apply deploys it.")
+    print(f"{show.nothing(config)}; {show.COMMAND} apply deploys it.")
     for name, bucket in facts.buckets.items():
-        if Names(what).are_on(bucket.labels):
+        if Names(config.deploy.name).are_on(bucket.labels):
             print(f"Its state is kept in the bucket {name}.")
 
 
@@ -49,12 +49,20 @@ def _deployed(config: Config, facts: Found) -> Iterator[str]:
         newest = "" if live == facts.versions[name][-1] else "; there is a newer one, so this was rolled back"
         yield f"function {name}: version {live.id}, made at {live.created_at}{newest}"
         if name == Names(config.deploy.name).webhook:
-            yield f"      {wanted.live_url(facts.items['function'][name])}"
+            yield f"      {_webhook_url(config, facts)}"
     for name, rule in wanted.triggers(config, facts).items():
         trigger = facts.items["trigger"].get(name)
         cron = trigger.rule.get("timer", {}).get("cronExpression") if trigger else None
         schedule = f', "{cron}" in UTC' if cron and "timer" in rule else ""
         yield f"trigger {name}: {trigger.status.lower() if trigger else 'not deployed'}{schedule}"
+
+
+def _webhook_url(config: Config, facts: Found) -> str:
+    """The URL of the webhook that is deployed, "" if none is."""
+    name = Names(config.deploy.name).webhook
+    if not config.deploy.webhook or facts.version_with(name, LIVE) is None:
+        return ""
+    return wanted.live_url(facts.items["function"][name])
 
 
 def _compared(deployment: Deployment, facts: Found) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 from shared.cleanup import explanation, integrity
 from shared.cloud import container_registry
+from shared.cloud.client import Cloud
+from shared.errors import NOT_FOUND, CallError, SettingsError
 from shared.invocation import saved_listing, task
 from shared.invocation.task import Kind
 from shared.invocation.watched import Ended, ended, show
@@ -47,7 +49,7 @@ def show_difference(options: Namespace, environment: Mapping[str, str]) -> int:
     other = {
         **environment,
         **{name: text for name, text in same.items() if text},
-        "JANITOR_CONFIG": options.diff,
+        "JANITOR_CONFIG": settings.file_of(options.diff, environment),
     }
     settings.load(other, must_name_target=not options.listing)
     before, after = _dry_run(options, environment), _dry_run(options, other)
@@ -83,6 +85,19 @@ def explain(options: Namespace, environment: Mapping[str, str]) -> int:
     return looked.status
 
 
+def _native_policy(cloud: Cloud, policy_id: str) -> Any:
+    try:
+        return container_registry.native_policy(cloud, policy_id)
+    except CallError as error:
+        if error.code != NOT_FOUND:
+            raise
+        raise SettingsError(
+            f"There is no lifecycle policy {policy_id} in Container Registry; dry-run --json shows the ids"
+            " of all policies.",
+            where="POLICY_ID",
+        ) from None
+
+
 def convert(options: Namespace, environment: Mapping[str, str]) -> int:
     """Prints a native policy as rules, or says which of the file's rules could be native policies."""
     if not options.policy_id:
@@ -92,7 +107,7 @@ def convert(options: Namespace, environment: Mapping[str, str]) -> int:
     looked = ended(
         task.LOOK_BY_HAND,
         environment,
-        look=lambda _, cloud: answers.append(container_registry.native_policy(cloud, options.policy_id)),
+        look=lambda _, cloud: answers.append(_native_policy(cloud, options.policy_id)),
     )
     if not answers:
         return show(options, looked)

@@ -27,7 +27,7 @@ def refused(error: JanitorError) -> dict[str, Any]:
 
 def carry_out(task: Task) -> tuple[report.Report, JanitorError | None]:
     """Does the task, and returns its report and the error that ended it, if any."""
-    heading = report.Heading(_run_id(), "dry-run", datetime.now(UTC))
+    heading = report.Heading(_run_id(), task.kind.mode or "dry-run", datetime.now(UTC))
     ends_at = task.invocation.ends_at
     log.start("INFO")
     run: Run | None = None

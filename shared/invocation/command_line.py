@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from shared.cloud import log
-from shared.errors import JanitorError, SettingsError
+from shared.errors import JanitorError, SettingsError, known
 from shared.invocation import by_hand, hints, migration_by_hand, read_only, task
 from shared.report import terminal
 from shared.settings import settings
@@ -73,7 +73,7 @@ COMMANDS = (
     ),
     Command(
         "plan",
-        "what a clean-up would delete, kept in the state directory until it is applied; deletes nothing",
+        "what a clean-up would delete, kept in the state until it is applied; deletes nothing",
         "plan --json > plan.json",
         partial(by_hand.run, task.PLAN),
         (VERBOSE,),
@@ -96,7 +96,7 @@ COMMANDS = (
     ),
     Command(
         "report",
-        "the report of the last run, or of RUN_ID, from the state directory, also of one that was cut off",
+        "the report of the last run, or of RUN_ID, from the state, also of one that was cut off",
         "report --html report.html",
         read_only.report_kept,
         (
@@ -173,10 +173,7 @@ def carry_out_command(options: argparse.Namespace) -> int:
     except JanitorError as error:
         print(error, file=sys.stderr)
         status = error.exit_status
-    hint = hints.of_settings(status, environment) if environment else ""
-    if hint:
-        print(hint, file=sys.stderr)
-    return status
+    return hints.after_settings(status, environment) if environment else status
 
 
 def configured(options: argparse.Namespace) -> dict[str, str]:
@@ -218,6 +215,27 @@ def parser() -> tuple[argparse.ArgumentParser, Parsers]:
             if not option.instead_of_json:
                 added.add_argument(option.name, **option.how)
     return made, commands
+
+
+def refuse_unknown(
+    parser: argparse.ArgumentParser, choices: Iterable[str], words: list[str], kind: str = "command"
+) -> None:
+    """Ends with a sentence and 2 when the first of the words is none of the choices."""
+    word = words[0] if words else ""
+    if word.startswith("-") and word.partition("=")[0] not in parser._option_string_actions:
+        parser.error(f"{word} comes after a {kind}, as in: {parser.prog} {next(iter(choices))} {word}")
+    if not word.startswith("-") and word not in choices:
+        said = f"there is no {kind} {word}" if word else f"a {kind} is missing"
+        parser.error(f"{said}; {known(word, choices, f'{kind}s')}")
+
+
+def refuse_more(parser: argparse.ArgumentParser, words: list[str]) -> None:
+    """Ends with a sentence and 2 about words that the command does not take."""
+    word = words[0].partition("=")[0]
+    if not word.startswith("-"):
+        parser.error(f"{word} is a word too many")
+    options = (name for name in parser._option_string_actions if name.startswith("--"))
+    parser.error(f"there is no option {word}; {known(word, options, 'options')}")
 
 
 def add_command(commands: Parsers, name: str, text: str, example: str) -> argparse.ArgumentParser:

@@ -21,6 +21,7 @@ from shared.report import report as reports
 from shared.report.announce import announce
 from shared.report.legend import of_run
 from shared.report.report import Report
+from shared.report.sentence import sentence
 from shared.retention import plan
 from shared.retention.moments import duration
 from shared.settings.channels import Recipient
@@ -113,7 +114,9 @@ def report_of(
         layer_counting.count_layers(run)
         report = with_plan(run, reports.build(heading, run, error, datetime.now(UTC), rows))
     say = log.info if report.status == "ok" else log.fatal if report.status == "failed" else log.warn
-    say(f"{heading.mode}: {report.status}", run_id=heading.run_id, **msgspec.structs.asdict(report.totals))
+    words = sentence(report, of_run(run) if run else None, names=False)
+    totals = msgspec.structs.asdict(report.totals)
+    say(words, run_id=heading.run_id, mode=report.mode, status=report.status, **totals)
     if error is not None:
         log.error(str(error), where=error.where)
     return report

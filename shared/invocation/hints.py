@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,10 +10,20 @@ from shared.errors import UNAUTHENTICATED
 from shared.report.contract import Report
 from shared.settings.settings import FILE
 
+SAID = ("JANITOR_CONFIG", "FOLDER_ID", "REGISTRY_IDS")
+
+
+def after_settings(status: int, environment: Mapping[str, str]) -> int:
+    """The exit status, after a word on the settings' file if that may be the matter."""
+    hint = of_settings(status, environment)
+    if hint:
+        print(hint, file=sys.stderr)
+    return status
+
 
 def of_settings(status: int, environment: Mapping[str, str]) -> str:
     """Where the settings' file was looked for, after bad settings of which none came from a file."""
-    if status != 2 or environment.get("JANITOR_CONFIG"):
+    if status != 2 or any(environment.get(name, "").strip() for name in SAID):
         return ""
     return (
         f"No settings file was read: there is no {Path(FILE).absolute()}, and neither --config nor"

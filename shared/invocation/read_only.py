@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.auth import yc
-from shared.auth.environment import read_access
+from shared.errors import many
 from shared.invocation import open_plans, page_file
 from shared.invocation.task import Invocation
 from shared.report import report, terminal
@@ -53,7 +53,7 @@ def plans_open(options: Namespace, environment: Mapping[str, str]) -> int:
 
 def check(options: Namespace, environment: Mapping[str, str]) -> int:
     """Checks the settings as every command does, but asks nothing of the cloud."""
-    read_access(environment)
+    _ = Invocation(environment).access
     configured = settings.load(environment, must_name_target=False)
     if environment["JANITOR_CONFIG"]:
         check_deployment(environment["JANITOR_CONFIG"])
@@ -62,7 +62,7 @@ def check(options: Namespace, environment: Mapping[str, str]) -> int:
     if options.json:
         terminal.print_json({"status": "ok", "mode": configured.mode, "rules": rules})
         return 0
-    print(f"The settings are right: mode {configured.mode}, {rules} rules.")
+    print(f"The settings are right: mode {configured.mode}, {many(rules, 'rule')}.")
     if not configured.folder_id and not configured.registries:
         print("They name neither a folder nor registries: a run needs FOLDER_ID or REGISTRY_IDS.")
     return 0

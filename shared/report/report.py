@@ -40,6 +40,7 @@ EXIT_STATUS = {"ok": 0, "partial": 1, "failed": 1, "refused": 3, "held-back": 3,
 OUTCOMES = ("would-delete", "deleted", "already-gone", "protected", "failed", "remaining")
 OPTIONAL = ("price", "retries")
 HELD = ("failed", "protected", "remaining")
+NO_RUN_YET = "yet; dry-run, plan and cleanup keep theirs there"
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -191,7 +192,8 @@ def kept(state: Store, run_id: str | None = None) -> Report:
     run_id = run_id or next(reversed(runs), "")
     entry = journal.entry(state, run_id, runs[run_id]) if run_id in runs else None
     if entry is None:
-        raise SettingsError(f"{state.where} has no run {run_id}.", where="STATE_DIR")
+        rest = f"{run_id}; report without a run's id shows the last one" if run_id else NO_RUN_YET
+        raise SettingsError(f"{state.where} has no run {rest}.", where="STATE_DIR")
     return journal.written_report(state, run_id, Report) or of_journal(entry, None)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from shared.cloud.registry_services import SERVICES, SOURCE
+from shared.errors import many
 from shared.report.contract import ImageRow, PolicyRow, Report, RepositoryRow
 from shared.report.legend import Legend
 from shared.report.summary import size
@@ -86,10 +87,16 @@ def held(report: Report) -> list[Held]:
     return [Held(why, count, tuple(repositories[why])) for why, count in counts.most_common()]
 
 
+def is_idle(report: Report) -> bool:
+    """Whether the run was stopped before it looked at any image."""
+    totals = report.totals
+    return not totals.images and not totals.candidates and report.status in ("failed", "refused")
+
+
 def sentence(report: Report, legend: Legend | None = None, *, names: bool = True) -> str:
     """The run in one sentence; without ``names``, nothing in it comes from strangers."""
     totals = report.totals
-    if not totals.images and not totals.candidates and report.status in ("failed", "refused"):
+    if is_idle(report):
         return "Nothing was done." if report.mode == "apply" else "Nothing was looked at."
     if not totals.images and not totals.candidates:
         return "There are no images."
@@ -112,8 +119,8 @@ def _of(report: Report) -> str:
     """The images of which some go: those that were looked at, or a plan's."""
     totals = report.totals
     if report.mode == "apply" and report.plan_id:
-        return f"the plan's {_many(totals.candidates)}"
-    return _many(totals.images or totals.candidates)
+        return f"the plan's {many(totals.candidates, 'image')}"
+    return many(totals.images or totals.candidates, "image")
 
 
 def _rest(report: Report, *, names: bool) -> list[str]:
@@ -175,7 +182,3 @@ def service_title(service: Service) -> str:
 def short_digests(text: str) -> str:
     """``text`` with the first 12 digits of each digest."""
     return DIGEST.sub(r"\1…", text)
-
-
-def _many(count: int) -> str:
-    return f"{count:,} {'image' if count == 1 else 'images'}"

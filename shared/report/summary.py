@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.errors import many
 from shared.report.contract import Report
 
 
@@ -16,8 +17,8 @@ def summary(report: Report) -> str:
         "failed": totals.failed,
         "remaining": totals.remaining,
     }
-    parts = [f"{totals.images} images", f"{totals.candidates} candidates"]
-    parts += [f"{count} {name}" for name, count in counts.items() if count]
+    parts = [many(totals.images, "image"), many(totals.candidates, "candidate")]
+    parts += [f"{count:,} {name}" for name, count in counts.items() if count]
     price = report.price
     money = f" ({price.reclaimed_per_month:.2f} {price.currency} a month)" if price else ""
     return ", ".join(parts) + f"; {size(totals.reclaimed_bytes)} {verb}{money}"

@@ -18,6 +18,7 @@ import msgspec
 
 from shared.cleanup.explanation import Explained
 from shared.cloud.parallel import Progress
+from shared.errors import many
 from shared.report import lists, migration, sentence
 from shared.report.contract import Report
 from shared.report.difference import Difference
@@ -119,11 +120,15 @@ def show(report: Report, legend: Legend | None = None, *, verbose: bool = False)
     say, width = _printer()
     style = COLOURS[report.status]
     say(sentence.sentence(report, legend), style=f"bold {style}")
+    if sentence.is_idle(report):  # what the problems say is all there is to say
+        say(f"{report.mode}: {report.status}", style=style)
+        _show_problems(say, report)
+        return
     say(f"{report.mode}: {report.status} ({sentence.status(report)})", style=style)
     _show_table(say, width, "Repositories", lists.REPOSITORIES, lists.repositories(report))
     others = lists.unchanged(report)
     if others:
-        say(f"In {others:,} other {'repository' if others == 1 else 'repositories'} nothing goes.")
+        say(f"In {many(others, 'other repository', 'other repositories')} nothing goes.")
     if report.images_truncated:
         say(f"This report lists {len(report.images):,} of {report.totals.candidates:,} images.")
     _show_table(say, width, "Held back", lists.HELD, sentence.held(report)[sentence.FIRST :])
@@ -192,7 +197,7 @@ def show_difference(difference: Difference) -> None:
     """Prints how two settings files differ."""
     say, width = _printer()
     taken, kept = len(difference.newly_taken), len(difference.newly_kept)
-    say(f"{taken:,} images newly taken, {kept:,} newly kept", style="bold")
+    say(f"{many(taken, 'image')} newly taken, {kept:,} newly kept", style="bold")
     for title, rows in (
         ("Newly taken", difference.newly_taken),
         ("Newly kept", difference.newly_kept),

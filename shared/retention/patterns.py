@@ -32,7 +32,19 @@ def pattern(text: str) -> Any:
     try:
         return regex.compile(text)
     except (regex.error, OverflowError, RecursionError, MemoryError) as error:
-        raise ValueError(str(error) or "it is too deep") from None
+        raise ValueError(f"{error or 'it is too deep'}{_meant(text)}") from None
+
+
+def _meant(text: str) -> str:
+    """What somebody may have meant who writes ``*`` as a shell takes it."""
+    if not text.startswith("*"):
+        return ""
+    meant = text.replace("*", ".*")
+    try:
+        pattern(meant)
+    except ValueError:
+        return ""
+    return f'; did you mean "{printable(meant[:60])}"?'
 
 
 def _repeated(text: str) -> int:

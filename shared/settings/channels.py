@@ -16,7 +16,8 @@ from msgspec import Meta
 
 from shared.auth.standard_webhooks import signing_key
 from shared.cloud import address
-from shared.errors import SettingsError, key_of, known, short
+from shared.errors import SettingsError, key_of, sentence, short
+from shared.settings.wrong_values import unknown_key, wrong_value
 
 On = Literal["always", "changes", "problems"]
 Security = Literal["starttls", "ssl", "plain"]
@@ -75,7 +76,7 @@ ACCEPTS = {
     "chat_id": 'the id of a chat, or a channel as "@name"',
     "url": "a URL such as https://hooks.example.net/janitor",
     "url_env": f"{VARIABLE} that holds the incoming webhook's URL",
-    "secret_env": f"{VARIABLE} that holds the secret, whsec_...",
+    "secret_env": f"{VARIABLE} that holds the secret of Standard Webhooks",
     "host": "the mail server's host",
     "port": "a whole number from 1 to 65535",
     "security": "starttls, ssl or plain",
@@ -117,18 +118,18 @@ def _checked(table: Any, place: str, spoken: Spoken) -> Channel:
     if not isinstance(table, dict):
         raise SettingsError(f"{spoken(place)} is no table; write it as [[notify]].", where=place)
 
-    def wrong(key: str, fault: str) -> SettingsError:
-        return SettingsError(f"{spoken(f'{place}.{key}')} {fault}.", where=f"{place}.{key}")
+    def wrong(key: str, said: str) -> SettingsError:
+        return SettingsError(sentence(f"{spoken(f'{place}.{key}')} {said}"), where=f"{place}.{key}")
 
     word = table.get("kind")
     kind = KINDS.get(word) if isinstance(word, str) else None
     if kind is None:
-        fault = f"is {short(word)}" if "kind" in table else "is missing"
-        raise wrong("kind", f"{fault}; give {ACCEPTS['kind']}")
+        said = f"is {short(word)}" if "kind" in table else "is missing"
+        raise wrong("kind", f"{said}; give {ACCEPTS['kind']}")
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for key in table:
         if key not in (*fields, "kind"):
-            raise wrong(key, f"is not a known key of kind {word}; {known(key, fields).rstrip('.')}")
+            raise wrong(key, unknown_key(key, fields, of=f" of kind {word}"))
     for key, field in fields.items():
         if field.required and key not in table:
             raise wrong(key, f"is missing, and kind {word} needs it; give {ACCEPTS[key]}")
@@ -136,9 +137,12 @@ def _checked(table: Any, place: str, spoken: Spoken) -> Channel:
         channel = msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         key = key_of(str(error)) or "kind"
-        raise wrong(key, f"is {short(table.get(key))}; give {ACCEPTS[key]}") from None
-    for key, fault in _faults(channel):
-        raise wrong(key, fault)
+        said = wrong_value(
+            table.get(key), ACCEPTS[key], lambda value: msgspec.convert({**table, key: value}, kind)
+        )
+        raise wrong(key, said) from None
+    for key, said in _faults(channel):
+        raise wrong(key, said)
     return channel
 
 

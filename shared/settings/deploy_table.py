@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.errors import SettingsError, key_of, known, short
+from shared.errors import SettingsError, key_of, short
 from shared.settings import cron, variables
 from shared.settings.settings import FILE, KEYS, Id, Place
+from shared.settings.wrong_values import unknown_key, wrong_value
 
 WEBHOOK_SECRET = "WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 WEBHOOK_BYTES = len("WEBHOOK_SECRET" + "whsec_") + 44 + len("WEBHOOK_URL") + 64
@@ -73,6 +74,10 @@ ACCEPTS = {
     "environment": "texts by the names of variables",
     "secrets": '"<id of a Lockbox secret>/<key>" by the names of variables',
 }
+MAPPINGS = {
+    "environment": "a text, for a variable whose name is letters, digits and underscores",
+    "secrets": '"<id of a Lockbox secret>/<key>"',
+}
 
 
 def check(document: dict[str, Any], file: str, now: datetime | None = None) -> Deploy:
@@ -94,13 +99,12 @@ def function_environment(deploy: Deploy) -> dict[str, str]:
 
 def _table(table: Any, file: str) -> Deploy:
     try:
-        return msgspec.convert(table, Deploy)
+        return _convert(table)
     except msgspec.ValidationError as error:
         unknown = re.search(r"unknown field `(.*?)`", str(error), re.DOTALL)
         if unknown:
             raise SettingsError(
-                f"deploy.{unknown[1]} in {file} is not a known key; {known(unknown[1], ACCEPTS)}",
-                where="deploy",
+                f"deploy.{unknown[1]} in {file} {unknown_key(unknown[1], ACCEPTS)}", where="deploy"
             ) from None
         key = key_of(str(error))
         if not key:
@@ -109,23 +113,23 @@ def _table(table: Any, file: str) -> Deploy:
 
 
 def _wrong(key: str, value: Any, file: str) -> SettingsError:
-    if isinstance(value, str) and _unquoted(key, value):
-        return SettingsError(
-            f"deploy.{key} in {file} is the text {short(value)}; give {value}, without quotes.",
-            where=f"deploy.{key}",
-        )
-    return SettingsError(
-        f"deploy.{key} in {file} is {short(value)}; give {ACCEPTS[key]}.", where=f"deploy.{key}"
-    )
+    if isinstance(value, dict) and key in MAPPINGS:
+        name, value = next(row for row in value.items() if not _fits({key: dict([row])}))
+        said = f"deploy.{key}.{name} in {file} is {short(value)}; give {MAPPINGS[key]}."
+    else:
+        wrong = wrong_value(value, ACCEPTS[key], lambda other: _convert({key: other}))
+        said = f"deploy.{key} in {file} {wrong}."
+    return SettingsError(said, where=f"deploy.{key}")
 
 
-def _unquoted(key: str, text: str) -> bool:
-    """Whether the text, without its quotes, would be right."""
-    if not re.fullmatch(r"[0-9]{1,9}|true|false", text):
-        return False
+def _convert(table: dict[str, Any]) -> Deploy:
+    return msgspec.convert(table, Deploy)
+
+
+def _fits(table: dict[str, Any]) -> bool:
     try:
-        msgspec.convert({key: msgspec.json.decode(text)}, Deploy)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+        _convert(table)
+    except msgspec.ValidationError:
         return False
     return True
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from shared.errors import EventError, OverrideRefused, SettingsError
+from shared.errors import EventError, OverrideRefused, SettingsError, known
 from shared.retention.moments import duration
 from shared.settings.settings import KEYS, check
 from shared.settings.settings import Settings as Settings
@@ -64,7 +64,8 @@ def narrow(settings: Settings, overrides: dict[str, Any]) -> Narrowed:
     for name in requested:
         if name not in KEYS:
             raise OverrideRefused(
-                f"The event sets {name[:100]}, which is not a setting that an event can change.",
+                f"The event sets {name[:100]}, which is not a setting that an event can change;"
+                f" {known(name[:100], KEYS)}",
                 where="event",
             )
     new = _applied(settings, requested)

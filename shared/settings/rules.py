@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from shared.errors import SettingsError, key_of, known, short
+from shared.errors import SettingsError, key_of, sentence, short
 from shared.retention.moments import LONGEST_DURATION, duration
 from shared.retention.patterns import pattern, repository_matcher
 from shared.retention.rule import EVERYWHERE, Rule
+from shared.settings.wrong_values import unknown_key, wrong_value
 
 ACCEPTS = {
     "name": "a name of 1 to 100 characters",
@@ -58,7 +59,7 @@ def _checked(table: Any, number: int, spoken: Spoken) -> Rule:
     unknown = next((key for key in table if key not in ACCEPTS), None)
     if unknown is not None:
         key = f"rules[{number}].{unknown}"
-        raise SettingsError(f"{spoken(key)}{title} is not a known key; {known(unknown, ACCEPTS)}", where=key)
+        raise SettingsError(f"{spoken(key)}{title} {unknown_key(unknown, ACCEPTS)}", where=key)
     if "name" not in table:
         key = f"rules[{number}].name"
         raise SettingsError(
@@ -70,10 +71,12 @@ def _checked(table: Any, number: int, spoken: Spoken) -> Rule:
     except msgspec.ValidationError as error:
         name = key_of(str(error)) or "name"
         key = f"rules[{number}].{name}"
-        raise SettingsError(
-            f"{spoken(key)}{title} is {short(table.get(name))}; give {ACCEPTS.get(name, 'what a rule has')}.",
-            where=key,
-        ) from None
+        said = wrong_value(
+            table.get(name),
+            ACCEPTS.get(name, "what a rule has"),
+            lambda value: msgspec.convert({"name": "a", name: value}, Rule),
+        )
+        raise SettingsError(f"{spoken(key)}{title} {said}.", where=key) from None
     for name, fault in _faults(rule):
         raise _wrong(rule, number, name, spoken, fault)
     return rule
@@ -81,7 +84,7 @@ def _checked(table: Any, number: int, spoken: Spoken) -> Rule:
 
 def _wrong(rule: Rule, number: int, name: str, spoken: Spoken, fault: str) -> SettingsError:
     key = f"rules[{number}].{name}"
-    return SettingsError(f"{spoken(key)} (the rule {short(rule.name)}) {fault}.", where=key)
+    return SettingsError(sentence(f"{spoken(key)} (the rule {short(rule.name)}) {fault}"), where=key)
 
 
 def _faults(rule: Rule) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.auth.environment import is_base_url
-from shared.errors import SettingsError, key_of, known, short
+from shared.errors import SettingsError, key_of, known, sentence, short
 from shared.retention.matching import renew
 from shared.retention.moments import DURATION, LONGEST_DURATION, duration
 from shared.retention.patterns import pattern
@@ -25,6 +25,7 @@ from shared.retention.rule import Rule, Text
 from shared.settings.channels import Channel, check_channels
 from shared.settings.rules import check_rules
 from shared.settings.variables import named, refuse_misspelt
+from shared.settings.wrong_values import OF_THE_FILE, unknown_key, wrong_value
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Source = Literal["serverless-containers", "compute", "instance-groups", "kubernetes"]
@@ -134,6 +135,7 @@ KEYS = {
     "metrics.folder_id": _Key(None, "text", "the id of a folder"),
     "allow_overrides": _Key(None, "list", "keys of this file that an event may set"),
 }
+TABLES = ("rules", "notify", "deploy", *dict.fromkeys(key.partition(".")[0] for key in KEYS if "." in key))
 FILE = "janitor.toml"
 BUNDLE = Path(__file__).resolve().parents[2]
 
@@ -237,10 +239,8 @@ def _check_guards(guards: Guards, spoken: Any) -> None:
         try:
             pattern(text)
         except ValueError as error:
-            raise SettingsError(
-                f"{spoken('guards.keep_tags')} has {short(text)}, which is no regular expression: {error}.",
-                where="guards.keep_tags",
-            ) from None
+            said = f"{spoken('guards.keep_tags')} has {short(text)}, which is no regular expression: {error}"
+            raise SettingsError(sentence(said), where="guards.keep_tags") from None
 
 
 def _check_plans(settings: Settings, spoken: Any) -> None:
@@ -287,7 +287,8 @@ def _unreadable(file: str, error: OSError | ValueError) -> str:
         )
     if isinstance(error, UnicodeDecodeError):
         return f"{file} is not UTF-8; save it as UTF-8."
-    return f"{file} is not TOML: {error}."
+    remedy = "; a text stands in quotes" if str(error).startswith("Invalid value") else ""
+    return f"{file} is not TOML: {error}{remedy}."
 
 
 def _parse(key: _Key, text: str) -> Any:
@@ -329,11 +330,21 @@ def _sentence(error: str, document: dict[str, Any], spoken: Any) -> str:
     name = key_of(error)
     unknown = re.search(r"unknown field `(.*?)`", error, re.DOTALL)
     if unknown:
-        name = f"{name}.{unknown[1]}" if name else unknown[1]
-        return f"{spoken(name)} is not a known key; {known(name, (*KEYS, 'rules', 'notify'))}"
+        place, name = name, f"{name}.{unknown[1]}" if name else unknown[1]
+        if place and unknown[1] in OF_THE_FILE:
+            return f"{spoken(name)} {unknown_key(unknown[1], KEYS)}"
+        return f"{spoken(name)} {unknown_key(name, (*TABLES, *KEYS), in_table=False)}"
     value: Any = document
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else value
-    if name in KEYS:
-        return f"{spoken(name)} is {short(value)}; give {KEYS[name].accepts}."
-    return f"{spoken(name)} is {short(value)}; give a table of keys."
+    if name not in KEYS:
+        return f"{spoken(name)} is {short(value)}; give a table of keys, as in [{name}]."
+    if isinstance(value, list) and spoken(name) == KEYS[name].variable:
+        value = ", ".join(value)  # as the variable has it
+
+    def convert(other: Any) -> Settings:
+        wanted: dict[str, Any] = {}
+        _put(wanted, name, other)
+        return msgspec.convert(wanted, Settings)
+
+    return f"{spoken(name)} {wrong_value(value, KEYS[name].accepts, convert)}."

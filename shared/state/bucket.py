@@ -102,7 +102,7 @@ class Bucket:
         try:
             yield
         except CallError as error:
-            raise StateError(f"{self.where}: {name}: {error}{self._remedy(error)}.") from None
+            raise StateError(f"{self.where}: {self._said(name, error)}.") from None
         except OutOfTime:
             raise StateError(f"{self.where}: {name}: the time of this invocation is over.") from None
         except CredentialsError as error:
@@ -110,12 +110,13 @@ class Bucket:
         except OSError as error:
             raise StateError(f"{self.where}: {name}: {error.strerror}; make room in the function.") from None
 
-    def _remedy(self, error: CallError) -> str:
+    def _said(self, name: str, error: CallError) -> str:
         if error.code == PERMISSION_DENIED:
-            return f"; give the service account the role {ROLE} on the bucket {self._bucket}"
+            remedy = f"give the service account the role {ROLE} on the bucket {self._bucket}"
+            return f"{name}: {error.message.rstrip('.')}; {remedy}"
         if error.code == FAILED_PRECONDITION:
-            return "; create the bucket, or name another by STATE_BUCKET"
-        return "; what cannot be journaled is not deleted"
+            return "there is no such bucket; create the bucket, or name another by STATE_BUCKET"
+        return f"{name}: {error}; what cannot be journaled is not deleted"
 
 
 @contextmanager

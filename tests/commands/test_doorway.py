@@ -84,6 +84,22 @@ def test_deploying_has_the_verbs_of_the_script(verb: str) -> None:
     assert re.findall(r"^  (--\S+)", ours, re.MULTILINE) == options
 
 
+def test_deploying_has_all_verbs_of_the_script_but_those_for_its_own_directory() -> None:
+    ours, scripts = (shell(f"{way} --help").stdout for way in (f"{PYTHON} deploy", "./deploy.sh"))
+
+    of_the_script = re.findall(r"^\./deploy\.sh (\w+)", scripts, re.MULTILINE)
+    assert re.findall(r"^    (\w+)", ours, re.MULTILINE) == [
+        verb for verb in of_the_script if verb not in ("local", "help")
+    ]
+
+
+def test_the_archive_is_the_same_whoever_writes_it(tmp_path: Path) -> None:
+    for way, file in ((f"{PYTHON} deploy", "ours.zip"), (f"{PROJECT_ROOT}/deploy.sh", "scripts.zip")):
+        assert shell(f"{way} package {file}", cwd=tmp_path).returncode == 0
+
+    assert (tmp_path / "ours.zip").read_bytes() == (tmp_path / "scripts.zip").read_bytes()
+
+
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
 def test_a_shell_learns_the_commands_and_their_options(name: str) -> None:
     ended = shell(f"{PYTHON} completion {name}")
@@ -102,10 +118,6 @@ def test_bash_completes_a_verb_of_deploying(tmp_path: Path) -> None:
     )
 
     assert ended.stdout.split() == ["status"]
-
-
-def test_an_unknown_shell_ends_with_2() -> None:
-    assert shell(f"{PYTHON} completion powershell").returncode == 2
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_diff_tells_what_another_file_would_newly_take_and_keep(cloud: Cloud, tm
     difference = json.loads(ended.stdout)
     assert [row["image_id"] for row in difference["newly_taken"]] == ["b"]
     assert [row["image_id"] for row in difference["newly_kept"]] == ["v1"]
-    assert "1 images newly taken, 1 newly kept" in read.stdout
+    assert "1 image newly taken, 1 newly kept" in read.stdout
     assert (ended.returncode, cloud.left()) == (0, {"a", "b", "c", "v1", "e"})
 
 

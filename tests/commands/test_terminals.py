@@ -113,4 +113,4 @@ def test_progress_says_what_is_done_how_fast_and_how_long_yet(shop: Cloud) -> No
 def test_a_log_is_there_for_whoever_asks(shop: Cloud) -> None:
     shown = run_in_terminal(100, environment(shop, LOG_LEVEL="INFO"), "dry-run")
 
-    assert '"message": "dry-run: held-back"' in shown.err
+    assert '"status": "held-back"' in shown.err

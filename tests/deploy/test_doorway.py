@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -80,24 +78,6 @@ def test_an_apply_whose_reader_goes_away_says_how_to_go_on(folder: Folder) -> No
     assert ended.status == 141
     assert "What is done stays done; ./deploy.sh apply goes on from there." in ended.err
     assert "Error" not in ended.err
-
-
-def test_a_python_that_is_none_is_told(folder: Folder) -> None:
-    told = folder.run("plan", PYTHON="/usr/bin/false")
-
-    assert told.status == 1
-    assert "PYTHON is /usr/bin/false, which is no Python 3.11 or later" in sentence(told.err)
-
-
-def test_packages_that_are_missing_are_told(folder: Folder) -> None:
-    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({str(PROJECT_ROOT)!r})\n{RUN}"]
-    ended = folder.shell(shlex.join(command))
-
-    assert ended.status == 1
-    assert re.match(r"The package \w+ is not installed for .*; run ./deploy.sh", sentence(ended.err))
-
-
-RUN = "import runpy; runpy.run_module('shared.deploy', run_name='__main__', alter_sys=True)"
 
 
 def test_packages_that_cannot_be_installed_are_told(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from functions.__main__ import main
 from shared.cloud import pace
-from shared.deploy.command_line import main
 from tests.emulator.client import RunningEmulator, service_account
 from tests.support.deployments import ELSEWHERE, FOLDER, SIMPLE, WHOLE, Folder
 
@@ -27,7 +27,7 @@ class Deployer:
 
     def run(self, *arguments: str, faults: list[dict[str, Any]] | None = None) -> int:
         self.folder.cloud.behaviour(faults=faults or [])
-        status = main([*arguments, "--config", str(self.folder.directory / "janitor.toml")])
+        status = main(["deploy", *arguments, "--config", str(self.folder.directory / "janitor.toml")])
         self.folder.cloud.behaviour()
         told = self.capsys.readouterr()
         self.folder.assert_no_secret(told.out + told.err)
@@ -134,7 +134,7 @@ def test_operations_that_take_their_time_are_waited_for(deployer: Deployer) -> N
     folder.seed()
 
     folder.cloud.behaviour(operation_ms=40)
-    assert main(["apply", "--yes", "--config", str(folder.directory / "janitor.toml")]) == 0
+    assert main(["deploy", "apply", "--yes", "--config", str(folder.directory / "janitor.toml")]) == 0
 
     assert folder.snapshot() == expected
 
@@ -150,7 +150,7 @@ def test_a_version_that_is_still_being_made_is_there_once(
         faults.append({"match": "GET /functions/v1/functions/*/operations", **operations})
     folder.cloud.behaviour(operation_ms=150, faults=faults)
 
-    assert main(["apply", "--yes", "--config", str(folder.directory / "janitor.toml")]) == 0
+    assert main(["deploy", "apply", "--yes", "--config", str(folder.directory / "janitor.toml")]) == 0
 
     if not operations:
         assert folder.changes().count("POST /functions/v1/versions") == 1
@@ -165,7 +165,7 @@ def test_a_call_that_never_works_is_told_and_what_is_done_stays(
     folder = deployer.folder
     folder.cloud.behaviour(faults=[{"match": "POST /lockbox/v1/secrets", "status": 503, "retry_after": 0}])
 
-    assert main(["apply", "--yes", "--config", str(folder.directory / "janitor.toml")]) == 1
+    assert main(["deploy", "apply", "--yes", "--config", str(folder.directory / "janitor.toml")]) == 1
 
     told = capsys.readouterr().err
     assert "POST /lockbox/v1/secrets" in told
@@ -181,7 +181,9 @@ def test_a_name_that_another_folder_has_is_told(
     owner, _ = service_account(folder_id=FOLDER)
     deployer.folder.seed(service_accounts=[owner, taken])
 
-    assert main(["apply", "--yes", "--config", str(deployer.folder.directory / "janitor.toml")]) == 1
+    assert (
+        main(["deploy", "apply", "--yes", "--config", str(deployer.folder.directory / "janitor.toml")]) == 1
+    )
 
     assert "give another deploy.name" in capsys.readouterr().err
 
@@ -190,6 +192,6 @@ def test_what_may_not_be_done_names_the_role(deployer: Deployer, capsys: pytest.
     folder = deployer.folder
     folder.cloud.behaviour(faults=[{"match": "POST /functions/v1/functions", "status": 403}])
 
-    assert main(["apply", "--yes", "--config", str(folder.directory / "janitor.toml")]) == 1
+    assert main(["deploy", "apply", "--yes", "--config", str(folder.directory / "janitor.toml")]) == 1
 
     assert "functions.admin" in capsys.readouterr().err

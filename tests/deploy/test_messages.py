@@ -88,23 +88,13 @@ def test_a_registry_of_another_folder_is_pointed_out(folder: Folder) -> None:
     assert f"+ roles on registry crp9: it is in another folder, {ELSEWHERE}" in ended.out
 
 
-def test_a_token_that_is_refused_says_where_to_get_another(folder: Folder) -> None:
-    folder.settings(SIMPLE)
-
-    said = refusal(folder, IAM_TOKEN="t1.wrong-0123456789abcdef")
-
-    assert said.startswith("The cloud refuses the token (Token is invalid or has expired")
-    assert "yc iam create-token" in said
-    assert "IAM_TOKEN" in said
-
-
 def test_an_api_that_is_down_is_named_in_time_after_a_sign_of_life(folder: Folder) -> None:
     folder.settings(SIMPLE)
     began_at = time.monotonic()
 
     ended = folder.run("plan", YC_API_ENDPOINT="http://127.0.0.1:9")
 
-    assert time.monotonic() - began_at < 14, "a person waits for ten seconds"
+    assert time.monotonic() - began_at < 10, "a person waits for ten seconds"
     assert ended.status == 1
     first, *_, said = ended.err.splitlines()
     assert first == f"Looking at the folder {FOLDER} (http://127.0.0.1:9) ..."
@@ -126,7 +116,7 @@ def test_an_api_that_is_down_is_named_in_time_after_a_sign_of_life(folder: Folde
             'memory_mb = "250"',
             'deploy.memory_mb in {file} is "250"; give a multiple of 128 from 128 to 8192.',
         ),
-        ("timeout = 600", 'deploy.timeout in {file} is "600"; give seconds from "1s" to "3600s".'),
+        ("timeout = 600", 'deploy.timeout in {file} is 600; give seconds from "1s" to "3600s".'),
     ],
 )
 def test_a_value_in_quotes_that_needs_none_is_told(folder: Folder, line: str, said: str) -> None:

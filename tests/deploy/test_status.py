@@ -114,7 +114,36 @@ def test_the_last_runs_are_read_from_the_state(folder: Folder) -> None:
 
     told = folder.run("status", **storage).out
 
-    assert "apply, ok: 2 images, 1 candidates, 1 deleted" in line(told, call["result"]["run_id"])
+    assert "apply, ok: 2 images, 1 candidate, 1 deleted" in line(told, call["result"]["run_id"])
+
+
+PLANNED = WHOLE.replace('mode = "apply"', 'mode = "plan"')
+
+
+def test_an_open_plan_is_told_with_the_way_to_its_page(folder: Folder) -> None:
+    applied(folder, PLANNED)
+    storage = {"YC_STORAGE_ENDPOINT": f"{folder.cloud.url}/s3"}
+    assert line(folder.run("status", **storage).out, "open plans:") == "open plans: none"
+    (call,) = folder.cloud.wind()
+
+    told = folder.run("status", **storage).out
+
+    plan_id = call["result"]["plan_id"]
+    assert "Would delete 1 of 2 images in registry" in line(told, f"{plan_id}, until ")
+    way = line(told, "their pages are at https://")
+    assert way.endswith((" registry-janitor plans", " python -m functions plans"))
+    assert 'WEBHOOK_SECRET="$(yc lockbox payload get --folder-id b1gfolder --name ' in way
+    assert "token=" not in told
+
+
+def test_an_open_plan_without_a_webhook_is_carried_out_by_hand(folder: Folder) -> None:
+    applied(folder, PLANNED.replace("webhook = true", ""))
+    (call,) = folder.cloud.wind()
+
+    told = folder.run("status", YC_STORAGE_ENDPOINT=f"{folder.cloud.url}/s3").out
+
+    assert call["result"]["plan_id"] in told
+    assert "STATE_BUCKET=janitor-state" in line(told, "no webhook shows them", "apply PLAN_ID")
 
 
 def test_runs_that_cannot_be_read_are_no_reason_to_fail(folder: Folder) -> None:
@@ -126,5 +155,6 @@ def test_runs_that_cannot_be_read_are_no_reason_to_fail(folder: Folder) -> None:
 
     assert ended.status == 0
     assert "storage.editor" in line(ended.out, "last runs:")
+    assert "storage.editor" in line(ended.out, "open plans:")
     applied(folder, SIMPLE)
     assert "yc serverless function logs" in line(folder.run("status").out, "last runs:")

@@ -461,6 +461,7 @@ def test_a_read_only_service_is_one_warning(cloud: Cloud, rules: dict[str, str],
     assert cloud.emulator.artifact_ids() == set()
     assert len(deleted(cloud)) < 100
     assert report["totals"]["remaining"] == 120
+    assert {row["kept_by"] for row in report["images"] if row["outcome"] == "remaining"} == {"read-only"}
     assert "migration" in report["warnings"][0]["message"]
     assert_adds_up(report)
 

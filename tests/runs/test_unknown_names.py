@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import FOLDER, Cloud, images, policy
+from tests.conftest import FOLDER, Cloud, assert_complains, images, policy
 from tests.runs.test_webhook import problem
 from tests.support.cloud import http
 from tests.support.signing import SECRET, signed
@@ -89,7 +89,24 @@ def test_a_registry_that_the_settings_name_is_their_mistake(
 
     status, detail = problem(answer)
     assert status == 500
-    assert "crpnone, named by REGISTRY_IDS, does not exist" in detail
+    assert "crpnone, named by registries (REGISTRY_IDS), does not exist" in detail
+
+
+def test_a_folder_that_the_settings_name_and_that_is_not_there_is_their_mistake(seeded: Cloud) -> None:
+    report = seeded.dry_run(FOLDER_ID="b1gnowhere", GUARDS_IN_USE="none")
+
+    assert_complains(
+        report, "failed", "The folder b1gnowhere, named by folder_id (FOLDER_ID), does not exist"
+    )
+
+
+def test_a_folder_without_registries_is_no_mistake(cloud: Cloud) -> None:
+    cloud.emulator.seed({"folders": [FOLDER], "service_accounts": [cloud.account]})
+
+    report = cloud.dry_run()
+
+    assert (report["status"], report["errors"]) == ("ok", [])
+    assert "no-registries" in {warning["code"] for warning in report["warnings"]}
 
 
 def test_a_policy_that_the_settings_name_is_a_warning_still(seeded: Cloud, tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_an_image_that_both_listings_lack_and_that_is_not_found_is_gone(registry
 def test_an_image_that_both_listings_lack_and_that_answers_is_a_doubt(registry: JsonServer) -> None:
     registry.answer(LIST, listing("a"))
     registry.answer(OF_B, {"id": "b", "name": "crp1/app"})
-    with pytest.raises(Doubtful, match="lacks 1 images that are there, such as b"):
+    with pytest.raises(Doubtful, match="lacks 1 image that is there, such as b"):
         settled(registry.cloud(), REPOSITORY, Look([image("a")], 1), expected("a", "b"))
 
 

@@ -100,7 +100,7 @@ def test_the_difference_shows_what_is_newly_taken_and_newly_kept(capsys: pytest.
     assert "Newly taken" in out
     assert "not-taken" in out
     assert "some rules match nothing" in out
-    assert out.startswith("1 images newly taken, 1 newly kept\n")
+    assert out.startswith("1 image newly taken, 1 newly kept\n")
 
 
 def test_without_a_terminal_there_are_no_bars(capsys: pytest.CaptureFixture[str]) -> None:

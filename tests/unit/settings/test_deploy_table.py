@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.deploy.command_line import main
+from functions.__main__ import main
 from shared.errors import SettingsError
 from shared.settings.deploy_table import Deploy, check_given
 
@@ -21,7 +21,7 @@ from shared.settings.deploy_table import Deploy, check_given
         ('[deploy]\nschedule = "0 3 ? * *"', ["deploy.schedule", "has 5 fields; give six"]),
         ('[deploy]\nschedule = "0 3 31 2 ? *"', ["deploy.schedule", "never comes again"]),
         ("[deploy]\nschedule = 3", ["deploy.schedule", "give a cron expression"]),
-        ("[deploy]\nmemory_mb = 200", ["deploy.memory_mb", '"200"', "multiple of 128"]),
+        ("[deploy]\nmemory_mb = 200", ["deploy.memory_mb", "is 200", "multiple of 128"]),
         ('[deploy]\ntimeout = "10m"', ["deploy.timeout", "1s"]),
         ('[deploy]\ntimeout = "3601s"', ["deploy.timeout", "3600s"]),
         ('[deploy]\nname = "Janitor"', ["deploy.name", "lowercase"]),
@@ -52,7 +52,7 @@ def test_what_is_wrong_is_refused_with_a_sentence_before_any_call(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("YC_API_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
 
-    assert main(["apply", "--yes"]) == 2
+    assert main(["deploy", "apply", "--yes"]) == 2
 
     told = capsys.readouterr()
     assert told.out == ""

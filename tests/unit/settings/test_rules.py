@@ -48,7 +48,10 @@ BAD_RULES = {
         'name = "r"\ntags = "x"\nkeep_newest = 9223372036854775807',
         ["keep_newest"],
     ),
-    "a number in quotes": ('name = "r"\ntags = "x"\nkeep_newest = "5"', ["keep_newest", "whole number"]),
+    "a number in quotes": (
+        'name = "r"\ntags = "x"\nkeep_newest = "5"',
+        ["keep_newest", "give 5, without quotes"],
+    ),
     "untagged in quotes": ('name = "r"\nuntagged = "yes"\nkeep_newest = 5', ["untagged", "true or false"]),
     "a list of tags": ('name = "r"\ntags = ["x"]\nkeep_newest = 5', ["tags", "regular expression"]),
     "an empty pattern": ('name = "r"\ntags = ""\nkeep_newest = 5', ["tags", "regular expression"]),

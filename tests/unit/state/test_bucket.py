@@ -144,7 +144,7 @@ def test_without_the_role_the_fault_names_the_bucket_the_object_and_the_role(
     with pytest.raises(StateError) as error:
         verb(emulated_bucket(running_emulator))
     told = str(error.value)
-    assert told.startswith(f"STATE_BUCKET ({BUCKET}): lease: storage: ")
+    assert told.startswith(f"STATE_BUCKET ({BUCKET}): lease: ")
     assert told.endswith(f"give the service account the role storage.editor on the bucket {BUCKET}.")
 
 
@@ -153,7 +153,7 @@ def test_a_bucket_that_is_not_there_is_named(emulator: RunningEmulator, verb: An
     with pytest.raises(StateError) as error:
         verb(emulated_bucket(emulator, "another-bucket/a"))
     told = str(error.value)
-    assert told.startswith("STATE_BUCKET (another-bucket/a): lease: storage: ")
+    assert told.startswith("STATE_BUCKET (another-bucket/a): there is no such bucket; ")
     assert "create the bucket, or name another by STATE_BUCKET." in told
 
 
