@@ -90,12 +90,12 @@ def with_all_tags(run: Run, cloud: Cloud, repository: Repository, look: Look) ->
     if not wanted.index_children and not wanted.referrers:
         return look
     reader = Manifests(cloud, run.docker_endpoints, repository)
-    tags = set(reader.tags() or ())
-    unlisted = tags - _tags(look.images)
+    unlisted = set(reader.tags(_tags(look.images)) or ())
     if unlisted:  # pushed or deleted meanwhile?
         look = relisting.again(cloud, repository, look, {})
-        unlisted = tags - _tags(look.images)
-    if unlisted and not unlisted.isdisjoint(reader.tags() or ()):
+        listed = _tags(look.images)
+        unlisted -= listed
+    if unlisted and not unlisted.isdisjoint(reader.tags(listed) or ()):
         raise Doubtful(
             f"The listing of {repository.full_name} lacks the image of the tag {min(unlisted)}, which the"
             " registry has, so nothing is deleted there: the next run looks again.",

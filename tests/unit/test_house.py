@@ -26,7 +26,6 @@ RUN_AS_A_WHOLE = {"cleanup", "deploy", "functions"}
 UNTESTED_ALONE = {
     "shared.auth.sources",
     "shared.cloud.image_deletion",
-    "shared.cloud.manifests",
     "shared.cloud.registry_services",
     "shared.cloud.workloads.asking",
     "shared.cloud.workloads.compute",
