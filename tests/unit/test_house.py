@@ -197,6 +197,7 @@ def test_an_entry_point_loads_nothing_heavy(entry_point: str) -> None:
         "jwt",
         "smtplib",
         "dateutil",
+        "ctypes",
         "shared.deploy",
     }
     assert not heavy & set(loaded.stdout.split())
