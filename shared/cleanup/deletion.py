@@ -133,7 +133,7 @@ def _delete_batches(
     parted: dict[str, str],
 ) -> None:
     """Notes in ``parted`` the images whose deletion was given up in between."""
-    before: Sightings = survey.take_sightings()
+    before: Sightings = survey.take_sightings(look.images)
     guarded = NEVER
     while True:
         batch, guarded = _next_batch(run, cloud, survey, look, before, guarded)

@@ -64,7 +64,9 @@ def again(cloud: Cloud, repository: Repository, seen: Look, expected: Sightings)
 
 
 def missing(images: Iterable[Image], expected: Collection[str]) -> set[str]:
-    return set(expected) - {image.image_id for image in images}
+    unlisted = set(expected)
+    unlisted.difference_update(image.image_id for image in images)
+    return unlisted
 
 
 def check_gone(cloud: Cloud, repository: Repository, images: Collection[Seen]) -> None:
