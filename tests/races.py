@@ -2,8 +2,8 @@
 
     python -m tests.races [ROUNDS [directory | bucket]]
 
-A third of the answers to writes to the bucket are lost after the write was carried out, and in each round one
-of the processes, which may be in the midst of it, stands still for a while.
+A third of the answers to writes to the bucket are lost after the write was carried out, and all the time one
+of the processes, which may be in the midst of it, stands still for a moment.
 """
 
 from __future__ import annotations
@@ -15,71 +15,31 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from shared.auth.environment import read_access
-from shared.errors import OutOfTime, PlanRefused
-from shared.settings.settings import load
-from shared.state import plans, seen
-from shared.state.leases import Leases
-from shared.state.plans import CARRIED_OUT, Decision
-from shared.state.stores import store_of
 from tests.conftest import BUCKET
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator, emulator
 from tests.support.object_storage import TOKEN, seed_bucket
+from tests.support.racer import AT_ONCE, PRIZES
 
 PROCESSES = 16
 LOST = {"match": f"PUT /s3/{BUCKET}/*", "cut": "after", "share": 1 / 3}
-PRIZES = ("lease", "decision", "webhook id")
 
-
-def race(run_id: str) -> None:
-    """One of the processes: a round for each line of its input, a line with what it got for each."""
-    store = store_of(load(os.environ), read_access(os.environ))
-    assert store
-    for line in sys.stdin:
-        number = int(line)
-        leases = Leases(store, f"{run_id}-{number}")
-        try:
-            holder = leases.claim(f"crp{number}", twice(0.01))
-        except OutOfTime:
-            holder = "nobody"
-        plan_id = f"20261126T000000{number:06}Z-{0:032}"
-        try:
-            plans.decide(store, plan_id, Decision(CARRIED_OUT, "", run_id))
-            decided = True
-        except PlanRefused:
-            decided = False
-        first = seen.first(store, "calls", f"msg-{number}", 1_000_000.0 + number, 600)
-        won = [name for name, got in zip(PRIZES, (holder is None, decided, first), strict=True) if got]
-        print(json.dumps({"run_id": f"{run_id}-{number}", "won": won, "holder": holder}), flush=True)
-
-
-def twice(seconds: float) -> Callable[[float], None]:
-    """A pause of so many seconds, which ends the time at the third: who was too late to create a lease looks
-    whose it is.
-    """
-    pauses = iter((seconds, seconds))
-
-    def pause(_wanted: float) -> None:
-        asleep = next(pauses, None)
-        if asleep is None:
-            raise OutOfTime("It waits no longer.")
-        time.sleep(asleep)
-
-    return pause
+Racers = list[subprocess.Popen[str]]
 
 
 def races(environment: dict[str, str], rounds: int, at_random: random.Random) -> Counter[str]:
     """How many rounds had exactly one winner, for each prize. Whoever lost a lease knows to whom."""
     fair: Counter[str] = Counter()
-    started = [
+    racers = [
         subprocess.Popen(
-            [sys.executable, "-c", f"from tests.races import race; race('run{number}')"],
+            [sys.executable, "-m", "tests.support.racer", f"run{number}"],
             cwd=PROJECT_ROOT,
             env=os.environ | environment,
             stdin=subprocess.PIPE,
@@ -89,32 +49,50 @@ def races(environment: dict[str, str], rounds: int, at_random: random.Random) ->
         for number in range(PROCESSES)
     ]
     try:
-        for number in range(rounds):
-            results = _round(started, number, at_random)
-            winners = Counter(name for result in results for name in result["won"])
-            fair.update(name for name in PRIZES if winners[name] == 1)
-            (holder,) = {result["run_id"] for result in results if "lease" in result["won"]} or {"none"}
-            assert {result["holder"] for result in results} == {None, holder}, results
+        with standing_still(racers, at_random):
+            for first in range(0, rounds, AT_ONCE):
+                for results in _rounds(racers, range(first, min(first + AT_ONCE, rounds))):
+                    winners = Counter(name for result in results for name in result["won"])
+                    fair.update(name for name in PRIZES if winners[name] == 1)
+                    (holder,) = {one["run_id"] for one in results if "lease" in one["won"]} or {"none"}
+                    assert {result["holder"] for result in results} == {None, holder}, results
     finally:
-        for process in started:
-            process.kill()
-            process.communicate()
+        for racer in racers:
+            racer.kill()
+            racer.communicate()
     return fair
 
 
-def _round(
-    started: list[subprocess.Popen[str]], number: int, at_random: random.Random
-) -> list[dict[str, Any]]:
-    frozen = at_random.choice(started)
-    for process in started:
-        assert process.stdin
-        process.stdin.write(f"{number}\n")
-        process.stdin.flush()
-    time.sleep(at_random.uniform(0, 0.05))
-    os.kill(frozen.pid, signal.SIGSTOP)
-    time.sleep(at_random.uniform(0, 0.2))
-    os.kill(frozen.pid, signal.SIGCONT)
-    return [json.loads(process.stdout.readline()) for process in started if process.stdout]
+def _rounds(racers: Racers, numbers: range) -> list[list[dict[str, Any]]]:
+    """What each of the racers got in each of the rounds, which are begun together."""
+    for racer in racers:
+        assert racer.stdin
+        racer.stdin.write("".join(f"{number}\n" for number in numbers))
+        racer.stdin.flush()
+    told = [json.loads(racer.stdout.readline()) for racer in racers for _ in numbers if racer.stdout]
+    assert not [result for result in told if "error" in result], told
+    return [[result for result in told if result["number"] == number] for number in numbers]
+
+
+@contextmanager
+def standing_still(racers: Racers, at_random: random.Random) -> Iterator[None]:
+    """All the while one of the racers after another is stopped, and goes on a moment later."""
+    over = threading.Event()
+
+    def stop_and_go() -> None:
+        while not over.wait(at_random.uniform(0, 0.05)):
+            racer = at_random.choice(racers)
+            os.kill(racer.pid, signal.SIGSTOP)
+            over.wait(at_random.uniform(0, 0.2))
+            os.kill(racer.pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=stop_and_go)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def in_bucket(running: RunningEmulator) -> dict[str, str]:

@@ -133,7 +133,7 @@ def _delete_batches(
     parted: dict[str, str],
 ) -> None:
     """Notes in ``parted`` the images whose deletion was given up in between."""
-    before: Sightings = survey.take_sightings()
+    before: Sightings = survey.take_sightings(look.images)
     guarded = NEVER
     while True:
         batch, guarded = _next_batch(run, cloud, survey, look, before, guarded)
@@ -187,9 +187,9 @@ def _expected(survey: Survey, before: Sightings) -> Sightings:
 def _ask_again(run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, *, first: bool) -> None:
     """Settles the candidates that have changed, that nothing takes any more, or that may run unseen."""
     vanished = relisting.missing(look.images, before.keys()) - survey.gone()
-    lost = relisting.lost_tags(before, look.images) | vanished
+    changed = relisting.retagged(before, look.images) | vanished
     retaking.leave_changed(run, survey, look.images)
-    retaking.leave_untaken(run, cloud, survey, look.images, lost=lost, first=first)
+    retaking.leave_untaken(run, cloud, survey, look.images, changed=changed, first=first)
     protection.look_again_in_use(run, cloud)
     protection.leave_unseen(run, survey)
 

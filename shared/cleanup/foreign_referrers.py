@@ -3,24 +3,32 @@ COSIGN_REPOSITORY does.
 
 Such a referrer stays as long as any repository lists its image, also in the other registries of the folder.
 It does not go together with its image: once that is gone, a rule or policy may take it in a later run.
+
+That no repository lists the image is believed where a repository's listing has as many tags as the Docker
+registry tells.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
+from functools import partial
 
-from shared.cleanup import registries
+from shared.cleanup import protection, registries
 from shared.cleanup.run import Run, Survey
+from shared.cloud import relisting
 from shared.cloud.client import Cloud
+from shared.cloud.parallel import for_each
 from shared.cloud.registry_services import service_of
-from shared.errors import CallError
-from shared.retention.records import Image, Outcome, blob_key
+from shared.errors import CallError, Doubtful
+from shared.retention.records import Image, Outcome, Repository, blob_key
 
 
-def keys_of(images: Iterable[Image]) -> array[int]:
-    """The keys of the images' digests, and of those that their indexes name."""
-    return array("Q", [blob_key(digest) for image in images for digest in (image.digest, *image.children)])
+def note(run: Run, repository: Repository, images: Collection[Image]) -> None:
+    """Notes the digests of a repository's ``images``, with those that their indexes name."""
+    digests = (digest for image in images for digest in (image.digest, *image.children))
+    tags = sum(len(image.tags) for image in images)
+    run.note_listed(repository.full_name, array("Q", map(blob_key, digests)), tags)
 
 
 def keep_referrers(run: Run, cloud: Cloud) -> None:
@@ -35,8 +43,9 @@ def keep_referrers(run: Run, cloud: Cloud) -> None:
     }
     try:
         there = listed(run, cloud, wanted)
-    except CallError as error:
-        run.guard_problem(error)
+    except (CallError, Doubtful) as error:
+        if isinstance(error, CallError):
+            run.guard_problem(error)
         run.hold_back(
             "guard-unavailable",
             "It is not known whether the images of"
@@ -63,19 +72,39 @@ def _settle(survey: Survey, image_id: str, there: set[int] | None) -> None:
 def listed(run: Run, cloud: Cloud, wanted: set[int]) -> set[int]:
     """Those of the ``wanted`` keys of digests that any repository of the registries' folders lists.
 
-    Raises CallError.
+    Raises CallError, Doubtful.
     """
-    there: set[int] = set()
-    for keys in run.digests.values():
-        there |= wanted.intersection(keys)
-    if there == wanted:
-        return there
+    names = set(run.digests)
+    if _noted(run, wanted) != wanted:
+        known = [survey.repository for survey in run.surveys if survey.repository.full_name in names]
+        for_each(known, partial(_look_again, run, cloud), cloud.concurrency)
+    if _noted(run, wanted) != wanted:
+        for repository in _others(run, cloud, names):
+            _look(run, cloud, repository)
+    return _noted(run, wanted)
+
+
+def _noted(run: Run, wanted: set[int]) -> set[int]:
+    return set().union(*(wanted.intersection(keys) for keys in run.digests.values()))
+
+
+def _others(run: Run, cloud: Cloud, names: Collection[str]) -> Iterator[Repository]:
+    """The repositories of the registries' folders but those with these full names."""
     folders = sorted({survey.registry.folder_id for survey in run.surveys if survey.registry.folder_id})
     for folder_id in folders:
         for registry in registries.all_of_folder(cloud, run.settings.services, folder_id):
             for repository in service_of(registry).repositories(cloud, registry.registry_id):
-                if repository.full_name not in run.digests:
-                    keys = keys_of(service_of(repository).images(cloud, repository))
-                    run.note_digests(repository.full_name, keys)
-                    there |= wanted.intersection(keys)
-    return there
+                if repository.full_name not in names:
+                    yield repository
+
+
+def _look_again(run: Run, cloud: Cloud, repository: Repository) -> None:
+    """Lists a repository anew that has more tags than were listed."""
+    if len(protection.tags_of(run, cloud, repository)) > run.tags[repository.full_name]:
+        _look(run, cloud, repository)
+
+
+def _look(run: Run, cloud: Cloud, repository: Repository) -> None:
+    tags = protection.tags_of(run, cloud, repository)
+    look = protection.with_all_tags(run, cloud, repository, relisting.look(cloud, repository), tags)
+    note(run, repository, look.images)

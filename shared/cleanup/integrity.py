@@ -14,7 +14,7 @@ from shared.cloud.client import Cloud
 from shared.cloud.manifests import Manifests
 from shared.cloud.parallel import for_each
 from shared.cloud.registry_services import service_of
-from shared.errors import CallError
+from shared.errors import CallError, Doubtful
 from shared.retention import guards
 from shared.retention.damage import Damage
 from shared.retention.damage import damage as damage_among
@@ -39,7 +39,7 @@ def validate(run: Run, cloud: Cloud) -> None:
             run.problem(error)
             return
         survey.count(len(images), sum(image.size_bytes for image in images))
-        run.note_digests(survey.repository.full_name, foreign_referrers.keys_of(images))
+        foreign_referrers.note(run, survey.repository, images)
         damaged.extend(damage(run, cloud, survey, images))
 
     for_each(run.surveys, validate_one, cloud.concurrency)
@@ -73,7 +73,7 @@ def tell(run: Run, cloud: Cloud, damaged: list[tuple[str, Damage]]) -> None:
     }
     try:
         elsewhere = foreign_referrers.listed(run, cloud, set(map(blob_key, subjects))) if subjects else set()
-    except CallError as error:
+    except (CallError, Doubtful) as error:
         run.problem(error)
         elsewhere = set()
     for full_name, damage in damaged:

@@ -1,15 +1,17 @@
 """A repository's candidates: a dict while they are worked on, compressed otherwise, for a run may have
-hundreds of thousands.
+hundreds of thousands. So are the images as they were listed first, until they are listed again.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
 
 import msgspec
 
-from shared.retention.records import Candidate, Image
+from shared.retention.records import Candidate, Image, Sighting
 
 AT_ONCE = 500
 
@@ -25,7 +27,7 @@ class PackedCandidates:
         self._packed = []
         while candidates:
             some = [candidates.popitem()[1] for _ in range(min(AT_ONCE, len(candidates)))]
-            self._packed.append(zlib.compress(msgspec.msgpack.encode(some), level=1))
+            self._packed.append(_packed(some))
 
     def unpack(self, listed: Mapping[str, Image]) -> dict[str, Candidate]:
         """The candidates by their images' ids, with the images of ``listed`` that are equal; they are packed
@@ -47,6 +49,33 @@ class PackedCandidates:
                 yield Candidate(image, reasons)
 
 
+class PackedSightings:
+    def __init__(self) -> None:
+        self._packed: list[bytes] = []
+
+    def pack(self, images: Iterable[Image]) -> None:
+        sightings = (image.sighting() for image in images)
+        self._packed = [_packed(some) for some in iter(lambda: list(islice(sightings, AT_ONCE)), [])]
+
+    def unpack(self, listed: Iterable[Image]) -> dict[str, Image | Sighting]:
+        """The sightings by their images' ids, and in the place of those that are equal the images that are
+        ``listed``; they are packed no more.
+        """
+        images = {image.image_id: image for image in listed}
+        seen: dict[str, Image | Sighting] = {}
+        while self._packed:
+            for sighting in _SIGHTINGS.decode(zlib.decompress(self._packed.pop())):
+                image = images.get(sighting.image_id)
+                one = image if image is not None and image.sighting() == sighting else sighting
+                seen[one.image_id] = one
+        return seen
+
+
+def _packed(some: list[Any]) -> bytes:
+    return zlib.compress(msgspec.msgpack.encode(some), level=1)
+
+
+_SIGHTINGS = msgspec.msgpack.Decoder(list[Sighting])
 _CANDIDATES = msgspec.msgpack.Decoder(list[tuple[Image, tuple[str, ...]]])
 
 

@@ -69,7 +69,8 @@ def read_manifests(
         listed = {image.digest for image in service_of(repository).images(cloud, repository)}
         unclear = Manifest(unclear="its image is listed, but the registry does not know it", lost=True)
         manifests |= dict.fromkeys(vanished & listed, unclear)
-    return with_children(manifests, by_digest.values())
+    manifests |= with_children(manifests, by_digest.values())
+    return manifests
 
 
 def _while(run: Run, cloud: Cloud) -> Callable[[], None]:

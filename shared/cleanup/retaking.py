@@ -2,8 +2,8 @@
 is listed then.
 
 A policy takes an image only while it exists, is applied and is defined as at its dry run. One that keeps so
-many of the newest images is run dry again before the first deletion, and whenever an image or a tag has
-vanished since the last look.
+many of the newest images is run dry again before the first deletion, and whenever an image has vanished or
+has other tags since the last look: with a tag that no rule takes it may count no more among the newest.
 """
 
 from __future__ import annotations
@@ -44,21 +44,20 @@ def leave_changed(run: Run, survey: Survey, images: list[Image]) -> None:
 
 
 def leave_untaken(
-    run: Run, cloud: Cloud, survey: Survey, images: list[Image], *, lost: Collection[str], first: bool
+    run: Run, cloud: Cloud, survey: Survey, images: list[Image], *, changed: Collection[str], first: bool
 ) -> None:
     """Settles the candidates that no policy and no rule takes any more. Raises CallError, SettingsError.
 
-    ``lost`` are the ids of images that are gone or have lost a tag since the last look, ``first`` says that
-    it is the first look before a deletion.
+    ``changed`` are the ids of images that are gone or have other tags since the last look; ``first`` says
+    that it is the first look before a deletion.
     """
     going = survey.going()
     if not going:
         return
     taken: dict[str, Collection[str] | None] = {}
     if any(result.applied for result in survey.results):
-        changed_tags = bool(going.keys() & lost)
-        since = cloud.pace.clock() if lost else survey.listed_at
-        again = _to_run_again(survey, rank=first or bool(lost), every=changed_tags)
+        since = cloud.pace.clock() if changed else survey.listed_at
+        again = _to_run_again(survey, rank=first or bool(changed), every=bool(going.keys() & changed))
         dry_run = partial(run.dry_runs.of, cloud, survey.repository, since=since)
         taken |= _taken_by_policies(cloud, survey, again, dry_run, images)
     taken |= _taken_by_rules(run, survey, images)

@@ -6,7 +6,6 @@ Only this module writes what is known of a run and of its repositories; everybod
 from __future__ import annotations
 
 import threading
-import zlib
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -18,7 +17,7 @@ import msgspec
 
 from shared.cleanup.dry_runs import DryRuns
 from shared.cleanup.findings import Findings
-from shared.cleanup.packed_candidates import PackedCandidates
+from shared.cleanup.packed_candidates import PackedCandidates, PackedSightings
 from shared.cloud.client import Cloud
 from shared.retention.layers import LayerCount
 from shared.retention.plan import Plan
@@ -79,7 +78,7 @@ class Survey(msgspec.Struct):
     listed_at: float = float("-inf")
     open: bool = False
     _packed: PackedCandidates = msgspec.field(default_factory=PackedCandidates)
-    _sightings: bytes = b""
+    _sightings: PackedSightings = msgspec.field(default_factory=PackedSightings)
 
     @contextmanager
     def opened(self, listed: Iterable[Image] = ()) -> Iterator[Survey]:
@@ -176,21 +175,17 @@ class Survey(msgspec.Struct):
 
     def note_sightings(self, images: Iterable[Image]) -> None:
         """Notes all images as they are listed first, for `take_sightings`."""
-        sightings = [image.sighting() for image in images]
-        self._sightings = zlib.compress(msgspec.msgpack.encode(sightings), level=1)
+        self._sightings.pack(images)
 
-    def take_sightings(self) -> dict[str, Sighting]:
-        """What was noted of each image, by id; it is forgotten."""
-        packed, self._sightings = self._sightings, b""
-        noted = _SIGHTINGS.decode(zlib.decompress(packed)) if packed else ()
-        return {sighting.image_id: sighting for sighting in noted}
+    def take_sightings(self, listed: Iterable[Image]) -> dict[str, Image | Sighting]:
+        """What was noted of each image, by id; it is forgotten. An image that is ``listed`` as it was noted
+        stands for itself.
+        """
+        return self._sightings.unpack(listed)
 
     def gone(self) -> set[str]:
         """The ids of the images that are deleted, or were gone before."""
         return {image_id for image_id, outcome in self.outcomes.items() if outcome in (DELETED, ALREADY_GONE)}
-
-
-_SIGHTINGS = msgspec.msgpack.Decoder(list[Sighting])
 
 
 class Run(Findings, kw_only=True):
@@ -199,8 +194,9 @@ class Run(Findings, kw_only=True):
     ``unseen`` is where what runs could not be looked up; ``matched`` counts images by a rule's name;
     ``undated`` are a repository's full name, the number of its images whose creation time a rule cannot
     believe, and one of them. ``layers`` counts by registry id, ``digests`` are the keys of a repository's
-    digests, by its full name. ``created`` counts a registry's images by the hour of their creation.
-    ``plan`` is what a person said yes to, if the run is to carry that out.
+    digests and ``tags`` the number of its tags, by its full name. ``created`` counts a registry's
+    images by the hour of their creation. ``plan`` is what a person said yes to, if the run is to carry that
+    out.
     ``link`` leads people to the page of the run; whoever has it may look, so that only notifications have it.
     """
 
@@ -228,6 +224,7 @@ class Run(Findings, kw_only=True):
     undated: list[tuple[str, int, Image]] = msgspec.field(default_factory=list)
     layers: dict[str, LayerCount] = msgspec.field(default_factory=dict)
     digests: dict[str, array[int]] = msgspec.field(default_factory=dict)
+    tags: dict[str, int] = msgspec.field(default_factory=dict)
     created: dict[str, Counter[str]] = msgspec.field(default_factory=dict)
     refusals: list[tuple[Survey, Problem]] = msgspec.field(default_factory=list)
     dry_runs: DryRuns = msgspec.field(default_factory=DryRuns)
@@ -296,9 +293,9 @@ class Run(Findings, kw_only=True):
                 example = next(iter(decision.undated.values()))
                 self.undated.append((survey.repository.full_name, len(decision.undated), example))
 
-    def note_digests(self, full_name: str, keys: array[int]) -> None:
-        """Notes the keys of the digests that a repository lists."""
-        self.digests[full_name] = keys
+    def note_listed(self, full_name: str, keys: array[int], tags: int) -> None:
+        """Notes the keys of the digests that a repository lists, and the number of its tags."""
+        self.digests[full_name], self.tags[full_name] = keys, tags
 
     def note_created(self, registry_id: str, hours: Counter[str]) -> None:
         """Adds the hours in which images of the registry were created."""

@@ -74,10 +74,12 @@ def look(run: Run, cloud: Cloud, survey: Survey, looked_in_use: Callable[[], Non
     listed: dict[str, int] = {}
     digests = array("Q")
     created: Counter[str] = Counter()
-    believed = True
+    believed, tags = True, 0
 
     def staying(images: Iterable[Image]) -> Iterator[Image]:
+        nonlocal tags
         for image in images:
+            tags += len(image.tags)
             listed[image.image_id] = image.size_bytes
             digests.extend(map(blob_key, (image.digest, *image.children)))
             created[image.created_at[:HOUR]] += 1
@@ -99,7 +101,7 @@ def look(run: Run, cloud: Cloud, survey: Survey, looked_in_use: Callable[[], Non
         survey.restock({})
         return
     if believed:
-        run.note_digests(survey.repository.full_name, digests)
+        run.note_listed(survey.repository.full_name, digests, tags)
     run.note_created(survey.registry.registry_id, created)
     survey.count(len(listed), sum(listed.values()))
     run.stays(survey.registry.registry_id, keys)

@@ -13,7 +13,7 @@ ARTIFACT is ever deleted.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,7 @@ DELETE_ROLE = f"{PUSHER} on the registry or, if it has that already, cloud-regis
 DOCKER = DockerHost(
     "https://registry.yandexcloud.net", "registry.yandexcloud.net", PULLER, "YC_CLOUD_REGISTRY_ENDPOINT"
 )
+LAST_WRITTEN = "50"
 READ_ONLY_CODES: frozenset[int] = frozenset[int]()
 DRY_RUN_WAIT = 300.0
 DRY_RUN_IMAGES: int | None = None
@@ -70,6 +71,10 @@ class _Policy(msgspec.Struct, rename="camel"):
 class _Policies(msgspec.Struct, rename="camel"):
     policies: list[_Policy] | None = None
     next_page_token: str = ""
+
+
+class _LastWritten(msgspec.Struct):
+    artifacts: list[Artifact] | None = None
 
 
 class _DryRun(msgspec.Struct, rename="camel"):
@@ -251,6 +256,25 @@ def taken(dry_run: DryRun, images: Callable[[], Iterable[Image]]) -> Iterator[tu
         by = [dry_run.parts.get(artifact_id, "") for artifact_id in image.parts]
         if by and all(by) and order(image.created_at) <= order(dry_run.run_at):
             yield image, by[0]
+
+
+def written(cloud: Cloud, repository: Repository, seen: Mapping[str, str]) -> set[str]:
+    """The digests from or to which tags have moved, and those of new indexes' children, among the artifacts
+    of the registry that were written last.
+
+    ``orderBy`` takes ``modified_at desc`` (REST reference of Artifact.List). That a tag which moves changes
+    ``modifiedAt`` is not documented.
+    """
+    path = repository.repository_id or f"/{repository.name}"
+    params = {"registryId": repository.registry_id, "kind": "ARTIFACT", "status": "ACTIVE"}
+    params |= {"orderBy": "modified_at desc", "pageSize": LAST_WRITTEN}
+    page = cloud.call("GET", SERVICE, f"{ROOT}/artifacts", _LastWritten, params=params, role=VIEWER)
+    digests: set[str] = set()
+    for artifact in page.artifacts or ():
+        if artifact.path.rpartition("/")[0] == path and seen.get(artifact.id) != artifact.digest:
+            now = image_of(repository, artifact)
+            digests |= {seen.get(artifact.id, ""), artifact.digest, *(now.children if now else ())}
+    return digests - {""}
 
 
 def deletion(image_id: str) -> str:

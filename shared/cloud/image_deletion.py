@@ -6,12 +6,16 @@ for.
 
 A listing alone is no proof. An image counts as deleted when the listing lacks it and one more answer agrees:
 its operation is done, or the registry does not know it any more. For an accepted delete on which no other
-image depends, the listing is enough. A delete that was refused has failed, whatever a listing says.
+image depends, the listing is enough. A delete that was refused has failed, whatever a listing says. One that
+was answered 404 is a doubt, for the image was listed a moment ago: two listings must lack it, and the
+registry must not know it. A listing that lacks what nobody asked to delete is asked for a second time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import threading
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 
@@ -27,12 +31,18 @@ from shared.retention.records import ALREADY_GONE, DELETED, Image, Outcome, Repo
 
 SETTLE_WAIT, LISTING_WAIT = 60.0, 5.0
 FEW = 50  # images that may cost a call more each
+WATCH_EVERY = 1.0
 STILL_LISTED = Outcome(
     "failed", message="its deletion is done, but the registry still lists it", code=INTERNAL
 )
 NOT_THERE = Outcome(
     "failed", message="the registry says that it is not there, but still lists it", code=NOT_FOUND
 )
+OVERTAKEN = Outcome(
+    "remaining",
+    kept_by="a tag was moved to it or from it, or an index of it was pushed, just before its delete",
+)
+UNTOLD_TAGS = "some of its tags may be gone"
 UNANSWERED = Outcome("failed", message="its deletion was not answered", code=UNKNOWN)
 
 
@@ -56,7 +66,7 @@ class Deletion(msgspec.Struct):
     got lost, or the operation is done. ``look`` is the repository afterwards, None when unknown. ``stopped``
     is why some images were not requested. ``unanswered`` deletes were sent, and then given up. ``parted``
     says by image id what is known of the tags of an image whose deletion, piece by piece, was given up in
-    between.
+    between. ``absent`` are the images that the last listing lacked and whose delete was answered 404.
     """
 
     batch: Batch
@@ -68,6 +78,7 @@ class Deletion(msgspec.Struct):
     unanswered: set[str] = set()
     begun: set[str] = set()
     parted: dict[str, str] = {}
+    absent: set[str] = set()
 
 
 def delete(
@@ -84,12 +95,16 @@ def delete(
     """
     service, closely = service_of(repository), len(batch.images) <= FEW
     deletion = Deletion(batch, images={image.image_id: image for image in batch.images})
+    overtaken = (lambda: ()) if closely else _watch(cloud, repository, batch)
 
     def ask(image: Image) -> None:
         if refused_alike(service, deletion):
             raise AllRefused(f"Every delete in {repository.full_name} is refused.")
-        request = partial(service.delete_image, cloud, image, closely=closely)
-        _ask(service, image.image_id, deletion, before_each, request)
+        if image.digest in overtaken():
+            deletion.outcomes[image.image_id] = OVERTAKEN
+        else:
+            request = partial(service.delete_image, cloud, image, closely=closely)
+            _ask(service, image.image_id, deletion, before_each, request)
         deleted()
 
     try:
@@ -98,6 +113,32 @@ def delete(
         deletion.stopped = error
     settle(cloud, repository, deletion)
     return deletion
+
+
+def _watch(cloud: Cloud, repository: Repository, batch: Batch) -> Callable[[], Collection[str]]:
+    """A function that gives the digests which others have written or begun to need since the batch's look, as
+    of a second ago.
+
+    It is less than a look, and nothing is held back where the service refuses it.
+    """
+    digests: set[str] = set()
+    seen = {part: image.digest for image in batch.look.images for part in image.parts}
+    looked_at, looking = -math.inf, threading.Lock()
+
+    def overtaken() -> Collection[str]:
+        nonlocal looked_at
+        if looking.acquire(blocking=looked_at == -math.inf):
+            try:
+                if cloud.pace.clock() - looked_at > WATCH_EVERY:
+                    digests.update(service_of(repository).written(cloud, repository, seen))
+                    looked_at = cloud.pace.clock()
+            except CallError:
+                looked_at = math.inf
+            finally:
+                looking.release()
+        return digests
+
+    return overtaken
 
 
 def refused_alike(service: RegistryService, deletion: Deletion) -> bool:
@@ -110,25 +151,30 @@ def refused_alike(service: RegistryService, deletion: Deletion) -> bool:
 
 def settle(cloud: Cloud, repository: Repository, deletion: Deletion) -> None:
     """Lists the repository until every open delete is settled, or the time is over."""
-    started, pause = cloud.pace.clock(), operations.FIRST_PAUSE
+    started, pause, looks = cloud.pace.clock(), operations.FIRST_PAUSE, 0
     service = service_of(repository)
+    others = relisting.sightings(deletion.batch.look.images).keys() - deletion.images.keys()
     message, code = f"its deletion is not done after {SETTLE_WAIT:.0f} s; the next run looks again", UNKNOWN
     try:
         while deletion.open or deletion.look is None:
             deletion.look = relisting.look(cloud, repository, deletion.look or deletion.batch.look)
+            if relisting.missing(deletion.look.images, others):
+                deletion.look = relisting.look(cloud, repository, deletion.look)
+                others -= relisting.missing(deletion.look.images, others)
             _strike_gone(cloud, repository, deletion)
             deletion.unanswered.clear()
+            looks += 1
             waited = cloud.pace.clock() - started
             late = waited > (SETTLE_WAIT if any(deletion.open.values()) else LISTING_WAIT)
             _ask_operations(cloud, service, deletion, last=late)
-            if late:
+            if late and (looks > 1 or not deletion.absent):
                 break
             if deletion.open:
                 cloud.pause(pause, f"the deletions in {repository.full_name} are not settled")
             pause = min(operations.LONGEST_PAUSE, pause * 1.5)
     except OutOfTime:
         _trust_operations(deletion)
-        unknown = dict.fromkeys(_in_between(deletion), "some of its tags may be gone")
+        unknown = dict.fromkeys(_in_between(deletion), UNTOLD_TAGS)
         deletion.parted.update(unknown)
         return
     except JanitorError as error:
@@ -145,9 +191,10 @@ def _tell_of_lost_tags(deletion: Deletion) -> None:
     for image in deletion.look.images if deletion.look else ():
         outcome, before = deletion.outcomes.get(image.image_id), deletion.images.get(image.image_id)
         lost = sorted(set(before.tags) - set(image.tags)) if before else []
-        if not lost:
+        if not lost and image.image_id not in in_between:
             continue
         told = f"of its tags {', '.join(lost)} is gone, {', '.join(image.tags)} is there"
+        told = told if lost else UNTOLD_TAGS
         if image.image_id in in_between:
             deletion.parted[image.image_id] = told
         elif outcome and outcome.outcome == "failed":
@@ -218,18 +265,21 @@ def _strike_gone(cloud: Cloud, repository: Repository, deletion: Deletion) -> No
     """
     listed = {image.image_id for image in deletion.look.images} if deletion.look else set()
     unlisted = (deletion.open.keys() | deletion.unanswered) - listed
-    agreed = {image_id for image_id in unlisted if _agrees(deletion, image_id)}
+    absent = {image_id for image_id in unlisted if deletion.outcomes.get(image_id) is NOT_THERE}
+    twice, deletion.absent = absent & deletion.absent, absent
+    agreed = {image_id for image_id in unlisted - absent if _agrees(deletion, image_id)}
+    if len(twice) > FEW:
+        agreed |= twice - deletion.batch.vital
     gone = set(agreed)
 
     def ask(image_id: str) -> None:
         if not service_of(repository).is_there(cloud, repository, deletion.images[image_id].sighting()):
             gone.add(image_id)
 
-    for_each(unlisted - agreed, ask, cloud.concurrency)
+    for_each(((unlisted - absent) | twice) - agreed, ask, cloud.concurrency)
     for image_id in gone:
         deletion.open.pop(image_id, None)
-        absent = deletion.outcomes.get(image_id) is NOT_THERE
-        deletion.outcomes[image_id] = ALREADY_GONE if absent else DELETED
+        deletion.outcomes[image_id] = ALREADY_GONE if image_id in absent else DELETED
 
 
 def _agrees(deletion: Deletion, image_id: str) -> bool:
@@ -237,7 +287,7 @@ def _agrees(deletion: Deletion, image_id: str) -> bool:
     outcome = deletion.outcomes.get(image_id)
     if outcome is None and image_id in deletion.open:
         return image_id not in deletion.batch.vital
-    return outcome is STILL_LISTED or outcome is NOT_THERE
+    return outcome is STILL_LISTED
 
 
 def _ask_operations(cloud: Cloud, service: RegistryService, deletion: Deletion, *, last: bool) -> None:
@@ -259,12 +309,14 @@ def _ask_operations(cloud: Cloud, service: RegistryService, deletion: Deletion, 
 
 
 def _trust_operations(deletion: Deletion) -> None:
-    """Without another listing, the word of a done operation counts, and that of a 404."""
+    """Without another listing, the word of a done operation counts, and that of a 404 says nothing."""
     for image_id in list(deletion.open):
         outcome = deletion.outcomes.get(image_id)
-        if outcome is STILL_LISTED or outcome is NOT_THERE:
-            deletion.outcomes[image_id] = DELETED if outcome is STILL_LISTED else ALREADY_GONE
+        if outcome is STILL_LISTED:
+            deletion.outcomes[image_id] = DELETED
             del deletion.open[image_id]
+        elif outcome is NOT_THERE:
+            del deletion.outcomes[image_id]
 
 
 def _give_up(deletion: Deletion, message: str, code: int) -> None:

@@ -5,6 +5,7 @@ A big repository is looked at every few seconds, and nearly all of it is as it w
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -18,13 +19,20 @@ Made = Image | None
 
 
 class Known:
-    """What was made of the items of a listing and of the one ``before``, by 64 bits of their bytes' hash,
+    """What was made of the items of a listing, and of the one ``before`` by 64 bits of their bytes' hash,
     which is salted for each process.
     """
 
     def __init__(self, before: Known | None = None) -> None:
-        self.before: Mapping[int, Made] = before.now if before else {}
-        self.now: dict[int, Made] = {}
+        self.before: Mapping[int, Made] = dict(before.items()) if before else {}
+        self._hashes, self._made = array("q"), list[Made]()
+
+    def note(self, key: int, made: Made) -> None:
+        self._hashes.append(key)
+        self._made.append(made)
+
+    def items(self) -> Iterator[tuple[int, Made]]:
+        return zip(self._hashes, self._made, strict=True)
 
 
 class Listing(msgspec.Struct, Generic[Item], frozen=True):
@@ -54,7 +62,7 @@ class Listing(msgspec.Struct, Generic[Item], frozen=True):
             for key, item in page.items:
                 made = item if item is None or isinstance(item, Image) else make(item)
                 if known:
-                    known.now[key] = made
+                    known.note(key, made)
                 if made is not None:
                     yield made
         if known:

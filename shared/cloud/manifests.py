@@ -15,6 +15,7 @@ import hashlib
 import random
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote
 
@@ -28,7 +29,7 @@ from shared.cloud.registry_services import service_of
 from shared.cloud.registry_token import SignIn
 from shared.errors import INTERNAL, NOT_FOUND, CallError, TooLarge, short
 from shared.retention.manifest_meaning import DIGEST, IMAGES, INDEXES, read
-from shared.retention.records import Manifest, Repository, Service
+from shared.retention.records import PLAIN, Manifest, Repository, Service
 
 ACCEPT = ", ".join((*INDEXES, *IMAGES, "*/*"))
 LARGEST = 4 * 1024**2  # what registries have to take, by the OCI distribution specification
@@ -59,26 +60,51 @@ class Memory:
     """Manifests by their digests, ``most`` of them: when there are more, some go, whichever they are.
 
     Were it always the oldest, a repository with more images than that would find nothing each time it is
-    read.
+    read. Of the manifests that say nothing of others, which nearly all do, there is only the digest, of 32
+    bytes, on the shelf of its first three digits.
     """
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
-        self._most, self._known = most, dict[str, Manifest]()
+        self._most, self._count = most, 0
+        self._shelves, self._others = defaultdict[str, bytearray](bytearray), dict[str, Manifest]()
         self._lock = threading.Lock()
 
     def recall(self, digests: Iterable[str]) -> dict[str, Manifest]:
         with self._lock:
-            known = ((digest, self._known.get(digest)) for digest in digests)
+            known = ((digest, self._get(digest)) for digest in digests)
             return {digest: manifest for digest, manifest in known if manifest is not None}
 
     def keep(self, digest: str, manifest: Manifest) -> None:
         with self._lock:
-            if digest not in self._known and len(self._known) >= self._most:
-                for victim in random.sample(list(self._known), self._most // 8 + 1):
-                    del self._known[victim]
-            self._known[digest] = manifest
+            if self._get(digest) is not None:
+                return
+            if self._count >= self._most:
+                self._forget()
+            self._count += 1
+            if manifest == PLAIN and _SHA256.fullmatch(digest):
+                self._shelves[digest[_SHELF]] += bytes.fromhex(digest[_HEX])
+            else:
+                self._others[digest] = manifest
+
+    def _get(self, digest: str) -> Manifest | None:
+        shelf = self._shelves.get(digest[_SHELF])
+        if shelf and _SHA256.fullmatch(digest):
+            key, at = bytes.fromhex(digest[_HEX]), -1
+            while (at := shelf.find(key, at + 1)) >= 0:
+                if at % len(key) == 0:
+                    return PLAIN
+        return self._others.get(digest)
+
+    def _forget(self) -> None:
+        """An eighth goes, and at least one."""
+        for part in (self._shelves, self._others):
+            for victim in random.sample(list(part), (len(part) + 7) // 8):
+                del part[victim]
+        self._count = len(self._others) + sum(map(len, self._shelves.values())) // 32
 
 
+_SHELF, _HEX = slice(7, 10), slice(7, None)
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _memory = Memory()
 
 

@@ -5,7 +5,7 @@ Nothing above this room knows their paths or JSON.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from shared.cloud import cloud_registry, container_registry
@@ -65,6 +65,11 @@ class RegistryService(Protocol):
     ) -> Operation:
         """Asks for the deletion, with ``before`` called just before each attempt is sent; ``closely`` spends
         a call more on looking at each part of the image just before.
+        """
+
+    def written(self, cloud: Cloud, repository: Repository, seen: Mapping[str, str]) -> set[str]:
+        """The digests that others have written or begun to need in the repository, as far as one call shows:
+        ``seen`` are the digests of the parts of its images as they were listed, by the parts' ids.
         """
 
     def deletion(self, image_id: str) -> str:

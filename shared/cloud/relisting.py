@@ -64,7 +64,9 @@ def again(cloud: Cloud, repository: Repository, seen: Look, expected: Sightings)
 
 
 def missing(images: Iterable[Image], expected: Collection[str]) -> set[str]:
-    return set(expected) - {image.image_id for image in images}
+    unlisted = set(expected)
+    unlisted.difference_update(image.image_id for image in images)
+    return unlisted
 
 
 def check_gone(cloud: Cloud, repository: Repository, images: Collection[Seen]) -> None:
@@ -103,11 +105,11 @@ def sightings(images: Iterable[Image]) -> dict[str, Image]:
     return {image.image_id: image for image in images}
 
 
-def lost_tags(before: Sightings, images: Iterable[Image]) -> set[str]:
-    """The ids of the images that have fewer tags than before."""
-    lost: set[str] = set()
+def retagged(before: Sightings, images: Iterable[Image]) -> set[str]:
+    """The ids of the images that have other tags than before."""
+    changed: set[str] = set()
     for image in images:
         seen = before.get(image.image_id)
-        if seen is not None and seen.tags != image.tags and not set(seen.tags).issubset(image.tags):
-            lost.add(image.image_id)
-    return lost
+        if seen is not None and seen.tags != image.tags and set(seen.tags) != set(image.tags):
+            changed.add(image.image_id)
+    return changed

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from shared.cleanup.run import Run
-from shared.cloud import log
+from shared.cloud import heap, log
 from shared.errors import JanitorError
 from shared.invocation import finish, opening, preparation
 from shared.invocation.plan_link import plan_link
@@ -41,6 +41,7 @@ def carry_out(task: Task) -> tuple[report.Report, JanitorError | None]:
             run.narrow(preparation.silent(run.narrowed))
         audience = recipients(run.settings.notify, task.invocation.environment)
         if not idle:
+            heap.share()
             if task.kind.kept:
                 opening.open_journal(run, task.invocation)
             task.work(run, opening.open_cloud(run, task.invocation))

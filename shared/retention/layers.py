@@ -14,8 +14,16 @@ from shared.retention.records import Image
 COUNTED_AT_ONCE, NOTED_AT_ONCE = 60_000, 10_000
 
 
-def layer_keys(images: Iterable[Image]) -> set[int]:
-    return {key for image in images for key in memoryview(image.layers).cast("Q")[::2]}
+def layer_keys(images: Iterable[Image]) -> array[int]:
+    """The layers of ``images``; one that many have in common comes a few times."""
+    keys, some = array("Q"), set[int]()
+    for image in images:
+        some.update(memoryview(image.layers).cast("Q")[::2])
+        if len(some) > NOTED_AT_ONCE:
+            keys.extend(some)
+            some.clear()
+    keys.extend(some)
+    return keys
 
 
 class LayerCount:

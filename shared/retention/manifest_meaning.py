@@ -182,14 +182,14 @@ def _no_constant(text: str) -> float:
 
 
 def with_children(manifests: Mapping[str, Manifest], images: Iterable[Image]) -> dict[str, Manifest]:
-    """``manifests`` by digest, each with the children too that a listing tells of its image."""
-    together = dict(manifests)
+    """Those of ``manifests``, by digest, whose image has more children by a listing, with all of them."""
+    more: dict[str, Manifest] = {}
     for image in images:
-        known = manifests.get(image.digest)
+        known = manifests.get(image.digest) if image.children else None
         if known is not None and not set(image.children).issubset(known.holds):
-            more = tuple(child for child in image.children if child not in known.holds)
-            together[image.digest] = msgspec.structs.replace(known, holds=(*known.holds, *more))
-    return together
+            unsaid = tuple(child for child in image.children if child not in known.holds)
+            more[image.digest] = msgspec.structs.replace(known, holds=(*known.holds, *unsaid))
+    return more
 
 
 def within(

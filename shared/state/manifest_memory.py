@@ -14,7 +14,7 @@ import re
 import threading
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -59,17 +59,16 @@ class ManifestMemory:
     def works(self) -> bool:
         return self._store is not None
 
-    def parts(self, repository: Repository, digests: Collection[str]) -> list[Part]:
+    def parts(self, repository: Repository, digests: Collection[str]) -> Iterator[Part]:
         """The parts of a repository that has images of these ``digests``, in their order."""
         stored = self._listed(repository.registry_id).setdefault(_key(repository.full_name), set())
         bits = _bits(len(digests), stored)
-        divided: defaultdict[int, set[str]] = defaultdict(set)
+        divided: defaultdict[int, list[str]] = defaultdict(list)
         for digest in digests:
-            divided[_number(digest, bits)].add(digest)
+            divided[_number(digest, bits)].append(digest)
         folder = f"{FOLDER}/{repository.registry_id}/{_key(repository.full_name)}"
-        return [
-            Part(self, folder, Place(bits, number), divided[number], stored) for number in sorted(divided)
-        ]
+        for number in sorted(divided):
+            yield Part(self, folder, Place(bits, number), set(divided.pop(number)), stored)
 
     def read(self, name: str) -> tuple[bytes, str | None]:
         """The object and its version; nothing when there is none or the store fails."""

@@ -117,6 +117,46 @@ def test_an_image_that_the_delete_says_is_not_there_but_is_listed_has_failed(clo
     assert outcomes(report) == {"multi": "failed", "amd": "protected"}
 
 
+@pytest.mark.parametrize(
+    "lie", [{"body": "{}", "status": 200}, {"omit": ["multi"]}], ids=["empty", "partial"]
+)
+@pytest.mark.parametrize("asked", [{"status": 404, "code": 5, "times": 1}, {}], ids=["404 too", "there"])
+def test_an_image_that_the_delete_says_is_not_there_and_a_listing_lacks_has_failed(
+    cloud: Cloud, lie: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    """Whoever asks once more for the image, or for a listing, learns that it is there."""
+    cloud.seed(app(index("multi", "amd"), *untagged("amd", "spare")))
+    faults = [
+        {"match": "DELETE */images/multi", "status": 404, "code": 5},
+        {"match": LISTING, "skip": 2, "times": 1, **lie},
+    ]
+    cloud.emulator.behaviour(faults=faults + ([{"match": "GET */images/multi", **asked}] if asked else []))
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.left() == {"multi", "amd"}
+    assert outcomes(report) == {"multi": "failed", "amd": "protected", "spare": "deleted"}
+    assert_adds_up(report)
+
+
+@pytest.mark.parametrize("count", [3, 60], ids=["few", "many"])
+def test_images_that_their_deletes_say_are_not_there_and_no_listing_has_are_gone(
+    cloud: Cloud, count: int
+) -> None:
+    names = [f"i{number}" for number in range(count)]
+    cloud.seed(app(*untagged(*names)))
+    go = [{"after": "DELETE */images/i0", "do": {"delete_image": {"image_id": name}}} for name in names[1:]]
+    cloud.emulator.behaviour(changes=go)
+
+    report = cloud.clean(MAX_SHARE="1", CONCURRENCY="1")
+
+    assert cloud.left() == set()
+    assert set(outcomes(report).values()) == {"deleted", "already-gone"}
+    asked = [call for call in cloud.emulator.calls() if call["path"].startswith(f"{LISTING[4:]}/i")]
+    assert len([call for call in asked if call["method"] == "GET"]) == (count - 1 if count < 50 else 0)
+    assert report["status"] == "ok"
+
+
 def test_what_others_deleted_meanwhile_is_gone_once_it_is_confirmed(cloud: Cloud) -> None:
     cloud.seed(app(*untagged("a", "b", "c")))
     delete = {"delete_image": {"image_id": "b"}}

@@ -313,6 +313,27 @@ def test_a_tag_that_moves_to_another_image_is_not_deleted(
     assert {row["name"] for row in state if row["image_id"] == "new"} == {"v1", "v9"}
 
 
+@pytest.mark.parametrize("count", [2, 60], ids=["few", "many"])
+def test_an_image_goes_by_the_artifacts_that_it_has_now(
+    cloud: Cloud, rules: dict[str, str], count: int
+) -> None:
+    """Its tag has moved, and kept the artifact's id; the image is there without a tag."""
+    many = [old(f"i{number}", f"v{number}", age=f"{40 + number}d") for number in range(count)]
+    seed(cloud, registry(repository(*many, {"id": "new", "tags": ["v99"], "age": "1h"})))
+    listed = cloud.emulator.state()["cloud_registries"]["crp2"]["repositories"]["app"]["images"]
+    digest = next(image["digest"] for image in listed if image["id"] == "new")
+    move = {"put_tag": {"registry_id": "crp2", "repository": "app", "digest": digest, "tag": "v1"}}
+    cloud.emulator.behaviour(
+        cloud_registry={"retag_keeps_id": True, "untagged_kept": True},
+        changes=[{"after": "GET */registries/crp2:listArtifacts", "do": move}],
+    )
+
+    report = cloud.clean(**rules)
+
+    assert cloud.emulator.artifact_ids() == {"new.v99", "i1.v1"}, report
+    assert set(outcomes(report).values()) == {"deleted"}
+
+
 def test_a_folder_is_never_deleted(cloud: Cloud, rules: dict[str, str]) -> None:
     """Its id comes in a list of artifacts, as a server with a fault might tell it."""
     seed(cloud, registry(repository(old("one", "v1")), repository(old("two", "v1"), name="app/sub")))
@@ -387,6 +408,26 @@ def test_an_image_that_is_kept_amid_its_deletion_is_told_with_the_tags_that_it_h
     assert outcomes(report) == {"app:a,b": "protected"}
     assert_complains(report, "held-back", "of its tags a is gone, b is there")
     assert codes(report)["partly-deleted"] == 1
+
+
+def test_an_image_that_gains_a_tag_while_its_others_go_is_not_told_as_deleted_by_an_empty_listing(
+    cloud: Cloud, rules: dict[str, str]
+) -> None:
+    seed(cloud, registry(repository(old("one", "a", "b"), {"id": "new", "tags": ["v9"], "age": "1d"})))
+    listed = cloud.emulator.state()["cloud_registries"]["crp2"]["repositories"]["app"]["images"]
+    digest = next(image["digest"] for image in listed if image["id"] == "one")
+    tag = {"put_tag": {"registry_id": "crp2", "repository": "app", "digest": digest, "tag": "c"}}
+    lists = "GET */registries/crp2:listArtifacts"
+    cloud.emulator.behaviour(
+        faults=[{"match": lists, "body": "{}", "status": 200, "skip": 2, "times": 1}],
+        changes=[{"after": f"GET {ARTIFACTS}/one.a", "do": tag}],
+    )
+
+    report = cloud.clean(**rules)
+
+    assert cloud.emulator.cloud_image_ids() == {"one", "new"}
+    assert outcomes(report) == {"app:a,b": "failed"}
+    assert_complains(report, "partial", "of its tags a, b is gone, c is there")
 
 
 @pytest.mark.parametrize("role", ["cloud-registry.viewer"])

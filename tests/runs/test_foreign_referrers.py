@@ -70,6 +70,33 @@ def test_they_stay_though_the_list_of_their_image_is_empty_once(cloud: Cloud) ->
     assert_adds_up(report)
 
 
+@pytest.mark.parametrize(
+    ("lie", "there"),
+    [
+        ({"times": 1, "status": 200, "body": "{}"}, "protected"),
+        ({"times": 1, "omit": ["v1"]}, "protected"),
+        ({"omit": ["v1"]}, "remaining"),
+    ],
+    ids=["empty once", "partial once", "always partial"],
+)
+def test_they_stay_though_a_list_lacks_their_image_where_nothing_goes(
+    cloud: Cloud, lie: dict[str, Any], there: str
+) -> None:
+    app = {"name": "app", "images": [{"id": name, "age": "40d", "tags": [name]} for name in ("v1", "v2")]}
+    cloud.seed(app)
+    signatures = [signature("v1", digests(cloud)["v1"])]
+    cloud.seed(app, {"name": "signatures", "policies": [policy(**OLD)], "images": signatures})
+    lists = {"match": "GET /container-registry/v1/images", "query": "repositoryName=crp1/app"}
+    cloud.emulator.behaviour(faults=[{**lists, **lie}])
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.left() == {"v1", "v2", "v1-sig"}
+    assert outcomes(report) == {"v1-sig": there}
+    assert report["status"] == ("held-back" if there == "remaining" else "ok")
+    assert_adds_up(report)
+
+
 def test_they_stay_after_a_push_to_their_own_repository_alone(signed: Cloud) -> None:
     event = {
         "messages": [

@@ -19,7 +19,6 @@ from shared.errors import LeaseLost, StateError
 from shared.state.directory import StateDir
 from shared.state.leases import DEAD_AFTER, LOST_AFTER, Leases
 from tests.conftest import BUCKET, FOLDER, Cloud, assert_adds_up, images, outcomes, policy
-from tests.races import twice
 from tests.support.commands import (
     KEPT,
     Commands,
@@ -31,6 +30,7 @@ from tests.support.commands import (
     wait_until,
 )
 from tests.support.function_server import Instance
+from tests.support.racer import twice
 
 TOKEN = "t1.lease-test"  # whose holder's clock nobody asks
 

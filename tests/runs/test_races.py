@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.client import RunningEmulator
-from tests.races import PRIZES, in_bucket, in_directory, races
+from tests.races import in_bucket, in_directory, races
+from tests.support.racer import PRIZES
 
 ROUNDS = 8
 

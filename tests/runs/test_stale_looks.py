@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import FOLDER, Cloud, assert_adds_up, images, outcomes, policy
+from tests.conftest import FOLDER, Cloud, assert_adds_up, assert_complains, images, outcomes, policy
 from tests.support.function_server import Instance
 
 DRY_RUN = "GET /container-registry/v1/dryRunLifecyclePolicyResults/*"
@@ -24,6 +24,14 @@ def untagged(*names: str) -> list[dict[str, Any]]:
 
 def repository(*contents: dict[str, Any], **rule: Any) -> dict[str, Any]:
     return {"name": "app", "policies": [policy("app", **(rule or UNTAGGED))], "images": list(contents)}
+
+
+def seed_cloud_registry(cloud: Cloud, contents: dict[str, Any]) -> None:
+    """One registry in Cloud Registry, whose policy takes what is older than a day."""
+    rule = {"delete": {"type": "HARD_DELETE", "olderThanDays": 1}}
+    native = {"id": "pol2", "name": "old", "state": "ENABLED", "rules": [rule]}
+    crp2 = {"id": "crp2", "folder_id": FOLDER, "name": "shop", "policies": [native]}
+    cloud.seed(registries=[], cloud_registries=[{**crp2, "repositories": [contents]}])
 
 
 def push(image: dict[str, Any]) -> dict[str, Any]:
@@ -153,6 +161,36 @@ def test_what_a_manual_delete_makes_one_of_the_newest_stays(cloud: Cloud, after:
     assert_adds_up(report)
 
 
+def test_what_a_tag_of_another_image_makes_one_of_the_newest_stays(cloud: Cloud) -> None:
+    """With a tag that the policy does not take, an image counts no more among the newest that it keeps."""
+    rules: list[dict[str, Any]] = [{"tag_regexp": "i.*", "retained_top": 3}, UNTAGGED]
+    index = {"id": "multi", "age": "9d", "index": ["i3"]}
+    contents = [*images(*(f"i{number}" for number in range(6))), index]
+    cloud.seed({"name": "app", "policies": [{**policy("app"), "rules": rules}], "images": contents})
+    tag = {"add_tag": {"image_id": "i1", "tag": "stable"}}
+    cloud.emulator.behaviour(changes=[{"after": "DELETE */images/multi", "do": tag}])
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.left() == {"i0", "i1", "i2", "i3"}
+    assert outcomes(report)["i3"] == "remaining"
+    assert_adds_up(report)
+
+
+def test_what_others_delete_is_gone_also_where_a_list_takes_long(cloud: Cloud) -> None:
+    """A list takes six seconds, longer than the deletes may stay unsettled, and a second one confirms it."""
+    cloud.seed(repository(*untagged("old", "older")))
+    gone = {"delete_image": {"image_id": "older"}}
+    cloud.emulator.behaviour(
+        faults=[{"match": LISTING, "delay_ms": 6000 / SPEED}], changes=[{"after": "DELETE */old", "do": gone}]
+    )
+
+    report = clean_fast(cloud, CONCURRENCY="1")
+
+    assert outcomes(report) == {"old": "deleted", "older": "already-gone"}
+    assert report["status"] == "ok"
+
+
 def test_a_delete_that_the_cloud_delays_is_not_sent_by_an_old_look(cloud: Cloud) -> None:
     """The wait that a 429 asks for is longer than a look is good for."""
     cloud.seed(repository(*untagged("old", "older")))
@@ -188,3 +226,72 @@ def test_an_image_that_begins_to_run_during_a_long_clean_up_stays(cloud: Cloud) 
     assert 10 <= len(cloud.left()) < 160
     assert set(outcomes(report).values()) == {"deleted", "protected"}
     assert_adds_up(report)
+
+
+def test_an_image_that_is_kept_while_a_tag_of_it_goes_is_told_before_that_is_seen(cloud: Cloud) -> None:
+    """The first of its two deletes takes so long that all is looked at again, and then is not done yet."""
+    index = {"id": "multi", "tags": ["multi"], "age": "1h", "index": ["one"]}
+    seed_cloud_registry(cloud, {"name": "app", "images": [{"id": "one", "tags": ["a", "b"], "age": "9d"}]})
+    push_index = {"push_artifact": {"registry_id": "crp2", "repository": "app", "image": index}}
+    cloud.emulator.behaviour(
+        operation_ms=2000,
+        faults=[{"match": "DELETE */artifacts/one.a", "delay_ms": 12_000 / SPEED}],
+        changes=[{"after": "GET */artifacts/one.a", "do": push_index}],
+    )
+
+    report = clean_fast(cloud)
+
+    assert [row["outcome"] for row in report["images"]] == ["protected"]
+    assert_complains(report, "held-back", "was begun and not carried on: some of its tags may be gone")
+
+
+@pytest.mark.parametrize(
+    "pushed",
+    [
+        pytest.param({"put_tag": {"tag": "v59", "digest": "new"}}, id="its tag moves"),
+        pytest.param({"put_tag": {"tag": "fine", "digest": "i59"}}, id="it gains a tag"),
+        pytest.param(
+            {"push_artifact": {"image": {"id": "multi", "tags": ["m"], "age": "1m", "index": ["i59"]}}},
+            id="an index needs it",
+        ),
+    ],
+)
+def test_what_is_pushed_amid_a_big_batch_stays(cloud: Cloud, pushed: dict[str, Any]) -> None:
+    """A batch of Cloud Registry is too big for a look at each of its artifacts; the last one is due late."""
+    old = [{"id": f"i{number}", "tags": [f"v{number}"], "age": "9d"} for number in range(60)]
+    seed_cloud_registry(cloud, {"name": "app", "images": [*old, {"id": "new", "tags": ["v60"], "age": "1h"}]})
+    listed = cloud.emulator.state()["cloud_registries"]["crp2"]["repositories"]["app"]["images"]
+    digests = {image["id"]: image["digest"] for image in listed}
+    [(name, arguments)] = pushed.items()
+    if "digest" in arguments:
+        arguments = arguments | {"digest": digests[arguments["digest"]]}
+    cloud.emulator.behaviour(
+        cloud_registry={"retag_keeps_id": True},
+        faults=[{"match": "DELETE */artifacts/*", "delay_ms": 1200 / SPEED}],
+        changes=[
+            {
+                "after": "DELETE */artifacts/*",
+                "do": {name: {"registry_id": "crp2", "repository": "app", **arguments}},
+            }
+        ],
+    )
+
+    report = clean_fast(cloud, CONCURRENCY="16")
+
+    artifacts = cloud.emulator.state()["cloud_registries"]["crp2"]["repositories"]["app"]["artifacts"]
+    assert "v59" in {row["name"] for row in artifacts}, report
+    assert report["totals"]["deleted"] >= 59
+    assert_adds_up(report)
+
+
+def test_a_big_batch_goes_though_what_was_written_last_cannot_be_asked_for(cloud: Cloud) -> None:
+    old = [{"id": f"i{number}", "tags": [f"v{number}"], "age": f"{9 + number}d"} for number in range(60)]
+    seed_cloud_registry(cloud, {"name": "app", "images": old})
+    last = {"match": "GET /cloud-registry/v1/artifacts", "query": "orderBy=modified_at desc"}
+    cloud.emulator.behaviour(faults=[{**last, "status": 400, "code": 3, "message": "no such order"}])
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.emulator.artifact_ids() == set()
+    asked = [call for call in cloud.emulator.calls() if "modified_at" in call["query"]]
+    assert (report["status"], len(asked)) == ("ok", 1)

@@ -17,7 +17,7 @@ from tests.emulator.images import Image
 from tests.emulator.manifests import OCI_INDEX, OCI_MANIFEST
 from tests.support.world_needs import needed, taken_by_policy, taken_by_rules
 from tests.support.world_replay import Replay, Snapshot
-from tests.support.world_services import Scene
+from tests.support.world_services import CLOUD, Scene
 from tests.support.world_trouble import forbidden_source, trouble_in
 
 Document = dict[str, Any]
@@ -63,7 +63,9 @@ def world(seed: int) -> World:
     cloud |= _workloads(dice, images, {registry["id"] for registry in cloud["cloud_registries"]})
     settings = _settings(dice)
     begin = Replay(cloud, [], switches).end
-    changes, faults = trouble_in(dice, Scene(cloud, begin, _likely_to_go(begin, settings)))
+    likely = _likely_to_go(begin, settings)
+    changes, faults = trouble_in(dice, Scene(cloud, begin, likely))
+    changes += _pushed_again(random.Random(f"pushed again in world {seed}"), cloud, begin, likely)
     blind = dice.random() < 0.02
     behaviour: Document = {
         "changes": changes,
@@ -103,6 +105,31 @@ def _likely_to_go(now: Snapshot, settings: Document) -> list[Image]:
         and not needed(now, now, image, settings)
         and not any(use.is_of(image) for use in now.uses)
     ]
+
+
+def _pushed_again(
+    dice: random.Random, cloud: Document, begin: Snapshot, likely: list[Image]
+) -> list[Document]:
+    """The manifest of an image that goes is pushed anew amid the deletes, as builds do that always make the
+    same.
+    """
+    going = {begin.made_as.get(image.id) for image in likely}
+    documents = [
+        {"registry_id": registry["id"], "repository": repository["name"], "image": image}
+        for registry in cloud["cloud_registries"]
+        for repository in registry["repositories"]
+        for image in repository["images"]
+        if image["id"] in going and "created_at" not in image
+    ]
+    if not documents or dice.random() < 0.6:
+        return []
+    indexes = [document for document in documents if "index" in document["image"]]
+    chosen = dice.choice(indexes if indexes and dice.random() < 0.7 else documents)
+    image = {**chosen["image"], "age": "3m"}
+    if dice.random() < 0.5:
+        image["tags"] = ["again"]
+    moment = {"after": f"{CLOUD.deletes}*", "skip": dice.choice((0, 0, 1, 2, 4))}
+    return [{**moment, "do": {"push_artifact": {**chosen, "image": image}}}]
 
 
 def _registry(dice: random.Random, seed: int, number: int, kind: str) -> Document:
@@ -247,7 +274,7 @@ def _add_malformed(dice: random.Random, registry: Document, images: list[Image])
     """Indexes that a strict reader refuses, or that hold what is no image."""
     for place, repository in enumerate(registry["repositories"]):
         own = [image for image in images if image.name == f"{registry['id']}/{repository['name']}"]
-        if dice.random() < 0.35:
+        if dice.random() < 0.35 and own:
             child = dice.choice([image for image in own if not image.tags] or own)
             manifest = malformed(dice, child.digest, dice.choice(own).digest)
             stem = registry["id"].rstrip("0")

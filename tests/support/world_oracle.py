@@ -192,14 +192,16 @@ def faults_of_report(report: Document, replay: Replay) -> list[Fault]:
     for row in report["images"]:
         outcome, image_id = row["outcome"], row["image_id"]
         failed = failed or outcome == "failed"
-        if outcome in GONE and image_id in there and replay.end.tells_of(image_id):
+        is_there = image_id in there and replay.end.tells_of(image_id)
+        if outcome in GONE and is_there and not replay.came_back(image_id):
             faults.append(Fault(f"told as {outcome}, but there", f"{image_id} is still there"))
         if outcome not in GONE and image_id not in there and image_id not in replay.by_others:
             faults.append(Fault(f"told as {outcome}, but gone", f"{image_id} is gone: {json.dumps(row)}"))
     told = {row["image_id"] for row in report["images"] if row["outcome"] in (*GONE, "failed")}
     parted = " ".join(row["message"] for row in report["warnings"] if row["code"] == "partly-deleted")
     for removal in replay.removals:
-        if removal.image.id not in told and removal.image.digest not in parted:
+        untold = removal.image.id not in told and removal.image.digest not in parted
+        if untold and replay.was_its_own(removal):
             faults.append(Fault("deleted and not told", f"{removal.image.id} is not told of as deleted"))
     codes = {row["code"] for row in report["warnings"]}
     codes |= {row.get("kept_by") or "" for row in report["images"] if row["outcome"] == "remaining"}

@@ -90,12 +90,15 @@ class Snapshot:
 class Removal:
     """An image, or an artifact of it, that the client under test removed: the image as it was before.
 
-    `place` is in the history, `asked` that of the call.
+    `place` is in the history, `asked` that of the call, `looked` that of the last look at the artifact before
+    it.
     """
 
     place: int
     asked: int
     image: Image
+    artifact_id: str = ""
+    looked: int = -1
 
 
 def uses_in(workloads: Document) -> list[Use]:
@@ -124,10 +127,14 @@ class Replay:
         self.removals: list[Removal] = []
         self.by_others: set[str] = set()
         asked: dict[str, int] = {}
+        self._looked: dict[str, list[int]] = {}
+        refused = _refused(history)
         for place, entry in enumerate(history):
-            if entry["kind"] == "call" and entry["method"] == "DELETE":
+            if entry["kind"] == "call" and entry["method"] == "GET":
+                self._looked.setdefault(entry["path"].rpartition("/")[2], []).append(place)
+            elif entry["kind"] == "call" and entry["method"] == "DELETE":
                 asked[entry["path"].rpartition("/")[2]] = place
-            elif entry["kind"] == "change":
+            elif entry["kind"] == "change" and place not in refused:
                 self._change(entry["do"])
                 self._look(place)
             elif entry["kind"] == "removed" and entry["image_id"] in self._state.images:
@@ -144,8 +151,12 @@ class Replay:
         node = registries.nodes.get(artifact_id)
         if node is None or node.image is None or node.image.digest != entry["digest"]:
             return  # the change before it was that
-        image = self.end.images[image_id_of(node.registry_id, node.parent, node.image)]
-        self.removals.append(Removal(place, asked[artifact_id], image))
+        image = self.end.images.get(image_id_of(node.registry_id, node.parent, node.image))
+        if image is None:
+            return  # it was going already when it was pushed again
+        looked = [at for at in self._looked.get(artifact_id, ()) if at < asked[artifact_id]]
+        last = looked[-1] if looked else -1
+        self.removals.append(Removal(place, asked[artifact_id], image, artifact_id, last))
         registries.remove(artifact_id)
         self._removed.setdefault(node.registry_id, []).append(node)
         self._look(place, image.id)
@@ -165,6 +176,16 @@ class Replay:
         self.end.removed.update({name: list(nodes) for name, nodes in self._removed.items()})
         self.by_others |= before - set(self.end.images) - {removed}
 
+    def came_back(self, image_id: str) -> bool:
+        """Whether the image was gone once, and is there at the end."""
+        there = [image_id in snapshot.images for snapshot in self.snapshots]
+        return there[-1] and False in there[there.index(True) :]
+
+    def was_its_own(self, removal: Removal) -> bool:
+        """Whether the artifact was of the image when the client last looked at it."""
+        looked = self.between(removal.looked, removal.looked)[0]
+        return removal.looked < 0 or removal.artifact_id in looked.parts.get(removal.image.id, ())
+
     def between(self, first: int, last: int) -> list[Snapshot]:
         """The cloud at the place `first` of the history, and after each change until just before the place
         `last`.
@@ -179,6 +200,16 @@ class Replay:
     @property
     def end(self) -> Snapshot:
         return self.snapshots[-1]
+
+
+def _refused(history: list[Document]) -> set[int]:
+    """The places of the changes that could not be made, as the history tells after each of them."""
+    changes = [place for place, entry in enumerate(history) if entry["kind"] == "change"]
+    return {
+        max(place for place in changes if place < told and history[place]["do"] == entry["do"])
+        for told, entry in enumerate(history)
+        if entry["kind"] == "refused"
+    }
 
 
 def _snapshot(state: State, uses: list[Use], place: int) -> Snapshot:

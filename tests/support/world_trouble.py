@@ -23,7 +23,14 @@ def trouble_in(dice: random.Random, scene: Scene) -> tuple[list[Document], list[
     for number in range(dice.choice((0, 1, 1, 2, 2, 3, 5))):
         changes.append({**_moment(dice, scene), "do": _change(dice, number, scene)})
     faults += [_fault(dice, scene) for _ in range(dice.choice((0, 0, 1, 1, 2, 3)))]
-    return changes, faults
+    return changes, [fault for fault in faults if not _hides(fault, scene)]
+
+
+def _hides(fault: Document, scene: Scene) -> bool:
+    """Whether the fault hides for good what a manifest holds that no list shows either: nobody can know."""
+    untold = {image.digest for image in scene.images if not scene.begin.tells_of(image.id)}
+    missing = fault.get("status") == 404 and "times" not in fault
+    return missing and fault["match"].rpartition("/")[2] in untold
 
 
 def _plot(dice: random.Random, scene: Scene) -> tuple[list[Document], list[Document]]:

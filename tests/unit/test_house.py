@@ -26,7 +26,6 @@ RUN_AS_A_WHOLE = {"cleanup", "deploy", "functions"}
 UNTESTED_ALONE = {
     "shared.auth.sources",
     "shared.cloud.image_deletion",
-    "shared.cloud.manifests",
     "shared.cloud.registry_services",
     "shared.cloud.workloads.asking",
     "shared.cloud.workloads.compute",
@@ -198,6 +197,7 @@ def test_an_entry_point_loads_nothing_heavy(entry_point: str) -> None:
         "jwt",
         "smtplib",
         "dateutil",
+        "ctypes",
         "shared.deploy",
     }
     assert not heavy & set(loaded.stdout.split())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cloud.relisting import Look, check_understood, look, lost_tags, missing, settled, sightings
+from shared.cloud.relisting import Look, check_understood, look, missing, retagged, settled, sightings
 from shared.errors import CallError, Doubtful
 from shared.retention.records import Image, Repository, Sighting
 from tests.support.json_server import Clock, JsonServer, json_server
@@ -41,27 +41,27 @@ def test_images_are_known_by_their_ids() -> None:
     assert sightings([one, other]) == {"a": one, "b": other}
 
 
-LOST = {
+RETAGGED = {
     "none": (("x", "y"), ("x", "y"), False),
     "in another order": (("x", "y"), ("y", "x"), False),
     "one of two": (("x", "y"), ("x",), True),
     "all": (("x",), (), True),
     "one for another": (("x",), ("y",), True),
-    "more than before": (("x",), ("x", "y"), False),
-    "had none": ((), ("x",), False),
+    "more than before": (("x",), ("x", "y"), True),
+    "had none": ((), ("x",), True),
 }
 
 
-@pytest.mark.parametrize(("before", "now", "lost"), LOST.values(), ids=LOST)
-def test_an_image_has_lost_a_tag(before: tuple[str, ...], now: tuple[str, ...], lost: bool) -> None:
-    assert lost_tags({"a": Sighting("a", before)}, [image("a", *now)]) == ({"a"} if lost else set())
+@pytest.mark.parametrize(("before", "now", "changed"), RETAGGED.values(), ids=RETAGGED)
+def test_an_image_has_other_tags(before: tuple[str, ...], now: tuple[str, ...], changed: bool) -> None:
+    assert retagged({"a": Sighting("a", before)}, [image("a", *now)]) == ({"a"} if changed else set())
 
 
 @given(st.dictionaries(st.sampled_from("abc"), TAGS))
-def test_images_that_stay_as_they_are_lose_nothing(tags: dict[str, tuple[str, ...]]) -> None:
+def test_images_that_stay_as_they_are_have_no_other_tags(tags: dict[str, tuple[str, ...]]) -> None:
     images = [image(name, *own) for name, own in tags.items()]
-    assert lost_tags(sightings(images), images) == set()
-    assert lost_tags({}, images) == set()
+    assert retagged(sightings(images), images) == set()
+    assert retagged({}, images) == set()
 
 
 @given(st.sets(st.sampled_from("abcd")), st.sets(st.sampled_from("abcd")))

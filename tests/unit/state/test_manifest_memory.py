@@ -195,7 +195,7 @@ def test_repositories_that_are_gone_are_forgotten(store: Store) -> None:
     learn(store, digests(FEW))
     learn(store, digests(MANY), gone)
     memory = ManifestMemory(store)
-    memory.parts(APP, set())
+    list(memory.parts(APP, set()))
 
     memory.forget_others("crp1", [APP.full_name])
 
