@@ -17,7 +17,7 @@ from shared.errors import SettingsError
 from shared.settings import settings
 
 CONCURRENCY, ATTEMPTS = 8, 7
-PATIENCE = 7.0  # seconds for a server that has never answered: somebody waits
+PATIENCE = 6.0  # seconds for a server that has never answered: somebody waits
 
 
 class Deployment(NamedTuple):

@@ -21,7 +21,7 @@ from shared.state.manifest_memory import ManifestMemory
 
 TELLING, TELLING_SHARE = 3.0, 0.1
 WRITING = 1.0
-PATIENCE_BY_HAND = 7.0
+PATIENCE_BY_HAND = 6.0
 
 
 def open_journal(run: Run, invocation: Invocation) -> None:

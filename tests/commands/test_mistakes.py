@@ -9,15 +9,20 @@ import subprocess
 import sys
 import time
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 import pytest
 
+from shared.state import plans
+from shared.state.directory import StateDir
+from shared.state.store import Store
 from tests.emulator.client import PROJECT_ROOT, RunningEmulator, service_account
 from tests.support.deployments import FOLDER, SIMPLE, TOKEN, Folder
 from tests.support.measuring import measured
+from tests.support.plans import VALID
 
 AT_LEAST = 50
 LONGEST = 10.0  # seconds for which a person waits
@@ -37,10 +42,12 @@ BARE = f"{Path(sys.executable).parent}:/usr/bin:/bin"  # without yc, if that is 
 
 
 class Mistake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``typed`` is a line of a shell in a directory with ``settings`` as its ``file``, and with ``files``.
+    """``typed`` is a line of a shell in a directory with ``settings`` as its ``file``, and with ``files``;
+    ``invoke EVENT`` stands there for a call of ``cleanup.handler``, whose report is printed.
 
     It ends with ``status`` and ``says`` the sentence on standard error, or where it is said to be. In texts
-    ``{here}`` is the directory, ``{cloud}`` the emulator's URL, ``{key}`` an authorized key.
+    ``{here}`` is the directory, ``{bare}`` a PATH without yc, ``{key}`` an authorized key, ``{expired}`` and
+    ``{rejected}`` are the ids of plans in the directory ``state``.
     """
 
     does: str
@@ -78,16 +85,35 @@ def folder(running_emulator: RunningEmulator, tmp_path: Path) -> Folder:
     return made
 
 
+def plan(state: Store, age: timedelta = timedelta()) -> str:
+    """The id of a plan of that age in the state."""
+    head = plans.head({}, {"policies": [], "warnings": [], "errors": []})
+    return plans.save(state, head, list, datetime.now(UTC) - age, VALID)
+
+
+def rejected(state: Store) -> str:
+    plan_id = plan(state)
+    plans.decide(state, plan_id, plans.Decision(plans.REJECTED, "2026-11-25T03:00:00Z"))
+    return plan_id
+
+
 def ended(mistake: Mistake, folder: Folder) -> subprocess.CompletedProcess[str]:
     """What comes of the mistake."""
-    places = {"{here}": str(folder.directory), "{cloud}": folder.cloud.url, "{key}": KEY}
+    state = folder.directory / "state"
+    (state / "plans").mkdir(parents=True)
+    places = {
+        "{here}": str(folder.directory),
+        "{bare}": BARE,
+        "{key}": KEY,
+        "{expired}": plan(StateDir(str(state)), age=timedelta(days=8)),
+        "{rejected}": rejected(StateDir(str(state))),
+    }
 
     def filled(text: str) -> str:
         for name, place in places.items():
             text = text.replace(name, place)
         return text
 
-    (folder.directory / "state/plans").mkdir(parents=True)
     for name, text in {mistake.file: mistake.settings, **mistake.files}.items():
         (folder.directory / name).write_text(filled(text), encoding="utf-8")
     given = {
@@ -107,7 +133,7 @@ def ended(mistake: Mistake, folder: Folder) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", filled(line)],
         cwd=folder.directory,
-        env={name: filled(text).replace("{bare}", BARE) for name, text in given.items() if text},
+        env={name: filled(text) for name, text in given.items() if text},
         input="",
         capture_output=True,
         text=True,
