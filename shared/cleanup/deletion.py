@@ -5,7 +5,7 @@ until that look is old.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -108,7 +108,10 @@ def delete_in(
     """Deletes the candidates that are unchanged and unguarded, looking again before each batch of them."""
     parted: dict[str, str] = {}
     try:
-        _delete_batches(run, cloud, delete_batch, survey, look, parted)
+        last = _delete_batches(run, cloud, delete_batch, survey, look, parted)
+        if last:
+            run.stays(survey.registry.registry_id, layer_keys(last.images))
+            integrity.check(run, cloud, survey, last.images)
     finally:
         _tell_of_parts(run, survey, parted)
 
@@ -131,27 +134,28 @@ def _delete_batches(
     survey: Survey,
     look: Look,
     parted: dict[str, str],
-) -> None:
-    """Notes in ``parted`` the images whose deletion was given up in between."""
-    before: Sightings = survey.take_sightings(look.images)
+) -> Look | None:
+    """The last look, if no deletion stops the others.
+
+    Notes in ``parted`` the images whose deletion was given up in between.
+    """
+    before: Sequence[Seen] = survey.take_sightings(look.images)
     guarded = NEVER
     while True:
         batch, guarded = _next_batch(run, cloud, survey, look, before, guarded)
         look = batch.look
         if not batch.images:
-            break
-        before = relisting.sightings(look.images)
+            return look
+        before = look.images
         deletion = delete_batch(batch)
         parted |= deletion.parted
         if _stops(run, survey, deletion) or deletion.look is None:
-            return
+            return None
         look = deletion.look
-    run.stays(survey.registry.registry_id, layer_keys(look.images))
-    integrity.check(run, cloud, survey, look.images)
 
 
 def _next_batch(
-    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, guarded: Guarded
+    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sequence[Seen], guarded: Guarded
 ) -> tuple[Batch, Guarded]:
     """What may be deleted now, by a look that is still fresh once everything was asked again.
 
@@ -163,7 +167,7 @@ def _next_batch(
     for _ in range(LOOKS_AT_MOST):
         look = relisting.settled(cloud, survey.repository, look, _expected(survey, before))
         _ask_again(run, cloud, survey, look, before, first=first)
-        before, first = relisting.sightings(look.images), False
+        before, first = look.images, False
         guarded = _guard(run, cloud, survey, look.images, guarded)
         images = _first_wave(survey, look.images, guarded.manifests)
         until = look.at + FRESH
@@ -175,19 +179,21 @@ def _next_batch(
     return Batch(look, images, vital, until), guarded
 
 
-def _expected(survey: Survey, before: Sightings) -> Sightings:
+def _expected(survey: Survey, before: Iterable[Seen]) -> Sightings:
     """The images that a listing must have, unless somebody else has deleted them."""
     expected: dict[str, Seen] = {image_id: one.image for image_id, one in survey.going().items()}
-    expected |= before
+    expected.update((one.image_id, one) for one in before)
     for image_id in survey.gone():
         expected.pop(image_id, None)
     return expected
 
 
-def _ask_again(run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sightings, *, first: bool) -> None:
+def _ask_again(
+    run: Run, cloud: Cloud, survey: Survey, look: Look, before: Sequence[Seen], *, first: bool
+) -> None:
     """Settles the candidates that have changed, that nothing takes any more, or that may run unseen."""
-    vanished = relisting.missing(look.images, before.keys()) - survey.gone()
-    changed = relisting.retagged(before, look.images) | vanished
+    vanished = relisting.missing(look.images, {one.image_id for one in before}) - survey.gone()
+    changed = relisting.retagged(relisting.sightings(before), look.images) | vanished
     retaking.leave_changed(run, survey, look.images)
     retaking.leave_untaken(run, cloud, survey, look.images, changed=changed, first=first)
     protection.look_again_in_use(run, cloud)

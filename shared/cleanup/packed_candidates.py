@@ -57,17 +57,16 @@ class PackedSightings:
         sightings = (image.sighting() for image in images)
         self._packed = [_packed(some) for some in iter(lambda: list(islice(sightings, AT_ONCE)), [])]
 
-    def unpack(self, listed: Iterable[Image]) -> dict[str, Image | Sighting]:
-        """The sightings by their images' ids, and in the place of those that are equal the images that are
-        ``listed``; they are packed no more.
+    def unpack(self, listed: Iterable[Image]) -> list[Image | Sighting]:
+        """The sightings, and in the place of those that are equal the images that are ``listed``; they are
+        packed no more.
         """
         images = {image.image_id: image for image in listed}
-        seen: dict[str, Image | Sighting] = {}
+        seen: list[Image | Sighting] = []
         while self._packed:
             for sighting in _SIGHTINGS.decode(zlib.decompress(self._packed.pop())):
                 image = images.get(sighting.image_id)
-                one = image if image is not None and image.sighting() == sighting else sighting
-                seen[one.image_id] = one
+                seen.append(image if image is not None and image.sighting() == sighting else sighting)
         return seen
 
 

@@ -177,9 +177,9 @@ class Survey(msgspec.Struct):
         """Notes all images as they are listed first, for `take_sightings`."""
         self._sightings.pack(images)
 
-    def take_sightings(self, listed: Iterable[Image]) -> dict[str, Image | Sighting]:
-        """What was noted of each image, by id; it is forgotten. An image that is ``listed`` as it was noted
-        stands for itself.
+    def take_sightings(self, listed: Iterable[Image]) -> list[Image | Sighting]:
+        """What was noted of each image; it is forgotten. An image that is ``listed`` as it was noted stands
+        for itself.
         """
         return self._sightings.unpack(listed)
 

@@ -101,7 +101,7 @@ def check_understood(repository: Repository, images: Iterable[Image]) -> None:
             )
 
 
-def sightings(images: Iterable[Image]) -> dict[str, Image]:
+def sightings(images: Iterable[Seen]) -> dict[str, Seen]:
     return {image.image_id: image for image in images}
 
 

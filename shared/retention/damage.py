@@ -5,7 +5,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -23,12 +23,11 @@ class Damage(msgspec.Struct, frozen=True):
     missing: tuple[str, ...]
 
 
-def damage(images: Iterable[Image], manifests: Binding, exists: Callable[[str], bool]) -> list[Damage]:
+def damage(images: Collection[Image], manifests: Binding, exists: Callable[[str], bool]) -> list[Damage]:
     """What is not whole: indexes with children missing, and referrers without their image.
 
     ``exists`` tells of a digest that is not among ``images`` whether the registry has it all the same.
     """
-    images = list(images)
     listed = {image.digest for image in images}
     damages: list[Damage] = []
     for image in images:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby, islice
 
 import msgspec
 
@@ -174,14 +175,15 @@ def _take(
     rule: Rule, by_group: ByGroup, created: Created, now: datetime, decision: Decision, staying: set[str]
 ) -> None:
     reason = (label(rule),)
-    stays = set(_newest(rule.keep_newest, by_group, created)) if rule.keep_newest else set()
+    if rule.keep_newest:
+        staying.update(_newest(rule.keep_newest, by_group, created))
     born_by = now - duration(rule.older_than) if rule.older_than else now
     for image in _members(by_group):
         image_id = image.image_id
         born = created[image_id]
         if born is None:
             decision.undated[image_id] = image
-        elif born > born_by or image_id in stays:
+        elif born > born_by or image_id in staying:
             staying.add(image_id)
         else:
             decision.taken[image_id] = decision.taken.get(image_id, ()) + reason
@@ -190,7 +192,6 @@ def _take(
 def _newest(count: int, by_group: ByGroup, created: Created) -> Iterator[str]:
     """The ids of the ``count`` newest images of each group; ties by id."""
     for images in by_group.values():
-        dated = {image.image_id: born for image in images if (born := created[image.image_id]) is not None}
-        ordered = sorted(dated)
-        ordered.sort(key=dated.__getitem__, reverse=True)
-        yield from ordered[:count]
+        ordered = sorted(image.image_id for image in images if created[image.image_id] is not None)
+        ordered.sort(key=created.__getitem__, reverse=True)  # type: ignore[arg-type]
+        yield from islice((image_id for image_id, _ in groupby(ordered)), count)
