@@ -76,16 +76,10 @@ def open_and_delete_in(run: Run, cloud: Cloud, deleted: Callable[[], None], surv
 
 
 def _first_look(run: Run, cloud: Cloud, survey: Survey) -> Look:
-    """The repository as it is now, listed while its policies run dry and its tags are read. Raises CallError,
-    Doubtful.
-    """
-    repository = survey.repository
-    with (
-        meanwhile(partial(retaking.begin_dry_runs, run, cloud, survey)),
-        meanwhile(partial(protection.tags_of, run, cloud, repository)) as tags,
-    ):
-        look = relisting.look(cloud, repository)
-    return protection.with_all_tags(run, cloud, repository, look, tags())
+    """The repository as it is now, looked at while its policies run dry. Raises CallError, Doubtful."""
+    with meanwhile(partial(retaking.begin_dry_runs, run, cloud, survey)):
+        look = relisting.look(cloud, survey.repository)
+        return protection.with_all_tags(run, cloud, survey.repository, look)
 
 
 class Guarded(msgspec.Struct, frozen=True):

@@ -100,11 +100,10 @@ def _others(run: Run, cloud: Cloud, names: Collection[str]) -> Iterator[Reposito
 
 def _look_again(run: Run, cloud: Cloud, repository: Repository) -> None:
     """Lists a repository anew that has more tags than were listed."""
-    if len(protection.tags_of(run, cloud, repository)) > run.tags[repository.full_name]:
+    if len(protection.tags_beside(run, cloud, repository, set())) > run.tags[repository.full_name]:
         _look(run, cloud, repository)
 
 
 def _look(run: Run, cloud: Cloud, repository: Repository) -> None:
-    tags = protection.tags_of(run, cloud, repository)
-    look = protection.with_all_tags(run, cloud, repository, relisting.look(cloud, repository), tags)
+    look = protection.with_all_tags(run, cloud, repository, relisting.look(cloud, repository))
     note(run, repository, look.images)

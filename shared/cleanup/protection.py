@@ -6,7 +6,7 @@ what runs there, of one repository for its manifests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING
 
 from shared.cleanup.reading import needed_manifests
@@ -80,26 +80,28 @@ def _elsewhere(run: Run) -> set[str]:
     return {*settings.guards.folders, *([settings.folder_id] if settings.folder_id else [])}
 
 
-def tags_of(run: Run, cloud: Cloud, repository: Repository) -> set[str]:
-    """The repository's tags, if a guard needs to know them. Raises CallError.
+def tags_beside(run: Run, cloud: Cloud, repository: Repository, listed: Set[str]) -> set[str]:
+    """The repository's tags beside those ``listed``, if a guard needs to know them. Raises CallError.
 
     What keeps other images may be missing from every listing of a run; the tags come from another service.
     """
     wanted = run.settings.guards
     if not wanted.index_children and not wanted.referrers:
         return set()
-    return set(Manifests(cloud, run.docker_endpoints, repository).tags() or ())
+    return set(Manifests(cloud, run.docker_endpoints, repository).tags(listed) or ())
 
 
-def with_all_tags(run: Run, cloud: Cloud, repository: Repository, look: Look, tags: set[str]) -> Look:
-    """``look``, or a newer one, with an image for each of the ``tags`` that the repository has. Raises
-    CallError, Doubtful.
+def with_all_tags(run: Run, cloud: Cloud, repository: Repository, look: Look) -> Look:
+    """``look``, or a newer one, with an image for each tag that the repository has. Raises CallError,
+    Doubtful.
     """
-    unlisted = tags - _tags(look.images)
+    listed = _tags(look.images)
+    unlisted = tags_beside(run, cloud, repository, listed)
     if unlisted:  # pushed or deleted meanwhile?
         look = relisting.again(cloud, repository, look, {})
-        unlisted = tags - _tags(look.images)
-    if unlisted and not unlisted.isdisjoint(tags_of(run, cloud, repository)):
+        listed = _tags(look.images)
+        unlisted -= listed
+    if unlisted and not unlisted.isdisjoint(tags_beside(run, cloud, repository, listed)):
         raise Doubtful(
             f"The listing of {repository.full_name} lacks the image of the tag {min(unlisted)}, which the"
             " registry has, so nothing is deleted there: the next run looks again.",

@@ -16,7 +16,7 @@ import random
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from urllib.parse import quote
 
 import msgspec
@@ -177,11 +177,14 @@ class Manifests:
             return False
         return True
 
-    def tags(self) -> list[str] | None:
-        """The repository's tags, or None when the registry cannot tell them. Raises CallError."""
+    def tags(self, listed: Set[str] = frozenset()) -> list[str] | None:
+        """The repository's tags beside those that are ``listed``, or None when the registry cannot tell them.
+
+        Raises CallError.
+        """
         path = f"/v2/{self._name}/tags/list"
         query = f"n={TAGS_A_PAGE}"
-        queries, tags = set[str](), dict[str, None]()
+        queries, others, unseen = set[str](), dict[str, None](), set(listed)
         while query:
             if query in queries:
                 raise self._error(f"GET {path}", "the same page came twice")
@@ -192,12 +195,13 @@ class Manifests:
             )
             if page is None:
                 return None
-            listed, query = page
-            known = len(tags)
-            tags |= dict.fromkeys(listed)
-            if query and len(tags) == known:
+            tags, query = page
+            known = len(others) - len(unseen)
+            others |= dict.fromkeys(tag for tag in tags if tag not in listed)
+            unseen.difference_update(tags)
+            if query and len(others) - len(unseen) == known:
                 raise self._error(f"GET {path}", "a page says nothing new and names another")
-        return list(tags)
+        return list(others)
 
     def _fetch(
         self, digests: set[str], may_miss: Callable[[str], bool], before_each: Callable[[], None]

@@ -253,8 +253,10 @@ def test_every_tag_of_the_repository_is_listed(cloud: Cloud, v2_auth: str) -> No
     asked = Asked(cloud.emulator.url, Pace(2))
     asked.credentials = Ready()
 
-    assert Manifests(asked, {"container-registry": cloud.emulator.url}, REPOSITORY).tags() == expected
+    manifests = Manifests(asked, {"container-registry": cloud.emulator.url}, REPOSITORY)
+    assert manifests.tags() == expected
     assert sum("/tags/list" in call["path"] for call in cloud.emulator.calls()) == 3
+    assert manifests.tags({*expected[:1200], *expected[1300:], "gone"}) == expected[1200:1300]
 
 
 class Ready:
