@@ -74,7 +74,7 @@ def test_what_is_installed_works_on_its_own(running_emulator: RunningEmulator, t
     )
     (tmp_path / "state/plans").mkdir(parents=True)
     checked = folder.shell(f"{janitor} check")
-    assert checked.out.startswith("The settings are right: mode dry-run, 1 rules."), checked.err
+    assert checked.out.startswith("The settings are right: mode dry-run, 1 rule."), checked.err
     image = {"id": "i1", "name": "crp1/app", "digest": f"sha256:{1:064}", "tags": ["a"]}
     (tmp_path / "images.json").write_text(json.dumps([{**image, "created_at": "2026-01-01T00:00:00Z"}]))
     tried = folder.shell(f"{janitor} dry-run --listing images.json --json")
