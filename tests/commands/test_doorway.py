@@ -94,7 +94,10 @@ def test_deploying_has_all_verbs_of_the_script_but_those_for_its_own_directory()
 
 
 def test_the_archive_is_the_same_whoever_writes_it(tmp_path: Path) -> None:
-    for way, file in ((f"{PYTHON} deploy", "ours.zip"), (f"{PROJECT_ROOT}/deploy.sh", "scripts.zip")):
+    for way, file in (
+        (f"{PYTHON} deploy", "ours.zip"),
+        (shlex.quote(f"{PROJECT_ROOT}/deploy.sh"), "scripts.zip"),
+    ):
         assert shell(f"{way} package {file}", cwd=tmp_path).returncode == 0
 
     assert (tmp_path / "ours.zip").read_bytes() == (tmp_path / "scripts.zip").read_bytes()
