@@ -5,7 +5,7 @@ and the numbers that a decision needs are seen at once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -19,7 +19,11 @@ from tests.support.browser import barriers
 from tests.support.pages import APPROVE, PLAN, Open, image, kinds, policy, report, runs
 
 PHONES = [(390, 844), (320, 568)]
-SCREENS = [(320, 568, "light"), (1280, 800, "dark"), (390, 844, "")]
+SCREENS: list[tuple[int, int, Literal["light", "dark"] | None]] = [
+    (320, 568, "light"),
+    (1280, 800, "dark"),
+    (390, 844, None),
+]
 LEGEND = Legend(
     folder_id="b1g00000000000000000",
     registries={"crp1": "company", f"crp{100:017}": "another-company-of-ours"},
