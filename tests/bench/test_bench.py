@@ -22,7 +22,6 @@ print(time.perf_counter() - started)
 """
 
 
-@pytest.fixture(scope="module")
 def quick() -> tuple[dict[str, Any], str]:
     """The document of a quick benchmark, with prices of ours, and what it prints for people."""
     prices = ["--gb-hour", "36", "--free-gb-hours", "1", "--currency", "EUR"]
@@ -39,8 +38,17 @@ def quick() -> tuple[dict[str, Any], str]:
 
 
 @pytest.mark.slow
-def test_the_quick_benchmark_measures_all_clients_side_by_side(quick: tuple[dict[str, Any], str]) -> None:
-    document, _ = quick
+def test_the_quick_benchmark_says_what_it_promises(subtests: pytest.Subtests) -> None:
+    document, printed = quick()
+    with subtests.test("all clients are measured side by side"):
+        clients_are_measured_side_by_side(document)
+    with subtests.test("shares of a core are measured, or it says why not"):
+        shares_of_a_core_are_measured(document)
+    with subtests.test("it prints the same as tables, with the costs at the prices given"):
+        tables_say_the_same(document, printed)
+
+
+def clients_are_measured_side_by_side(document: dict[str, Any]) -> None:
     first = document["speed"][0]
     assert list(first["clients"]) == [
         "unguarded",
@@ -67,9 +75,7 @@ def test_the_quick_benchmark_measures_all_clients_side_by_side(quick: tuple[dict
     assert document["large"]["first_night"]["peak_mb"] > 0
 
 
-@pytest.mark.slow
-def test_it_measures_shares_of_a_core_or_says_why_not(quick: tuple[dict[str, Any], str]) -> None:
-    document, _ = quick
+def shares_of_a_core_are_measured(document: dict[str, Any]) -> None:
     shares = {load["core"] for load in document["speed"]}
     if document["share_of_a_core"].startswith("not measured: "):
         assert shares == {1}
@@ -78,11 +84,7 @@ def test_it_measures_shares_of_a_core_or_says_why_not(quick: tuple[dict[str, Any
         assert len(document["foretold"]) == 6
 
 
-@pytest.mark.slow
-def test_it_prints_the_same_as_tables_with_the_costs_at_the_prices_given(
-    quick: tuple[dict[str, Any], str],
-) -> None:
-    document, printed = quick
+def tables_say_the_same(document: dict[str, Any], printed: str) -> None:
     assert [row["memory_mb"] for row in document["cost"][:5]] == [128, 256, 512, 1024, 2048]
     assert document["cost"][1]["month"] == 36 * (30 * 0.25 / 6 - 1)
     assert document["cost"][1]["month_nothing_free"] == pytest.approx(36 * 30 * 0.25 / 6, abs=0.001)
