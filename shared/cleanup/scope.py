@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from functools import partial
 
-import msgspec
-
 from shared.cleanup import registries
 from shared.cleanup.run import Run, Survey
-from shared.cloud.client import Cloud, part
+from shared.cloud.client import Cloud
 from shared.cloud.parallel import for_each, meanwhile
 from shared.cloud.registry_services import service_of
+from shared.cloud.resource_manager import look_at_folder
 from shared.errors import (
     NOT_FOUND,
     PERMISSION_DENIED,
@@ -84,7 +83,7 @@ def _of_folder(run: Run, cloud: Cloud, folder_id: str) -> list[Registry]:
 def _check_folder(run: Run, cloud: Cloud, folder_id: str) -> None:
     """Raises SettingsError or UnknownName when there is no such folder."""
     try:
-        cloud.call("GET", "resource-manager", f"/resource-manager/v1/folders/{part(folder_id)}", msgspec.Raw)
+        look_at_folder(cloud, folder_id)
     except CallError as error:
         if error.code != NOT_FOUND:  # to see a folder's registries is not to see the folder
             return

@@ -225,12 +225,7 @@ class Cloud:
         Raises CallError when none comes or it is too large, or OutOfTime.
         """
         call = f"{method} {path.partition('?')[0]}"
-        sent = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "registry-janitor"}
-        if authorization:
-            sent["Authorization"] = authorization
-        if content is not None:
-            sent["Content-Type"] = "application/json"
-        sent |= headers or {}
+        sent = {**_headers(accept, authorization, content), **(headers or {})}
         server, known = self._server(service), self._known(service)
         sent_at = self.pace.enter()
         try:
@@ -249,14 +244,17 @@ class Cloud:
         finally:
             self.pace.leave()
         known.answers()
-        if raw.status in SLOW_DOWN:
-            self.pace.slow_down(sent_at, _seconds(raw.headers.get("retry-after")))
-        elif raw.status < 500:
-            self.pace.succeeded()
+        self._keep_pace(raw, sent_at)
         log.debug(f"{call}: {raw.status}")
         if raw.cut and raw.status == 200:
             raise TooLarge(most or self._most, service, call)
         return raw
+
+    def _keep_pace(self, raw: Raw, sent_at: float) -> None:
+        if raw.status in SLOW_DOWN:
+            self.pace.slow_down(sent_at, _seconds(raw.headers.get("retry-after")))
+        elif raw.status < 500:
+            self.pace.succeeded()
 
     def _base(self, service: str) -> str:
         return self.endpoint or f"https://{service}.api.cloud.yandex.net"
@@ -270,6 +268,15 @@ class Cloud:
         if connections is None:
             connections = self._servers.setdefault(base, Connections(base, self.concurrency, self._authority))
         return connections
+
+
+def _headers(accept: str, authorization: str, content: object) -> dict[str, str]:
+    headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "registry-janitor"}
+    if authorization:
+        headers["Authorization"] = authorization
+    if content is not None:
+        headers["Content-Type"] = "application/json"
+    return headers
 
 
 def part(text: str) -> str:

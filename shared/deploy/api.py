@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from shared.cloud import operations
+from shared.cloud import operations, resource_manager
 from shared.cloud.client import Cloud, part
 from shared.cloud.operations import Operation
 from shared.errors import NOT_FOUND, UNIMPLEMENTED, CallError
@@ -47,7 +47,7 @@ PLACES: dict[str, Place] = {
     "trigger": Place("serverless-triggers", "/triggers/v1/triggers", "functions.editor on the folder"),
     "bucket": Place(BUCKET_SERVICE, BUCKETS, "storage.admin on the folder"),
     "folder": Place(
-        "resource-manager", "/resource-manager/v1/folders", "resource-manager.admin on the folder"
+        resource_manager.SERVICE, resource_manager.FOLDERS, "resource-manager.admin on the folder"
     ),
     "registry": Place(
         "container-registry", "/container-registry/v1/registries", "container-registry.admin on it"

@@ -1,14 +1,9 @@
-"""Whether the folders that the settings name can be seen: the first thing that is asked of the cloud.
-
-``GET /resource-manager/v1/folders/{id}``. (yandex/cloud/resourcemanager/v1/folder_service.proto.)
-"""
+"""Whether the folders that the settings name can be seen: the first thing that is asked of the cloud."""
 
 from __future__ import annotations
 
-import msgspec
-
-from shared.cloud.client import Cloud, part
-from shared.deploy.api import PLACES
+from shared.cloud.client import Cloud
+from shared.cloud.resource_manager import look_at_folder
 from shared.deploy.config import Config
 from shared.errors import (
     NOT_FOUND,
@@ -37,9 +32,8 @@ def check_folders(cloud: Cloud, config: Config, *, all_of_them: bool) -> None:
 
 def check_folder(cloud: Cloud, folder_id: str, why: str) -> None:
     """``why`` says what makes the folder matter. Raises SettingsError, CredentialsError or CallError."""
-    service, path, _ = PLACES["folder"]
     try:
-        cloud.call("GET", service, f"{path}/{part(folder_id)}", msgspec.Raw)
+        look_at_folder(cloud, folder_id)
     except CallError as error:
         if error.code == UNAUTHENTICATED:
             raise CredentialsError(
