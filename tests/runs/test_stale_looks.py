@@ -26,10 +26,10 @@ def repository(*contents: dict[str, Any], **rule: Any) -> dict[str, Any]:
     return {"name": "app", "policies": [policy("app", **(rule or UNTAGGED))], "images": list(contents)}
 
 
-def seed_cloud_registry(cloud: Cloud, contents: dict[str, Any]) -> None:
-    """One registry in Cloud Registry, whose policy takes what is older than a day."""
+def seed_cloud_registry(cloud: Cloud, contents: dict[str, Any], *keeps: dict[str, Any]) -> None:
+    """One registry in Cloud Registry, whose policy takes what is older than a day and not kept."""
     rule = {"delete": {"type": "HARD_DELETE", "olderThanDays": 1}}
-    native = {"id": "pol2", "name": "old", "state": "ENABLED", "rules": [rule]}
+    native = {"id": "pol2", "name": "old", "state": "ENABLED", "rules": [*keeps, rule]}
     crp2 = {"id": "crp2", "folder_id": FOLDER, "name": "shop", "policies": [native]}
     cloud.seed(registries=[], cloud_registries=[{**crp2, "repositories": [contents]}])
 
@@ -295,3 +295,22 @@ def test_a_big_batch_goes_though_what_was_written_last_cannot_be_asked_for(cloud
     assert cloud.emulator.artifact_ids() == set()
     asked = [call for call in cloud.emulator.calls() if "modified_at" in call["query"]]
     assert (report["status"], len(asked)) == ("ok", 1)
+
+
+def test_what_a_delete_between_two_batches_makes_one_of_the_newest_stays(cloud: Cloud) -> None:
+    """A policy of a whole registry is run dry anew then: its last result took the image."""
+    contents = [{"id": f"i{number}", "tags": [f"v{number}"], "age": f"{9 + number}d"} for number in range(5)]
+    index = {"id": "multi", "tags": ["m"], "age": "20d", "index": ["i3"]}
+    seed_cloud_registry(
+        cloud,
+        {"name": "app", "images": [*contents, index]},
+        {"keepByVersion": {"keepVersionsCount": 3}},
+    )
+    gone = {"delete_artifact": {"artifact_id": "i0.v0"}}
+    cloud.emulator.behaviour(changes=[{"after": "DELETE */artifacts/multi.m", "do": gone}])
+
+    report = cloud.clean(MAX_SHARE="1")
+
+    assert cloud.emulator.artifact_ids() == {"i1.v1", "i2.v2", "i3.v3"}
+    assert [row["outcome"] for row in report["images"] if row["tags"] == ["v3"]] == ["remaining"]
+    assert_adds_up(report)
